@@ -1,0 +1,1 @@
+"""Diffusion inference for MindSpore, written the functional way."""
