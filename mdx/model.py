@@ -45,8 +45,8 @@ CLASSES = {
 
 # Parts that change the picture: a checkpoint with one of them is of a kind that mdx lacks.
 ESSENTIAL = {
-    "adapter", "controlnet", "image_encoder", "low_res_scheduler", "prior", "text_encoder_2",
-    "tokenizer_2", "transformer", "vqvae",
+    "adapter", "controlnet", "low_res_scheduler", "prior", "text_encoder_2", "tokenizer_2",
+    "transformer", "vqvae",
 }  # fmt: skip
 
 
