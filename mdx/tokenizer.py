@@ -16,8 +16,8 @@ __all__ = ["Tokenizer", "encode", "load", "train"]
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 
-# A word is an English ending, a run of letters, one digit, or a run of signs.
-WORD = r"'(?:s|t|re|ve|m|ll|d)|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+"
+# A word is a special token, an English ending, a run of letters, one digit, or a run of signs.
+WORD = r"<\|(?:start|end)oftext\|>|'(?:s|t|re|ve|m|ll|d)|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+"
 
 
 class Tokenizer(NamedTuple):
@@ -155,7 +155,8 @@ def _bpe(
     )
     # Keeping the words drops what stands between them: white space.
     words = pre_tokenizers.Split(Regex(WORD), behavior="removed", invert=True)
-    as_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    # It splits once more: a special token in capitals, lower-cased by now, is three words.
+    as_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.pre_tokenizer = pre_tokenizers.Sequence([words, as_bytes])
     return bpe
 

@@ -243,7 +243,7 @@ def save(params: Mapping[str, Any], path: str | Path) -> None:
     Dtypes are kept. Raises OSError where the file cannot be written.
     """
     arrays = {
-        name: np.ascontiguousarray(p.asnumpy() if isinstance(p, mindspore.Tensor) else p)
+        name: np.asarray(p.asnumpy() if isinstance(p, mindspore.Tensor) else p, order="C")
         for name, p in params.items()
     }
     with replacing(path) as part:
