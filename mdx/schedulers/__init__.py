@@ -1,0 +1,31 @@
+"""Diffusion samplers as data: a table of coefficients, and one pure step that runs any of them."""
+
+from .config import Scheduler, compatibles, from_config, table
+from .files import load, save
+from .levels import Level, Levels
+from .step import Info, State, add_noise, begin, init, step
+from .table import Table, check, concat, pad, stack, take, trace
+
+__all__ = [
+    "Info",
+    "Level",
+    "Levels",
+    "Scheduler",
+    "State",
+    "Table",
+    "add_noise",
+    "begin",
+    "check",
+    "compatibles",
+    "concat",
+    "from_config",
+    "init",
+    "load",
+    "pad",
+    "save",
+    "stack",
+    "step",
+    "table",
+    "take",
+    "trace",
+]

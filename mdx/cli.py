@@ -1,0 +1,231 @@
+"""The command `mdx`: prompts to PNG files, and a PNG file to the same picture again.
+
+MindSpore and the nets are imported once the arguments and the output are known to be good.
+"""
+
+import argparse
+import math
+import re
+import secrets
+import sys
+import time
+import warnings
+from collections.abc import Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+from mdx import images
+from mdx.files import check_writable
+from mdx.settings import Settings, from_json, to_json, version
+
+__all__ = ["main"]
+
+EPILOG = """\
+Pictures are made for every prompt and every seed: one file, numbered files, or a --grid with
+prompts in rows and seeds in columns. Every PNG carries the settings that made it."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the result is the exit status: 0, 2 for bad input, 130 when stopped."""
+    options = parser().parse_intermixed_args(arguments)
+    try:
+        with _short_warnings():
+            run(options)
+    except (ValueError, OSError) as error:
+        _fail(str(error) or type(error).__name__)
+    except KeyboardInterrupt:
+        print("\nmdx: stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments. Every default is None, so that `--from` sees what was given."""
+    make = _Parser(prog="mdx", description="Make pictures from prompts.", epilog=EPILOG)
+    make.add_argument("prompts", metavar="PROMPT", nargs="*", help="what to draw")
+    make.add_argument("-o", "--output", metavar="FILE", help="PNG file to write (default: mdx.png)")
+    make.add_argument(
+        "--from", dest="source", metavar="FILE", help="make an mdx PNG again, bit for bit"
+    )
+    make.add_argument("--model", metavar="M", help="Hub id or folder (default: the packaged one)")
+    make.add_argument("--variant", metavar="V", help='of the weights\' files, such as "fp16"')
+    make.add_argument("--revision", metavar="R", help="branch, tag or commit on the Hub")
+    make.add_argument(
+        "--offline", action="store_true", default=None, help="use only what the Hub's cache holds"
+    )
+    make.add_argument("--dtype", metavar="D", help="float32 (default) or float16")
+    make.add_argument("--negative", metavar="TEXT", help="what to keep out of the pictures")
+    make.add_argument("--scheduler", metavar="NAME", help="default: the checkpoint's")
+    make.add_argument("--steps", metavar="N", type=int, help="default: the scheduler's")
+    make.add_argument("--guidance", metavar="G", type=float, help="default: 7.5; 1 is none")
+    make.add_argument("--seed", metavar="S", type=int, nargs="+", help="default: a random one")
+    make.add_argument("--size", metavar="S", help="64, or width and height as 96x64")
+    make.add_argument(
+        "--grid", metavar=("R", "C"), type=int, nargs=2, help="one picture of R rows and C columns"
+    )
+    make.add_argument("--version", action="version", version=f"mdx {version()}")
+    return make
+
+
+def run(options: argparse.Namespace) -> None:
+    """Make the pictures that the options ask for. Raises ValueError or OSError for bad input."""
+    settings = again(options) if options.source else first_time(options)
+    files = outputs(options, settings)
+    for file in files:
+        check_writable(file)
+    begin = time.perf_counter()
+
+    import mdx
+    from mdx import hub
+
+    folder = hub.resolve(
+        settings.model,
+        variant=settings.variant,
+        revision=settings.revision,
+        offline=bool(options.offline),
+    )
+    settings = settings._replace(revision=hub.commit(folder) or settings.revision)
+    model = mdx.load(folder, dtype=settings.dtype, variant=settings.variant)
+    loaded = time.perf_counter()
+    made = []
+    # One at a time: a picture then depends on its own settings alone, down to the last bit.
+    for prompt in settings.prompts:
+        for seed in settings.seeds:
+            [image] = mdx.generate(
+                model,
+                prompt,
+                negative_prompt=settings.negative,
+                scheduler=settings.scheduler,
+                steps=settings.steps,
+                guidance=settings.guidance,
+                seed=seed,
+                height=settings.height,
+                width=settings.width,
+                progress=sys.stderr.isatty(),
+            )
+            settings = settings._replace(width=image.width, height=image.height)
+            if settings.grid is None:
+                own = settings._replace(prompts=(prompt,), seeds=(seed,))
+                _save(image, files[len(made)], own)
+            made.append(image)
+    if settings.grid is not None:
+        _save(images.grid(made, *settings.grid), files[0], settings)
+    end = time.perf_counter()
+    pictures = f"{len(made)} pictures" if len(made) > 1 else "1 picture"
+    print(f"{pictures} in {end - begin:.1f} s ({loaded - begin:.1f} s of it loading)")
+
+
+def first_time(options: argparse.Namespace) -> Settings:
+    """Options to settings. Raises ValueError for what cannot be right whatever the model is."""
+    if not options.prompts:
+        raise ValueError('give a prompt, as in: mdx "a red circle on a blue background"')
+    width, height = _size(options.size)
+    seeds = tuple(options.seed or [secrets.randbelow(2**32)])
+    if min(seeds) < 0:
+        raise ValueError(f"--seed must be 0 or more, not {min(seeds)}")
+    if options.guidance is not None and not math.isfinite(options.guidance):
+        raise ValueError(f"--guidance must be a finite number, not {options.guidance}")
+    dtype = options.dtype or "float32"
+    if dtype not in ("float32", "float16"):
+        raise ValueError(f"--dtype must be float32 or float16, not {dtype!r}")
+    count = len(options.prompts) * len(seeds)
+    if options.grid and (min(options.grid) < 1 or options.grid[0] * options.grid[1] != count):
+        raise ValueError(
+            f"--grid {options.grid[0]} {options.grid[1]} does not fit: {len(options.prompts)} "
+            f"prompts times {len(seeds)} seeds make {count} pictures"
+        )
+    model = options.model
+    if model is not None and Path(model).expanduser().exists():
+        model = str(Path(model).expanduser().resolve())
+    return Settings(
+        version=version(),
+        model=model,
+        variant=options.variant,
+        revision=options.revision,
+        dtype=dtype,
+        prompts=tuple(options.prompts),
+        seeds=seeds,
+        negative=options.negative,
+        scheduler=options.scheduler,
+        steps=options.steps,
+        guidance=7.5 if options.guidance is None else options.guidance,
+        width=width,
+        height=height,
+        grid=tuple(options.grid) if options.grid else None,
+    )
+
+
+def again(options: argparse.Namespace) -> Settings:
+    """The settings of the PNG that --from names. Raises ValueError if other options are given."""
+    allowed = {"source", "output", "offline"}
+    given = {k: v for k, v in vars(options).items() if k not in allowed and v not in (None, [])}
+    if given:
+        raise ValueError(
+            f"--from takes everything from the picture; drop {', '.join(sorted(given))}"
+        )
+    settings = from_json(images.read_settings(options.source))
+    if settings.version != version():
+        warnings.warn(
+            f"{options.source} was made by mdx {settings.version}; this is {version()}, "
+            "so the picture may differ",
+            stacklevel=2,
+        )
+    return settings._replace(version=version())
+
+
+def outputs(options: argparse.Namespace, settings: Settings) -> list[Path]:
+    """The files to write: one, or one for each picture, numbered from 1."""
+    source = Path(options.source or "mdx.png")
+    # Without -o, the picture that --from reads stays as it is, to be compared.
+    default = source.with_name(f"{source.stem}-again.png") if options.source else source
+    path = Path(options.output) if options.output else default
+    if path.suffix.lower() != ".png":
+        raise ValueError(
+            f"the output must be a .png file, which can carry its settings, not {str(path)!r}"
+        )
+    count = len(settings.prompts) * len(settings.seeds)
+    if settings.grid or count == 1:
+        return [path]
+    digits = len(str(count))
+    return [path.with_name(f"{path.stem}-{i:0{digits}}{path.suffix}") for i in range(1, count + 1)]
+
+
+def _save(image: Any, path: Path, settings: Settings) -> None:
+    images.save_png(image, path, to_json(settings))
+    print(f"{path} (seed {' '.join(map(str, settings.seeds))})")
+
+
+def _size(text: str | None) -> tuple[int | None, int | None]:
+    if text is None:
+        return None, None
+    match = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", text)
+    if not match or 0 in (sides := (int(match[1]), int(match[2] or match[1]))):
+        raise ValueError(
+            f"--size must be a number of pixels as 64, or width and height as 96x64, not {text!r}"
+        )
+    return sides
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse prints its whole usage before an error; one line says more."""
+
+    def error(self, message: str) -> NoReturn:
+        _fail(f"{message} (mdx --help lists the options)")
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"mdx: error: {' '.join(message.split())}", file=sys.stderr)
+    raise SystemExit(2)
+
+
+@contextmanager
+def _short_warnings():
+    """Show warnings as one line each, without the place in the source."""
+
+    def show(message: Any, category: Any, *_: Any, **__: Any) -> None:
+        print(f"mdx: warning: {message}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield

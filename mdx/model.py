@@ -1,0 +1,193 @@
+"""A checkpoint's folder to one immutable record of nets, tokenizer and scheduler."""
+
+import logging
+from collections.abc import Callable, Mapping
+from os import PathLike
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import mindspore
+
+from mdx import hub, schedulers, tokenizer, weights
+from mdx.files import read_json
+from mdx.nets import clip, unet, vae
+
+__all__ = ["Model", "Net", "load", "load_vae"]
+
+log = logging.getLogger("mdx")
+
+
+class Net(NamedTuple):
+    """One network: what it is and what it has learned."""
+
+    config: Any  # the net's own Config record
+    params: Any  # flat dict of name to tensor, mutable() so that graphs take it as an input
+
+
+class Model(NamedTuple):
+    """Everything that turns a prompt into a picture; exchange a part with _replace."""
+
+    tokenizer: tokenizer.Tokenizer  # text to ids
+    text_encoder: Net  # ids to text states
+    unet: Net  # noisy latents, time and text states to the model output
+    vae: Net  # latents to pixels and back
+    scheduler: Any  # the checkpoint's own Scheduler
+
+
+# The classes whose files mdx reads, by part; the same net has had several names.
+CLASSES = {
+    "unet": {"UNet2DConditionModel"},
+    "vae": {"AutoencoderKL"},
+    "text_encoder": {"CLIPTextModel", "CLIPTextModelWithProjection"},
+    "tokenizer": {"CLIPTokenizer", "CLIPTokenizerFast"},
+}
+
+# Parts that change the picture: a checkpoint with one of them is of a kind that mdx lacks.
+ESSENTIAL = {
+    "adapter", "controlnet", "low_res_scheduler", "prior", "text_encoder_2", "tokenizer_2",
+    "transformer", "vqvae",
+}  # fmt: skip
+
+
+def load(
+    source: str | PathLike | None = None,
+    *,
+    dtype: str = "float32",
+    variant: str | None = None,
+    revision: str | None = None,
+    offline: bool = False,
+) -> Model:
+    """Load a checkpoint: None for the packaged one, a folder in the diffusers layout, or a Hub id.
+
+    `dtype` is that of the weights, "float32" or "float16"; `variant` chooses files such as
+    "fp16"; `revision` is a Hub branch, tag or commit; `offline` uses only what is cached.
+    Raises FileNotFoundError, ConnectionError or ValueError that say what to do.
+    """
+    _check_dtype(dtype)
+    folder = hub.resolve(source, variant=variant, revision=revision, offline=offline)
+    _check_parts(folder)
+    model = Model(
+        tokenizer=tokenizer.load(folder / "tokenizer"),
+        text_encoder=_net(clip, folder / "text_encoder", "text_encoder", variant, dtype),
+        unet=_net(unet, folder / "unet", "unet", variant, dtype),
+        vae=_vae(folder / "vae", variant, dtype),
+        scheduler=_scheduler(folder / "scheduler" / "scheduler_config.json"),
+    )
+    _check_fit(folder, model)
+    return model
+
+
+def load_vae(
+    source: str | PathLike,
+    *,
+    dtype: str = "float32",
+    variant: str | None = None,
+    revision: str | None = None,
+    offline: bool = False,
+) -> Net:
+    """Load a VAE alone, from a repository or folder that is one or has one in vae/.
+
+    Arguments and errors as `load`. Use it as `model._replace(vae=load_vae(...))`.
+    """
+    _check_dtype(dtype)
+    folder = hub.resolve(
+        source, variant=variant, revision=revision, offline=offline, parts=("vae", "")
+    )
+    alone = not (folder / "model_index.json").is_file() and (folder / "config.json").is_file()
+    return _vae(folder if alone else folder / "vae", variant, dtype)
+
+
+def _check_dtype(dtype: str) -> None:
+    if dtype not in weights.DTYPES:
+        raise ValueError(f"dtype must be one of {', '.join(weights.DTYPES)}, not {dtype!r}")
+
+
+def _check_parts(folder: Path) -> None:
+    """Refuse a checkpoint whose model_index.json says that it is of another kind."""
+    index = read_json(folder / "model_index.json")
+    parts = {
+        name: value[1]
+        for name, value in index.items()
+        if isinstance(value, list) and len(value) == 2 and value[1] is not None
+    }
+    for part, classes in CLASSES.items():
+        if part not in parts:
+            raise ValueError(
+                f"{folder / 'model_index.json'} has no {part}; mdx runs text-to-image "
+                f"checkpoints with the parts {', '.join(CLASSES)} and scheduler"
+            )
+        if parts[part] not in classes:
+            raise ValueError(
+                f"{folder / 'model_index.json'}: mdx has no {part} of class {parts[part]!r}, "
+                f"only {' or '.join(sorted(classes))}"
+            )
+    extra = sorted(parts.keys() - CLASSES.keys() - {"scheduler"})
+    if ESSENTIAL & set(extra):
+        raise ValueError(
+            f"{folder} is a {index.get('_class_name', 'checkpoint')} with "
+            f"{', '.join(sorted(ESSENTIAL & set(extra)))}; mdx runs Stable Diffusion 1.x and 2.x"
+        )
+    if extra:
+        log.info("%s: not loaded, mdx has no use for them: %s", folder, ", ".join(extra))
+
+
+def _net(
+    module: ModuleType,
+    folder: Path,
+    part: str,
+    variant: str | None,
+    dtype: str,
+    rename: Callable[[str], str] | None = None,
+) -> Net:
+    if not folder.is_dir():
+        raise FileNotFoundError(f"the checkpoint has no folder {folder}")
+    json = read_json(folder / "config.json")
+    try:
+        config = module.from_json(json)
+        shapes: Mapping[str, tuple[int, ...]] = module.shapes(config)
+    except (TypeError, ValueError, KeyError, IndexError) as error:
+        raise ValueError(f"{folder / 'config.json'}: {error}") from None
+    files = weights.find(folder, hub.BASES[part], variant)
+    return Net(config, mindspore.mutable(weights.read(files, shapes, dtype, rename=rename)))
+
+
+def _vae(folder: Path, variant: str | None, dtype: str) -> Net:
+    return _net(vae, folder, "vae", variant, dtype, weights.old_vae_names)
+
+
+def _scheduler(path: Path) -> Any:
+    config = read_json(path)
+    try:
+        return schedulers.from_config(config)
+    except (TypeError, ValueError, KeyError) as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _check_fit(folder: Path, model: Model) -> None:
+    """Raise ValueError where one part's output is not what the next one takes."""
+    text, latent = model.text_encoder.config, model.vae.config.latent_channels
+    width, channels = model.unet.config.cross_attention_dim, model.unet.config.in_channels
+    widths = set(width) if isinstance(width, tuple | list) else {width}
+    if widths != {text.hidden_size}:
+        raise ValueError(
+            f"{folder}: the text encoder gives {text.hidden_size} values a token "
+            f"(hidden_size), but the unet takes {width} (cross_attention_dim)"
+        )
+    if channels != latent:
+        hint = "; inpainting and depth checkpoints are not supported" if channels > latent else ""
+        raise ValueError(
+            f"{folder}: the vae's latents have {latent} channels (latent_channels), but the unet "
+            f"takes {channels} (in_channels){hint}"
+        )
+    if model.tokenizer.size > text.vocab_size:
+        raise ValueError(
+            f"{folder}: the tokenizer has ids up to {model.tokenizer.size - 1}, but the text "
+            f"encoder embeds {text.vocab_size} (vocab_size)"
+        )
+    if model.tokenizer.length > text.max_position_embeddings:
+        raise ValueError(
+            f"{folder}: the tokenizer makes rows of {model.tokenizer.length} ids "
+            "(model_max_length), but the text encoder has "
+            f"{text.max_position_embeddings} positions (max_position_embeddings)"
+        )

@@ -1,0 +1,128 @@
+"""Which noise levels a run visits, from noisy to clean: x = alpha * x0 + sigma * eps.
+
+`kept` below is the training schedule's alphas_cumprod, (T,) float64; `ratio` is sigma / alpha, the
+sigma of papers that write x0 + sigma * eps.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+SPACINGS = ("linspace", "leading", "trailing")
+CLEAN = -1.0  # the time of the level without noise: one before the first training step
+
+
+class Level(NamedTuple):
+    """One noise level."""
+
+    t: float  # time as the model counts it, 0 to T - 1; may be fractional
+    alpha: float  # factor of the clean signal
+    sigma: float  # factor of the noise
+
+
+class Levels(NamedTuple):
+    """The levels of a run of N transitions, from noisy to clean, the final one included."""
+
+    t: Array  # (N+1,) model times
+    alpha: Array  # (N+1,)
+    sigma: Array  # (N+1,)
+
+
+def unpack(levels: Levels) -> list[Level]:
+    """The N+1 levels one by one, as Python floats."""
+    return [Level(*map(float, values)) for values in zip(*levels, strict=True)]
+
+
+def spaced(spacing: str, steps: int, total: int, offset: int = 0) -> Array:
+    """Model times of `steps` model calls over `total` training steps, noisy to clean.
+
+    Returns (steps,) float64; "linspace" may be fractional. `offset` is added by "leading" only, as
+    checkpoints expect. arXiv 2305.08891, table 2. ValueError for an unknown spacing.
+    """
+    if spacing == "linspace":
+        return np.linspace(0, total - 1, steps)[::-1]
+    if spacing == "leading":
+        return np.arange(steps - 1, -1, -1, dtype=np.float64) * (total // steps) + offset
+    if spacing == "trailing":
+        return np.round(total - np.arange(steps, dtype=np.float64) * (total / steps)) - 1
+    raise ValueError(f"timestep_spacing {spacing!r} is not one of {', '.join(SPACINGS)}")
+
+
+def karras(ratio_max: float, ratio_min: float, steps: int, rho: float = 7.0) -> Array:
+    """Noise ratios evenly spaced in their rho-th root, (steps,). arXiv 2206.00364, equation 5."""
+    return (
+        np.linspace(ratio_max ** (1 / rho), ratio_min ** (1 / rho), steps, dtype=np.float64) ** rho
+    )
+
+
+def exponential(ratio_max: float, ratio_min: float, steps: int) -> Array:
+    """Noise ratios evenly spaced in their logarithm, that is in log-SNR, (steps,)."""
+    return np.exp(np.linspace(np.log(ratio_max), np.log(ratio_min), steps))
+
+
+def ratios(kept: Array) -> Array:
+    """sigma / alpha of every training step, (T,); inf where no signal is left."""
+    with np.errstate(divide="ignore"):
+        return np.sqrt((1 - kept) / kept)
+
+
+def at_times(kept: Array, times: Array | Sequence[float]) -> Levels:
+    """Levels at model times, fractional ones by linear interpolation of sigma / alpha.
+
+    (N,) -> Levels of (N,). ValueError unless times fall strictly within 0 <= t <= T - 1.
+    """
+    t = numbers("timesteps", times)
+    if t.max() > len(kept) - 1 or t.min() < 0:
+        raise ValueError(
+            f"timesteps {t.min():g} to {t.max():g} leave the trained range 0 to {len(kept) - 1}; "
+            "ask for fewer steps or a smaller steps_offset"
+        )
+    if np.any(np.diff(t) >= 0):
+        raise ValueError(f"timesteps must fall strictly from noisy to clean: {t.tolist()}")
+    below = np.floor(t).astype(int)
+    above = np.minimum(below + 1, len(kept) - 1)
+    # A whole time is looked up, never interpolated: its ratio may be infinite.
+    whole = t == below
+    ratio = ratios(kept)
+    between = np.where(whole, 0.0, t - below)
+    low, high = np.where(whole, 0.0, ratio[below]), np.where(whole, 0.0, ratio[above])
+    r = low + between * (high - low)
+    alpha = np.where(whole, np.sqrt(kept[below]), 1 / np.hypot(1, r))
+    sigma = np.where(whole, np.sqrt(1 - kept[below]), r / np.hypot(1, r))
+    return Levels(t, alpha, sigma)
+
+
+def at_ratios(kept: Array, values: Array | Sequence[float]) -> Levels:
+    """Levels at given sigma / alpha; their times by linear interpolation in its logarithm.
+
+    (N,) -> Levels of (N,). A last value of 0 is the clean level. ValueError unless the values are
+    finite and fall strictly, and only the last is 0.
+    """
+    r = numbers("sigmas", values)
+    if np.any(np.diff(r) >= 0) or r[-1] < 0:
+        raise ValueError(f"sigmas must fall strictly from noisy to clean, to 0 or more: {r}")
+    noisy = r > 0
+    trained = np.log(ratios(kept))
+    t = np.interp(np.log(np.where(noisy, r, 1.0)), trained, np.arange(len(kept)))
+    return Levels(np.where(noisy, t, CLEAN), 1 / np.hypot(1, r), r / np.hypot(1, r))
+
+
+def ending(levels: Levels, final: Levels | None = None) -> Levels:
+    """The levels followed by the final one; without `final`, by the clean level."""
+    last = final or Levels(np.array([CLEAN]), np.ones(1), np.zeros(1))
+    return Levels(*(np.concatenate(pair) for pair in zip(levels, last, strict=True)))
+
+
+def numbers(what: str, values: Array | Sequence[float]) -> Array:
+    """The values as a float64 vector; ValueError naming `what` unless finite and not empty."""
+    try:
+        vector = np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{what} must be a list of numbers, not {values!r}") from None
+    if vector.ndim != 1 or not vector.size or not np.all(np.isfinite(vector)):
+        raise ValueError(f"{what} must be a list of finite numbers, not {values!r}")
+    return vector

@@ -1,0 +1,147 @@
+"""Running a table on the device: pure functions from state to state.
+
+MindSpore is imported when the first of them is called, not with the package: tables are made,
+looked at and saved without it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .table import Table
+
+if TYPE_CHECKING:
+    from mindspore import Tensor
+
+Host = NDArray[np.float32]
+
+
+class State(NamedTuple):
+    """What a run needs to go on, and nothing else."""
+
+    slots: Tensor  # (K, B, C, H, W) float32; slots[0] is the sample
+    index: int  # the next row of the table  # pyright: ignore[reportIncompatibleMethodOverride]
+
+
+class Info(NamedTuple):
+    """What a step shows of itself."""
+
+    x0: Tensor  # (B, C, H, W) float32, the picture the model has in mind
+
+
+def init(table: Table, noise: Tensor | NDArray[np.floating]) -> State:
+    """The state before row 0, from unit noise (B, C, H, W) of any float dtype.
+
+    ValueError for another shape, or another batch than a stacked table is for.
+    """
+    values = host(table, "noise", noise)
+    return begin(table, values * per_image(table.init_noise_scale))
+
+
+def begin(table: Table, sample: Tensor | NDArray[np.floating]) -> State:
+    """The state before row 0, from a sample (B, C, H, W) already at the table's first level.
+
+    ValueError for another shape, or another batch than a stacked table is for.
+    """
+    from mindspore import Tensor
+
+    values = host(table, "sample", sample)
+    slots = np.zeros((table.slots, *values.shape), np.float32)
+    slots[0] = values
+    return State(Tensor(slots), 0)
+
+
+def step(
+    table: Table,
+    state: State,
+    model_output: Tensor | NDArray[np.floating],
+    noise: Tensor | NDArray[np.floating] | None = None,
+) -> tuple[State, Info]:
+    """The state after row `state.index`, given what the model returned for it.
+
+    The model must have been called on `table.scale[i] * state.slots[0]` at time `table.t[i]`.
+    `model_output` and `noise` are (B, C, H, W) of any float dtype; the arithmetic is float32.
+    `noise` is needed where `table.needs_noise(i)`, and ignored elsewhere. ValueError if it is
+    missing, if shapes do not fit or if no row is left.
+    """
+    from .device import advance
+
+    i, shape = state.index, tuple(state.slots.shape)
+    if not 0 <= i < table.rows:
+        raise ValueError(f"the table has {table.rows} rows; there is no row {i}")
+    if shape[0] != table.slots:
+        raise ValueError(f"the state has {shape[0]} slots, the table {table.slots}: see pad")
+    fitting(table, "the sample", shape[1:])
+    out = device("model_output", model_output, shape[1:])
+    if not table.needs_noise(i):
+        # Its column is zero: any tensor of the shape will do, and the graph stays the same.
+        fresh = out
+    elif noise is None:
+        raise ValueError(f"row {i} adds noise, and none was given")
+    else:
+        fresh = device("noise", noise, shape[1:])
+    rows = (per_row(table, array[i], shape[1]) for array in (table.denoise, table.mix, table.clip))
+    slots, x0 = advance(state.slots, out, fresh, *rows)
+    return State(slots, i + 1), Info(x0)
+
+
+def add_noise(
+    table: Table,
+    i: int,
+    x0: Tensor | NDArray[np.floating],
+    noise: Tensor | NDArray[np.floating],
+) -> Tensor:
+    """Clean images moved to the level before row i: alpha x0 + sigma noise, (B, C, H, W) float32.
+
+    i = table.rows is the final level. ValueError for a level the table does not have, and for
+    shapes that do not fit.
+    """
+    from mindspore import Tensor
+
+    if not 0 <= i <= table.rows:
+        raise ValueError(f"the table has levels 0 to {table.rows}; there is no level {i}")
+    clean, fresh = host(table, "x0", x0), host(table, "noise", noise)
+    if clean.shape != fresh.shape:
+        raise ValueError(f"x0 has shape {clean.shape}, noise {fresh.shape}")
+    return Tensor(clean * per_image(table.alpha[i]) + fresh * per_image(table.sigma[i]))
+
+
+def fitting(table: Table, name: str, shape: tuple[int, ...]) -> None:
+    """ValueError unless the shape is that of a batch of images the table can serve."""
+    if len(shape) != 4 or table.width not in (None, shape[0]):
+        batch = "B" if table.width is None else table.width
+        raise ValueError(f"{name} must have shape ({batch}, C, H, W), not {shape}")
+
+
+def host(table: Table, name: str, values: Any) -> Host:
+    """A batch of images as float32 on the host, where the first sample is made once a run."""
+    array = values.asnumpy() if hasattr(values, "asnumpy") else np.asarray(values)
+    fitting(table, name, array.shape)
+    return array.astype(np.float32)
+
+
+def device(name: str, values: Any, shape: tuple[int, ...]) -> Tensor:
+    """A batch of images as a float32 tensor; ValueError if its shape is another."""
+    from mindspore import Tensor, float32
+
+    if tuple(values.shape) != shape:
+        raise ValueError(f"{name} has shape {tuple(values.shape)}, the sample {shape}")
+    if isinstance(values, Tensor):
+        return values if values.dtype == float32 else values.astype(float32)
+    return Tensor(np.ascontiguousarray(values, np.float32))
+
+
+def per_row(table: Table, array: NDArray[np.float64], batch: int) -> Tensor:
+    """One row of one field as a float32 tensor with a batch axis."""
+    from mindspore import Tensor
+
+    lead = array if table.width is not None else np.broadcast_to(array, (batch, *array.shape))
+    return Tensor(np.ascontiguousarray(lead, np.float32))
+
+
+def per_image(factor: NDArray[np.float64]) -> Host:
+    """A factor, or one per batch row, shaped to multiply (B, C, H, W)."""
+    return np.asarray(factor, np.float32).reshape(-1, 1, 1, 1)

@@ -1,0 +1,251 @@
+"""Checkpoint files to flat parameter dicts: find, map, cast, check, save.
+
+Weights that already have the wanted dtype stay in the file, mapped into memory; others are cast
+one tensor at a time through a small buffer. Either way loading needs the final weights' memory
+and little more.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+import mindspore
+import numpy as np
+from safetensors.numpy import save_file
+
+from mdx.files import read_json, replacing
+from mdx.safetensors_file import Entry, entries
+
+__all__ = ["DTYPES", "find", "old_vae_names", "read", "save"]
+
+DTYPES = {"float32": np.dtype(np.float32), "float16": np.dtype(np.float16)}
+
+STORED = {
+    "F64": np.dtype("<f8"),
+    "F32": np.dtype("<f4"),
+    "F16": np.dtype("<f2"),
+    "BF16": np.dtype("<u2"),  # numpy has no bfloat16: the upper half of a float32
+}
+
+CHUNK = 1 << 20  # elements handled at once, so that no temporary grows with the tensor
+
+PICKLES = (".bin", ".ckpt", ".pt", ".pth")
+
+# Buffers that transformers once saved beside the weights; they hold 0, 1, 2, ...
+HARMLESS = ("text_model.embeddings.position_ids", "embeddings.position_ids")
+
+
+def find(folder: str | Path, base: str, variant: str | None = None) -> tuple[Path, ...]:
+    """Find the safetensors files of one part, single or sharded.
+
+    `base` is "diffusion_pytorch_model" (unet, vae) or "model" (text encoder); `variant` is
+    "fp16" or the like. Raises FileNotFoundError where there is none (and says what there is),
+    ValueError for a shard index that names files outside `folder`.
+    """
+    folder = Path(folder)
+    dot = f".{variant}" if variant else ""
+    single = folder / f"{base}{dot}.safetensors"
+    if single.is_file():
+        return (single,)
+    # Libraries have written the variant at three places of this name.
+    for name in (
+        f"{base}{dot}.safetensors.index.json",
+        f"{base}.safetensors.index{dot}.json",
+        f"{base}.safetensors{dot}.index.json",
+    ):
+        if (folder / name).is_file():
+            return _shards(folder / name)
+    raise FileNotFoundError(_nothing_found(folder, base, single.name))
+
+
+def _shards(index: Path) -> tuple[Path, ...]:
+    weight_map = read_json(index).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise ValueError(f"{index} is no shard index: it has no weight_map")
+    names = sorted({str(name) for name in weight_map.values()})
+    for name in names:
+        # A bare file name: anything else could read files that are not the checkpoint's.
+        bare = PurePosixPath(name).name == name == PureWindowsPath(name).name
+        if not bare or not name.endswith(".safetensors"):
+            raise ValueError(
+                f"{index} names {name!r}, but shards must be .safetensors files in its own folder"
+            )
+    files = tuple(index.parent / name for name in names)
+    missing = [file.name for file in files if not file.is_file()]
+    if missing:
+        raise FileNotFoundError(
+            f"{index.parent} lacks shards that {index.name} names: {_list(missing)}"
+        )
+    return files
+
+
+def _nothing_found(folder: Path, base: str, wanted: str) -> str:
+    names = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+    other = [n for n in names if n.startswith(base + ".") and n.endswith(".safetensors")]
+    pickles = [n for n in names if n.endswith(PICKLES)]
+    if other:
+        return (
+            f"{folder} has no {wanted}, but {', '.join(other)}; "
+            'choose with variant= (None for no suffix, "fp16", ...)'
+        )
+    if pickles:
+        return (
+            f"{folder} has only pickled weights ({', '.join(pickles)}), which can run code when "
+            "read, so mdx reads safetensors alone; take a revision of the checkpoint that has "
+            f"{wanted}, or convert it with safetensors' convert tool"
+        )
+    return (
+        f"{folder} has no {wanted}; a checkpoint needs its weights as safetensors "
+        "(one with only .bin or .ckpt files must be converted first)"
+    )
+
+
+def read(
+    files: Iterable[str | Path],
+    shapes: Mapping[str, Sequence[int]],
+    dtype: str = "float32",
+    *,
+    rename: Callable[[str], str] | None = None,
+) -> dict[str, mindspore.Tensor]:
+    """Read the parameters named in `shapes` as tensors of `dtype`, "float32" or "float16".
+
+    `rename` maps a name in the files to the one in `shapes`. Raises ValueError that lists every
+    missing, unexpected or misshapen key (the first ten and the count), and for weights that are
+    no numbers, not finite, or too large for `dtype`.
+    """
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
+    files = [Path(file) for file in files]
+    found: dict[str, Entry] = {}
+    for file in files:
+        for stored, entry in entries(file).items():
+            name = rename(stored) if rename else stored
+            if name in found:
+                raise ValueError(f"{name} occurs twice: in {found[name].path} and in {file}")
+            found[name] = entry
+    _check_keys(files, found, shapes)
+    # A memmap keeps its file mapped for as long as an array that looks into it lives. Mode "c":
+    # a write into a tensor stays in memory and never reaches the checkpoint.
+    maps = {file: np.memmap(file, np.uint8, mode="c") for file in files}
+    return {
+        name: mindspore.Tensor.from_numpy(
+            _array(name, found[name], maps[found[name].path], DTYPES[dtype]).reshape(shape)
+        )
+        for name, shape in shapes.items()
+    }
+
+
+def _check_keys(
+    files: Sequence[Path], found: Mapping[str, Entry], shapes: Mapping[str, Sequence[int]]
+) -> None:
+    missing = [name for name in shapes if name not in found]
+    unexpected = [name for name in found if name not in shapes and name not in HARMLESS]
+    misshapen = [
+        f"{name} {list(found[name].shape)} instead of {list(shape)}"
+        for name, shape in shapes.items()
+        if name in found and not _same_layout(found[name].shape, tuple(shape))
+    ]
+    lists = {"missing": missing, "unexpected": unexpected, "misshapen": misshapen}
+    problems = [f"{len(names)} {word}: {_list(names)}" for word, names in lists.items() if names]
+    if problems:
+        where = files[0].parent if files else "no files"
+        raise ValueError(
+            f"the weights in {where} do not fit the config beside them; " + "; ".join(problems)
+        )
+
+
+def _same_layout(stored: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    """Whether the two hold the same numbers: a linear layer is a 1x1 convolution."""
+    return stored == wanted or (
+        {len(stored), len(wanted)} == {2, 4}
+        and stored[:2] == wanted[:2]
+        and set(stored[2:] + wanted[2:]) == {1}
+    )
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(names[:10]) + (f", ... ({len(names)} in all)" if len(names) > 10 else "")
+
+
+def _array(name: str, entry: Entry, mapped: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """One tensor's numbers, flat: a view of the mapped file where the dtype allows it."""
+    if entry.dtype not in STORED:
+        raise ValueError(f"{entry.path}: {name} is stored as {entry.dtype}, not as a float")
+    stored = STORED[entry.dtype]
+    count = int(np.prod(entry.shape, dtype=np.int64))
+    aligned = entry.start % stored.itemsize == 0
+    if stored == dtype and aligned:
+        view = mapped[entry.start : entry.start + count * stored.itemsize].view(stored)
+        for i in range(0, count, CHUNK):
+            _check_finite(name, entry, view[i : i + CHUNK])
+        return view
+    # Read, not mapped: pages of a mapping would count beside the copy until the kernel drops them.
+    array = np.empty(count, dtype)
+    buffer = np.empty(min(count, CHUNK), stored)
+    with entry.path.open("rb") as file:
+        file.seek(entry.start)
+        for i in range(0, count, CHUNK):
+            part = buffer[: min(CHUNK, count - i)]
+            if file.readinto(part.data.cast("B")) != part.nbytes:
+                raise ValueError(f"{entry.path} became shorter while it was read")
+            numbers = _widen(part) if entry.dtype == "BF16" else part
+            _check_finite(name, entry, numbers)
+            with np.errstate(over="ignore"):
+                array[i : i + CHUNK] = numbers
+            _check_range(name, entry, array[i : i + CHUNK])
+    return array
+
+
+def _widen(bfloat16: np.ndarray) -> np.ndarray:
+    return (bfloat16.astype(np.uint32) << 16).view(np.float32)
+
+
+def _check_finite(name: str, entry: Entry, numbers: np.ndarray) -> None:
+    if not _finite(numbers):
+        raise ValueError(
+            f"{entry.path}: {name} has values that are not finite (NaN or infinity); "
+            "the file is damaged or its training diverged"
+        )
+
+
+def _check_range(name: str, entry: Entry, numbers: np.ndarray) -> None:
+    if not _finite(numbers):
+        raise ValueError(
+            f"{entry.path}: {name} has values too large for {numbers.dtype}; "
+            'load it with dtype="float32"'
+        )
+
+
+def _finite(numbers: np.ndarray) -> bool:
+    if numbers.dtype == np.float16:
+        # All exponent bits set means NaN or infinity; integers, for float16 arithmetic is slow.
+        return int((numbers.view(np.uint16) & 0x7FFF).max(initial=0)) < 0x7C00
+    # NaN and infinity survive a sum. The sum of large finite numbers may overflow: look closer.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(numbers.sum())) or bool(np.isfinite(numbers).all())
+
+
+def old_vae_names(name: str) -> str:
+    """The current name of a VAE weight: early checkpoints name the attention layers otherwise."""
+    layer, dot, kind = name.rpartition(".")
+    block, inner, last = layer.rpartition(".")
+    if ".attentions." not in f".{block}.":
+        return name
+    return block + inner + OLD_ATTENTION.get(last, last) + dot + kind
+
+
+OLD_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+
+
+def save(params: Mapping[str, Any], path: str | Path) -> None:
+    """Write parameters (tensors or arrays) as one safetensors file, whole or not at all.
+
+    Dtypes are kept. Raises OSError where the file cannot be written.
+    """
+    arrays = {
+        name: np.asarray(p.asnumpy() if isinstance(p, mindspore.Tensor) else p, order="C")
+        for name, p in params.items()
+    }
+    with replacing(path) as part:
+        # The mark that diffusers and transformers ask for: layout as in PyTorch, [out, in, ...].
+        save_file(arrays, part, metadata={"format": "pt"})

@@ -1,0 +1,257 @@
+"""Weights: what is read equals what is stored, in every dtype and layout, within its memory."""
+
+import ctypes
+import json
+import subprocess
+import sys
+
+import mindspore
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from mdx import weights
+
+DTYPES = {"float32": mindspore.float32, "float16": mindspore.float16}
+
+
+def bf16(array):
+    """The two bytes that a bfloat16 file holds for each float32 (truncated)."""
+    return (np.asarray(array, np.float32).view(np.uint32) >> 16).astype(np.uint16)
+
+
+def write_raw(path, tensors):
+    """Write a safetensors file by hand: {name: (dtype, shape, bytes)}; odd lengths stay odd."""
+    header, offset = {}, 0
+    for name, (dtype, shape, data) in tensors.items():
+        header[name] = {
+            "dtype": dtype,
+            "shape": list(shape),
+            "data_offsets": [offset, offset + len(data)],
+        }
+        offset += len(data)
+    text = json.dumps(header).encode()
+    blob = b"".join(data for _, _, data in tensors.values())
+    path.write_bytes(len(text).to_bytes(8, "little") + text + blob)
+
+
+@pytest.fixture
+def arrays():
+    random = np.random.default_rng(0)
+    return {
+        "a.weight": random.standard_normal((7, 5)).astype(np.float32),
+        "a.bias": random.standard_normal(7).astype(np.float32),
+        "scalar": np.array(3, np.float32),
+        "empty": np.zeros((0, 4), np.float32),
+    }
+
+
+def shapes(arrays):
+    return {name: a.shape for name, a in arrays.items()}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("stored", ["F64", "F32", "F16", "BF16"])
+def test_every_stored_dtype_reads_as_its_numbers(tmp_path, arrays, stored, dtype):
+    numpy = {"F64": np.float64, "F32": np.float32, "F16": np.float16}
+    cast = {k: bf16(v) if stored == "BF16" else v.astype(numpy[stored]) for k, v in arrays.items()}
+    write_raw(tmp_path / "x", {k: (stored, v.shape, v.tobytes()) for k, v in cast.items()})
+    read = weights.read([tmp_path / "x"], shapes(arrays), dtype)
+    for name, value in cast.items():
+        exact = (
+            (value.astype(np.uint32) << 16).view(np.float32).reshape(value.shape)
+            if stored == "BF16"
+            else value
+        )
+        assert read[name].dtype == DTYPES[dtype]
+        np.testing.assert_array_equal(read[name].asnumpy(), exact.astype(dtype))
+
+
+def test_offsets_that_are_not_aligned(tmp_path):
+    values = np.arange(5, dtype=np.float32)
+    write_raw(
+        tmp_path / "x",
+        {"half": ("F16", (1,), b"\0\x3c"), "whole": ("F32", (5,), values.tobytes())},
+    )
+    read = weights.read([tmp_path / "x"], {"half": (1,), "whole": (5,)})
+    np.testing.assert_array_equal(read["whole"].asnumpy(), values)
+
+
+def test_matching_dtype_is_mapped_and_never_written_back(tmp_path, arrays):
+    path = tmp_path / "x.safetensors"
+    weights.save(arrays, path)
+    before = path.read_bytes()
+    read = weights.read([path], shapes(arrays))
+    with open("/proc/self/maps") as lines:
+        maps = [line.split()[0] for line in lines if line.rstrip().endswith(str(path))]
+    address = read["a.weight"].asnumpy().ctypes.data
+    assert any(int(m.split("-")[0], 16) <= address < int(m.split("-")[1], 16) for m in maps)
+    ctypes.memset(address, 0, 4)
+    assert read["a.weight"].asnumpy()[0, 0] == 0
+    assert path.read_bytes() == before
+
+
+def test_shards_with_every_index_name(tmp_path, arrays):
+    base = "diffusion_pytorch_model"
+    for variant, index in [
+        (None, f"{base}.safetensors.index.json"),
+        ("fp16", f"{base}.fp16.safetensors.index.json"),
+        ("fp16", f"{base}.safetensors.index.fp16.json"),
+        ("fp16", f"{base}.safetensors.fp16.index.json"),
+    ]:
+        folder = tmp_path / index
+        folder.mkdir()
+        names = list(arrays)
+        place = {n: f"{base}-0000{i % 2 + 1}-of-00002.safetensors" for i, n in enumerate(names)}
+        for file in set(place.values()):
+            save_file({n: arrays[n] for n in names if place[n] == file}, folder / file)
+        (folder / index).write_text(json.dumps({"metadata": {}, "weight_map": place}))
+        files = weights.find(folder, base, variant)
+        assert len(files) == 2
+        read = weights.read(files, shapes(arrays))
+        np.testing.assert_array_equal(read["a.weight"].asnumpy(), arrays["a.weight"])
+
+
+def test_variant_chooses_its_file(tmp_path):
+    for name in ("model.safetensors", "model.fp16.safetensors"):
+        (tmp_path / name).touch()
+    assert weights.find(tmp_path, "model")[0].name == "model.safetensors"
+    assert weights.find(tmp_path, "model", "fp16")[0].name == "model.fp16.safetensors"
+
+
+def test_files_may_be_links_as_in_the_hub_cache(tmp_path, arrays):
+    blobs, snapshot = tmp_path / "blobs", tmp_path / "snapshot"
+    blobs.mkdir(), snapshot.mkdir()
+    weights.save(arrays, blobs / "0123")
+    (snapshot / "model.safetensors").symlink_to(blobs / "0123")
+    assert weights.read(weights.find(snapshot, "model"), shapes(arrays))
+
+
+def test_old_vae_attention_loads(tmp_path):
+    block = "decoder.mid_block.attentions.0."
+    random = np.random.default_rng(0)
+    weight = random.standard_normal((4, 4)).astype(np.float32)
+    olds = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+    stored = {f"{block}{old}.weight": weight for old in olds}
+    stored |= {f"{block}{old}.bias": weight[0] for old in olds}
+    # As in the first single-file checkpoints: a 1x1 convolution.
+    stored[f"{block}query.weight"] = weight[:, :, None, None]
+    stored["decoder.conv_out.weight"] = weight
+    weights.save(stored, tmp_path / "x")
+    wanted = {f"{block}{new}.weight": (4, 4) for new in olds.values()}
+    wanted |= {f"{block}{new}.bias": (4,) for new in olds.values()}
+    wanted["decoder.conv_out.weight"] = (4, 4)
+    read = weights.read([tmp_path / "x"], wanted, rename=weights.old_vae_names)
+    for name, shape in wanted.items():
+        assert read[name].shape == shape
+        np.testing.assert_array_equal(
+            read[name].asnumpy(), weight if len(shape) == 2 else weight[0]
+        )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "decoder.mid_block.attentions.0.group_norm.weight",
+        "decoder.mid_block.attentions.0.to_q.bias",
+        "decoder.up_blocks.0.resnets.0.conv1.weight",
+        "quant_conv.weight",
+        "key.weight",
+    ],
+)
+def test_other_vae_names_stay(name):
+    assert weights.old_vae_names(name) == name
+
+
+def test_position_ids_are_ignored(tmp_path, arrays):
+    extra = {"text_model.embeddings.position_ids": np.arange(77).reshape(1, 77)}
+    save_file(arrays | extra, tmp_path / "x")
+    assert weights.read([tmp_path / "x"], shapes(arrays)).keys() == arrays.keys()
+
+
+def test_errors_list_ten_keys_and_the_count(tmp_path):
+    names = [f"layer.{i}" for i in range(30)]
+    weights.save({n: np.zeros(2, np.float32) for n in names[:18]}, tmp_path / "x")
+    wanted = dict.fromkeys(names[12:], (3,))
+    with pytest.raises(ValueError, match="do not fit the config") as error:
+        weights.read([tmp_path / "x"], wanted)
+    text = str(error.value)
+    assert "12 missing: layer.18, " in text
+    assert "12 unexpected: layer.0, " in text
+    assert "6 misshapen: layer.12 [2] instead of [3]" in text
+    assert text.count(", ... (12 in all)") == 2
+    assert text.count("layer.") == 10 + 10 + 6
+
+
+def test_large_finite_numbers_are_not_called_infinite(tmp_path):
+    weights.save({"a": np.full(1000, 3e38, np.float32)}, tmp_path / "x")
+    assert weights.read([tmp_path / "x"], {"a": (1000,)})
+
+
+def test_save_reads_back_and_keeps_dtypes(tmp_path, arrays):
+    mixed = arrays | {"half": mindspore.Tensor(np.ones(3, np.float16))}
+    weights.save(mixed, tmp_path / "x.safetensors")
+    weights.save(mixed, tmp_path / "x.safetensors")  # onto an existing file
+    read = weights.read([tmp_path / "x.safetensors"], shapes(mixed), "float16")
+    np.testing.assert_array_equal(read["half"].asnumpy(), np.ones(3))
+    assert [p.name for p in tmp_path.iterdir()] == ["x.safetensors"]
+
+
+PEAK = """
+import sys
+import numpy as np
+import mindspore
+from mdx import weights
+from mdx.safetensors_file import entries
+
+def status(key):
+    for line in open("/proc/self/status"):
+        if line.startswith(key):
+            return int(line.split()[1]) * 1024
+
+path, dtype = sys.argv[1:]
+shapes = {name: entry.shape for name, entry in entries(path).items()}
+mindspore.mutable({"warm": mindspore.Tensor.from_numpy(np.zeros(3, np.float32))})
+open("/proc/self/clear_refs", "w").write("5")  # peak = now
+before = status("VmRSS")
+params = mindspore.mutable(weights.read([path], shapes, dtype))
+total = sum(np.dtype(dtype).itemsize * int(np.prod(s)) for s in shapes.values())
+for p in params.values():  # every page of it in memory
+    p.asnumpy().sum()
+print((status("VmHWM") - before) / total)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(
+    ("stored", "dtype"),
+    [("F32", "float32"), ("F16", "float16"), ("F32", "float16"), ("F16", "float32"),
+     ("BF16", "float32")],
+)  # fmt: skip
+def test_loading_needs_at_most_1_2_times_the_final_weights(tmp_path, stored, dtype):
+    size = {"F32": 4, "F16": 2, "BF16": 2}[stored]
+    # 72M parameters as in a real net: a few large, many small; 290 MB as float32.
+    tensors = {"embedding": (16_000, 1000)}
+    tensors |= {f"block.{i}.weight": (1280, 1280, 3, 3) for i in range(3)}
+    tensors |= {f"block.{i}.linear": (1000, 1000) for i in range(12)}
+    header, offset = {}, 0
+    for name, shape in tensors.items():
+        end = offset + size * int(np.prod(shape))
+        header[name] = {"dtype": stored, "shape": shape, "data_offsets": [offset, end]}
+        offset = end
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    chunk = np.random.default_rng(0).standard_normal(1 << 20).astype(np.float32)
+    data = {"F32": chunk, "F16": chunk.astype(np.float16), "BF16": bf16(chunk)}[stored].tobytes()
+    with (tmp_path / "x").open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        while offset:
+            offset -= file.write(data[: min(offset, len(data))])
+    run = subprocess.run(
+        [sys.executable, "-c", PEAK, str(tmp_path / "x"), dtype],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    ratio = float(run.stdout.split()[-1])
+    print(f"{stored} -> {dtype}: peak {ratio:.3f} of the final weights")
+    assert 0.9 < ratio <= 1.2
