@@ -69,7 +69,9 @@ def load(
     _check_parts(folder)
     model = Model(
         tokenizer=tokenizer.load(folder / "tokenizer"),
-        text_encoder=_net(clip, folder / "text_encoder", "text_encoder", variant, dtype),
+        text_encoder=_net(
+            clip, folder / "text_encoder", "text_encoder", variant, dtype, weights.new_text_names
+        ),
         unet=_net(unet, folder / "unet", "unet", variant, dtype),
         vae=_vae(folder / "vae", variant, dtype),
         scheduler=_scheduler(folder / "scheduler" / "scheduler_config.json"),
