@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 from mdx.files import read_json, replacing
 from mdx.safetensors_file import Entry, entries
 
-__all__ = ["DTYPES", "find", "old_vae_names", "read", "save"]
+__all__ = ["DTYPES", "find", "old_vae_names", "read", "save", "text_names"]
 
 DTYPES = {"float32": np.dtype(np.float32), "float16": np.dtype(np.float16)}
 
@@ -31,8 +31,8 @@ CHUNK = 1 << 20  # elements handled at once, so that no temporary grows with the
 
 PICKLES = (".bin", ".ckpt", ".pt", ".pth")
 
-# Buffers that transformers once saved beside the weights; they hold 0, 1, 2, ...
-HARMLESS = ("text_model.embeddings.position_ids", "embeddings.position_ids")
+# A buffer that transformers once saved beside the weights; it holds 0, 1, 2, ...
+HARMLESS = ("text_model.embeddings.position_ids",)
 
 
 def find(folder: str | Path, base: str, variant: str | None = None) -> tuple[Path, ...]:
@@ -235,6 +235,12 @@ def old_vae_names(name: str) -> str:
 
 
 OLD_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+
+
+def text_names(name: str) -> str:
+    """The usual name of a text encoder weight: transformers 5 saves some without their prefix."""
+    bare = name.startswith(("embeddings.", "encoder.", "final_layer_norm."))
+    return "text_model." + name if bare else name
 
 
 def save(params: Mapping[str, Any], path: str | Path) -> None:
