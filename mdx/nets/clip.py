@@ -1,0 +1,127 @@
+"""CLIP's text encoder (ViT-L in SD 1.x, OpenCLIP-H in SD 2.x), arXiv 2103.00020, section 2.4."""
+
+from typing import NamedTuple
+
+import mindspore
+from mindspore import ops
+
+from mdx import kernels
+from mdx.nets import layers
+from mdx.nets.config import check_divides, parse
+
+
+class Config(NamedTuple):
+    """text_encoder/config.json, field for field, as far as it says what is computed."""
+
+    vocab_size: int = 49408
+    hidden_size: int = 512
+    intermediate_size: int = 2048
+    projection_dim: int | None = 512  # read where architectures ask for a projection
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 8
+    max_position_embeddings: int = 77
+    hidden_act: str = "quick_gelu"
+    layer_norm_eps: float = 1e-5
+    eos_token_id: int = 49407  # 2 in old configs, which means: the token with the largest id
+    architectures: tuple | None = None
+
+
+ALLOWED = {
+    "hidden_act": layers.ACTIVATIONS,
+    "model_type": ("clip_text_model",),
+    "architectures": (None, ("CLIPTextModel",), ("CLIPTextModelWithProjection",)),
+}
+# For training, or of the file format; none changes the forward pass.
+IGNORED = (
+    "attention_dropout",
+    "bos_token_id",
+    "dropout",
+    "dtype",
+    "initializer_factor",
+    "initializer_range",
+    "pad_token_id",
+    "torch_dtype",
+    "transformers_version",
+    "output_attentions",
+    "output_hidden_states",
+    "return_dict",
+    "chunk_size_feed_forward",
+    "is_encoder_decoder",
+    "id2label",
+    "label2id",
+    "problem_type",
+    "use_cache",
+)
+
+
+def from_json(json: dict) -> Config:
+    """text_encoder/config.json as a Config. Raises ValueError naming what is not supported."""
+    config = parse(Config, json, ALLOWED, IGNORED)
+    check_divides((config.hidden_size,), config.num_attention_heads, "num_attention_heads")
+    return config
+
+
+def shapes(config: Config) -> dict[str, tuple[int, ...]]:
+    """The shape of every parameter, by its name in the checkpoint."""
+    size = config.hidden_size
+    embeddings = "text_model.embeddings."
+    found = {
+        embeddings + "token_embedding.weight": (config.vocab_size, size),
+        embeddings + "position_embedding.weight": (config.max_position_embeddings, size),
+        **layers.norm_shapes("text_model.final_layer_norm", size),
+    }
+    for layer in range(config.num_hidden_layers):
+        name = f"text_model.encoder.layers.{layer}"
+        for part in ("q_proj", "k_proj", "v_proj", "out_proj"):
+            found.update(layers.linear_shapes(f"{name}.self_attn.{part}", size, size))
+        found.update(layers.linear_shapes(name + ".mlp.fc1", size, config.intermediate_size))
+        found.update(layers.linear_shapes(name + ".mlp.fc2", config.intermediate_size, size))
+        found.update(layers.norm_shapes(name + ".layer_norm1", size))
+        found.update(layers.norm_shapes(name + ".layer_norm2", size))
+    if _projects(config):
+        found["text_projection.weight"] = (config.projection_dim, size)
+    return found
+
+
+def apply(config: Config, params, tokens):
+    """One vector a token (B, T, C), after the final norm, and one a text (B, C), both float32.
+
+    tokens: (B, T) int32, T at most max_position_embeddings. The vector of a text is that of its
+    end token, (B, P) where the architecture projects it. Runs inside mindspore.jit.
+    """
+    embeddings = "text_model.embeddings."
+    table = params[embeddings + "token_embedding.weight"]
+    places = params[embeddings + "position_embedding.weight"]
+    batch, length = tokens.shape
+    x = ops.gather(table, tokens.reshape((-1,)), 0).reshape((batch, length, -1))
+    x = kernels.as_input(x, table)
+    x = x + kernels.as_input(ops.tile(places[None, :length], (batch, 1, 1)), table)
+    for layer in range(config.num_hidden_layers):
+        name = "text_model.encoder.layers." + str(layer)
+        h = layers.layer_norm(params, name + ".layer_norm1", x, config.layer_norm_eps)
+        x = x + _attention(config, params, name + ".self_attn", h)
+        h = layers.layer_norm(params, name + ".layer_norm2", x, config.layer_norm_eps)
+        h = layers.activation(config.hidden_act, layers.linear(params, name + ".mlp.fc1", h))
+        x = x + layers.linear(params, name + ".mlp.fc2", h)
+    x = layers.layer_norm(params, "text_model.final_layer_norm", x, config.layer_norm_eps)
+    if config.eos_token_id == 2:
+        end = ops.argmax(tokens, 1)
+    else:
+        end = ops.argmax(ops.cast(ops.equal(tokens, config.eos_token_id), mindspore.int32), 1)
+    rows = end + length * ops.arange(0, batch, 1)
+    pooled = ops.gather(x.reshape((batch * length, -1)), rows, 0)
+    if _projects(config):
+        pooled = layers.linear(params, "text_projection", pooled)
+    return ops.cast(x, mindspore.float32), ops.cast(pooled, mindspore.float32)
+
+
+def _projects(config):
+    return config.architectures == ("CLIPTextModelWithProjection",)
+
+
+def _attention(config, params, name, x):
+    query = layers.linear(params, name + ".q_proj", x)
+    key = layers.linear(params, name + ".k_proj", x)
+    value = layers.linear(params, name + ".v_proj", x)
+    read = kernels.attention(query, key, value, config.num_attention_heads, causal=True)
+    return layers.linear(params, name + ".out_proj", read)

@@ -1,0 +1,89 @@
+"""Layers as functions of (params, name, x): the parameters of layer `name` are looked up by key."""
+
+import math
+
+import mindspore
+import numpy as np
+from mindspore import Tensor, ops
+
+from mdx import kernels
+
+
+def linear(params, name, x):
+    """x (..., I) -> (..., O); weight (O, I), or (O, I, 1, 1) as old checkpoints store it."""
+    weight = params[name + ".weight"]
+    if len(weight.shape) == 4:
+        weight = weight.reshape(weight.shape[:2])
+    if name + ".bias" in params:
+        return kernels.linear(x, weight, params[name + ".bias"])
+    return kernels.linear(x, weight)
+
+
+def convolution(params, name, x, stride=1, padding=None):
+    """x (B, I, H, W) -> (B, O, H', W'); padding (top, bottom, left, right), None keeps the size."""
+    weight = params[name + ".weight"]
+    if padding is None:
+        half = weight.shape[2] // 2
+        padding = (half, half, half, half)
+    return kernels.convolution(x, weight, params[name + ".bias"], stride, padding)
+
+
+def group_norm(params, name, x, groups, epsilon):
+    """x (B, C, H, W), normalised over groups of channels."""
+    return kernels.group_norm(x, params[name + ".weight"], params[name + ".bias"], groups, epsilon)
+
+
+def layer_norm(params, name, x, epsilon=1e-5):
+    """x (..., C), normalised over its last axis."""
+    return kernels.layer_norm(x, params[name + ".weight"], params[name + ".bias"], epsilon)
+
+
+ACTIVATIONS = ("silu", "swish", "gelu", "quick_gelu", "mish", "relu")
+
+
+def activation(kind, x):
+    """One of ACTIVATIONS, elementwise; gelu is the exact one, with the error function."""
+    if kind == "silu" or kind == "swish":
+        return ops.silu(x)
+    if kind == "gelu":
+        return x * (ops.erf(x * math.sqrt(0.5)) * 0.5 + 0.5)
+    if kind == "quick_gelu":
+        return x * ops.sigmoid(x * 1.702)
+    if kind == "mish":
+        return x * ops.tanh(ops.softplus(x))
+    return ops.relu(x)
+
+
+def linear_shapes(name, inputs, outputs, bias=True):
+    """Shapes of the parameters of `linear`."""
+    shapes = {name + ".weight": (outputs, inputs)}
+    return {**shapes, name + ".bias": (outputs,)} if bias else shapes
+
+
+def convolution_shapes(name, inputs, outputs, size=3):
+    """Shapes of the parameters of `convolution`, size by size."""
+    return {name + ".weight": (outputs, inputs, size, size), name + ".bias": (outputs,)}
+
+
+def norm_shapes(name, channels):
+    """Shapes of the parameters of `group_norm` and `layer_norm`."""
+    return {name + ".weight": (channels,), name + ".bias": (channels,)}
+
+
+@ops.constexpr
+def _frequencies(half, shift):
+    exponents = np.arange(half, dtype=np.float64) / (half - shift)
+    return Tensor((10000.0**-exponents).astype(np.float32)[None])
+
+
+def time_features(t, channels, flip_sin_to_cos, freq_shift):
+    """Sines and cosines of t (B,) at geometric frequencies -> (B, channels), float32.
+
+    arXiv 1706.03762, section 3.5. flip_sin_to_cos puts the cosines first.
+    """
+    angles = ops.cast(t, mindspore.float32).reshape((-1, 1)) * _frequencies(
+        channels // 2, freq_shift
+    )
+    if flip_sin_to_cos:
+        return ops.concat((ops.cos(angles), ops.sin(angles)), 1)
+    return ops.concat((ops.sin(angles), ops.cos(angles)), 1)

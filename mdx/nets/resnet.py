@@ -1,0 +1,58 @@
+"""The residual block of two convolutions that the UNet and the VAE are made of.
+
+arXiv 1512.03385; with the time embedding arXiv 2006.11239, with its scale arXiv 2105.05233.
+"""
+
+from typing import NamedTuple
+
+from mdx import kernels
+from mdx.nets import layers
+
+
+class Resnet(NamedTuple):
+    """What all residual blocks of a net have in common."""
+
+    activation: str  # one of layers.ACTIVATIONS
+    groups: int  # of the group norms
+    epsilon: float  # of the group norms
+    scale_shift: bool = False  # the embedding scales and shifts, or only shifts
+
+
+def shapes(name, settings, inputs, outputs, embedding=None):
+    """Parameter shapes of the block `name`; embedding: its size, None where there is none."""
+    found = {
+        **layers.norm_shapes(name + ".norm1", inputs),
+        **layers.convolution_shapes(name + ".conv1", inputs, outputs),
+        **layers.norm_shapes(name + ".norm2", outputs),
+        **layers.convolution_shapes(name + ".conv2", outputs, outputs),
+    }
+    if embedding is not None:
+        size = 2 * outputs if settings.scale_shift else outputs
+        found.update(layers.linear_shapes(name + ".time_emb_proj", embedding, size))
+    if inputs != outputs:
+        found.update(layers.convolution_shapes(name + ".conv_shortcut", inputs, outputs, 1))
+    return found
+
+
+def apply(settings, params, name, x, embedding=None, out_scale=1.0):
+    """x (B, I, H, W), embedding (B, E) after its activation -> (B, O, H, W) / out_scale."""
+    h = layers.group_norm(params, name + ".norm1", x, settings.groups, settings.epsilon)
+    h = layers.convolution(params, name + ".conv1", layers.activation(settings.activation, h))
+    if embedding is None:
+        h = layers.group_norm(params, name + ".norm2", h, settings.groups, settings.epsilon)
+    else:
+        shift = layers.linear(params, name + ".time_emb_proj", embedding)
+        if settings.scale_shift:
+            channels = h.shape[1]
+            h = layers.group_norm(params, name + ".norm2", h, settings.groups, settings.epsilon)
+            h = kernels.scale_channels(h, shift[:, :channels] + 1.0)
+            h = kernels.add_to_channels(h, shift[:, channels:])
+        else:
+            h = kernels.add_to_channels(h, shift)
+            h = layers.group_norm(params, name + ".norm2", h, settings.groups, settings.epsilon)
+    h = layers.convolution(params, name + ".conv2", layers.activation(settings.activation, h))
+    if name + ".conv_shortcut.weight" in params:
+        x = layers.convolution(params, name + ".conv_shortcut", x)
+    if out_scale == 1.0:
+        return x + h
+    return (x + h) * (1.0 / out_scale)

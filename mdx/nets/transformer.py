@@ -1,0 +1,81 @@
+"""The spatial transformer: pixels read each other, then the text.
+
+arXiv 2112.10752, section 3.3; its feed-forward is the gated GELU of arXiv 2002.05202.
+"""
+
+from typing import NamedTuple
+
+from mdx import kernels
+from mdx.nets import layers
+
+
+class Transformer(NamedTuple):
+    """What the transformers at one resolution have in common."""
+
+    channels: int
+    heads: int
+    depth: int  # number of attention + feed-forward layers
+    context: int  # channels of the text
+    groups: int  # of the group norm at its entry
+    linear_projection: bool  # whether proj_in and proj_out are stored as linears or 1x1 convs
+    reads_text_only: bool = False  # both attentions read the text
+    upcast: bool = False  # attention scores in float32 whatever the weights' dtype
+
+
+def shapes(name, settings):
+    """Parameter shapes of the transformer `name`."""
+    channels = settings.channels
+    found = layers.norm_shapes(name + ".norm", channels)
+    for part in (".proj_in", ".proj_out"):
+        if settings.linear_projection:
+            found.update(layers.linear_shapes(name + part, channels, channels))
+        else:
+            found.update(layers.convolution_shapes(name + part, channels, channels, 1))
+    for layer in range(settings.depth):
+        block = f"{name}.transformer_blocks.{layer}"
+        for norm in (".norm1", ".norm2", ".norm3"):
+            found.update(layers.norm_shapes(block + norm, channels))
+        first = settings.context if settings.reads_text_only else channels
+        for part, context in ((".attn1", first), (".attn2", settings.context)):
+            found.update(layers.linear_shapes(block + part + ".to_q", channels, channels, False))
+            found.update(layers.linear_shapes(block + part + ".to_k", context, channels, False))
+            found.update(layers.linear_shapes(block + part + ".to_v", context, channels, False))
+            found.update(layers.linear_shapes(block + part + ".to_out.0", channels, channels))
+        found.update(layers.linear_shapes(block + ".ff.net.0.proj", channels, 8 * channels))
+        found.update(layers.linear_shapes(block + ".ff.net.2", 4 * channels, channels))
+    return found
+
+
+def apply(settings, params, name, x, context):
+    """x (B, C, H, W), context (B, T, D) -> (B, C, H, W)."""
+    height, width = x.shape[2], x.shape[3]
+    h = layers.group_norm(params, name + ".norm", x, settings.groups, 1e-6)
+    tokens = layers.linear(params, name + ".proj_in", kernels.to_tokens(h))
+    for layer in range(settings.depth):
+        block = name + ".transformer_blocks." + str(layer)
+        h = layers.layer_norm(params, block + ".norm1", tokens)
+        first = context if settings.reads_text_only else h
+        tokens = tokens + attention(settings, params, block + ".attn1", h, first)
+        h = layers.layer_norm(params, block + ".norm2", tokens)
+        tokens = tokens + attention(settings, params, block + ".attn2", h, context)
+        h = layers.layer_norm(params, block + ".norm3", tokens)
+        tokens = tokens + feed_forward(params, block + ".ff", h)
+    tokens = layers.linear(params, name + ".proj_out", tokens)
+    return x + kernels.from_tokens(tokens, height, width)
+
+
+def attention(settings, params, name, x, context):
+    """x (B, T, C) reads context (B, S, D) -> (B, T, C)."""
+    query = layers.linear(params, name + ".to_q", x)
+    key = layers.linear(params, name + ".to_k", context)
+    value = layers.linear(params, name + ".to_v", context)
+    read = kernels.attention(query, key, value, settings.heads, upcast=settings.upcast)
+    return layers.linear(params, name + ".to_out.0", read)
+
+
+def feed_forward(params, name, x):
+    """One linear to value and gate, value * gelu(gate), one linear back: (B, T, C) -> (B, T, C)."""
+    both = layers.linear(params, name + ".net.0.proj", x)
+    half = both.shape[2] // 2
+    gated = both[:, :, :half] * layers.activation("gelu", both[:, :, half:])
+    return layers.linear(params, name + ".net.2", gated)

@@ -1,0 +1,198 @@
+"""The autoencoder between pictures and latents (AutoencoderKL).
+
+Auto-encoding variational Bayes, arXiv 1312.6114; as used here, arXiv 2112.10752, section 3.1.
+Pictures are (B, 3, H, W) in [-1, 1]; latents are (B, C, H/f, W/f), already multiplied by the
+config's scaling factor, so that they are what the UNet sees, but for `encode`'s.
+"""
+
+from typing import NamedTuple
+
+import mindspore
+from mindspore import ops
+
+from mdx import kernels
+from mdx.nets import layers, resnet
+from mdx.nets.config import check_divides, parse
+from mdx.nets.resnet import Resnet
+
+NORM_EPSILON = 1e-6
+
+
+class Config(NamedTuple):
+    """vae/config.json, field for field."""
+
+    in_channels: int = 3
+    out_channels: int = 3
+    down_block_types: tuple = ("DownEncoderBlock2D",)
+    up_block_types: tuple = ("UpDecoderBlock2D",)
+    block_out_channels: tuple = (64,)
+    layers_per_block: int = 1
+    act_fn: str = "silu"
+    latent_channels: int = 4
+    norm_num_groups: int = 32
+    sample_size: int | tuple = 32  # picture height and width of training
+    scaling_factor: float = 0.18215  # the UNet's latents = (latents - shift) * scaling
+    shift_factor: float | None = None
+    use_quant_conv: bool = True
+    use_post_quant_conv: bool = True
+    mid_block_add_attention: bool = True
+
+
+ALLOWED = {
+    "act_fn": layers.ACTIVATIONS,
+    "latents_mean": (None,),
+    "latents_std": (None,),
+}
+# Precision is decided by mdx.load's dtype and kernels.py.
+IGNORED = ("force_upcast",)
+
+
+def from_json(json: dict) -> Config:
+    """vae/config.json as a Config. Raises ValueError naming what is not supported."""
+    config = parse(Config, json, ALLOWED, IGNORED)
+    levels = len(config.block_out_channels)
+    for field, kind in (("down_block_types", "Down"), ("up_block_types", "Up")):
+        blocks, known = getattr(config, field), f"{kind}{'En' if kind == 'Down' else 'De'}coder"
+        if blocks != (known + "Block2D",) * levels:
+            raise ValueError(f"{field}={blocks} is not supported: expected {levels} {known}Block2D")
+    check_divides(config.block_out_channels, config.norm_num_groups, "groups (norm_num_groups)")
+    return config
+
+
+def factor(config: Config) -> int:
+    """How many picture pixels, along one side, one latent stands for."""
+    return 2 ** (len(config.block_out_channels) - 1)
+
+
+def shapes(config: Config) -> dict[str, tuple[int, ...]]:
+    """The shape of every parameter, by its name in the checkpoint."""
+    channels, latent = config.block_out_channels, config.latent_channels
+    found = {
+        **layers.convolution_shapes("encoder.conv_in", config.in_channels, channels[0]),
+        **layers.convolution_shapes("encoder.conv_out", channels[-1], 2 * latent),
+        **layers.convolution_shapes("decoder.conv_in", latent, channels[-1]),
+        **layers.convolution_shapes("decoder.conv_out", channels[0], config.out_channels),
+        **layers.norm_shapes("encoder.conv_norm_out", channels[-1]),
+        **layers.norm_shapes("decoder.conv_norm_out", channels[0]),
+        **_mid_shapes(config, "encoder.mid_block"),
+        **_mid_shapes(config, "decoder.mid_block"),
+    }
+    if config.use_quant_conv:
+        found.update(layers.convolution_shapes("quant_conv", 2 * latent, 2 * latent, 1))
+    if config.use_post_quant_conv:
+        found.update(layers.convolution_shapes("post_quant_conv", latent, latent, 1))
+    for part, block, order, count, sampler in (
+        ("encoder", "down_blocks", channels, config.layers_per_block, "downsamplers"),
+        ("decoder", "up_blocks", channels[::-1], config.layers_per_block + 1, "upsamplers"),
+    ):
+        running = order[0]
+        for level, outputs in enumerate(order):
+            name = f"{part}.{block}.{level}"
+            for layer in range(count):
+                one = f"{name}.resnets.{layer}"
+                found.update(resnet.shapes(one, _resnet(config), running, outputs))
+                running = outputs
+            if level < len(order) - 1:
+                found.update(
+                    layers.convolution_shapes(f"{name}.{sampler}.0.conv", running, running)
+                )
+    return found
+
+
+def encode(config: Config, params, images):
+    """Mean and log-variance, (B, C, h, w) each, of the latents of images (B, 3, H, W) in [-1, 1].
+
+    Runs inside mindspore.jit; float32. These are the autoencoder's own latents: see `sample`.
+    """
+    settings = _resnet(config)
+    levels = len(config.block_out_channels)
+    x = kernels.as_input(images, params["encoder.conv_in.weight"])
+    x = layers.convolution(params, "encoder.conv_in", x)
+    for level in range(levels):
+        block = "encoder.down_blocks." + str(level)
+        for layer in range(config.layers_per_block):
+            x = resnet.apply(settings, params, block + ".resnets." + str(layer), x)
+        if level < levels - 1:
+            x = layers.convolution(params, block + ".downsamplers.0.conv", x, 2, (0, 1, 0, 1))
+    x = _mid(config, params, "encoder.mid_block", x)
+    x = layers.group_norm(params, "encoder.conv_norm_out", x, config.norm_num_groups, NORM_EPSILON)
+    x = layers.convolution(params, "encoder.conv_out", layers.activation(config.act_fn, x))
+    if config.use_quant_conv:
+        x = layers.convolution(params, "quant_conv", x)
+    x = ops.cast(x, mindspore.float32)
+    channels = config.latent_channels
+    return x[:, :channels], ops.clamp(x[:, channels:], -30.0, 20.0)
+
+
+def sample(config: Config, mean, log_variance, noise):
+    """The UNet's latents, drawn from `encode`'s posterior with noise (B, C, h, w); 0 for its mean.
+
+    arXiv 1312.6114, equation 10, then the config's shift and scale.
+    """
+    latents = mean + ops.exp(log_variance * 0.5) * noise
+    if config.shift_factor is not None:
+        latents = latents - config.shift_factor
+    return latents * config.scaling_factor
+
+
+def decode(config: Config, params, latents):
+    """Pictures (B, 3, H, W), float32, about [-1, 1], of latents (B, C, h, w).
+
+    Runs inside mindspore.jit.
+    """
+    settings = _resnet(config)
+    levels = len(config.block_out_channels)
+    x = latents * (1.0 / config.scaling_factor)
+    if config.shift_factor is not None:
+        x = x + config.shift_factor
+    x = kernels.as_input(x, params["decoder.conv_in.weight"])
+    if config.use_post_quant_conv:
+        x = layers.convolution(params, "post_quant_conv", x)
+    x = layers.convolution(params, "decoder.conv_in", x)
+    x = _mid(config, params, "decoder.mid_block", x)
+    for level in range(levels):
+        block = "decoder.up_blocks." + str(level)
+        for layer in range(config.layers_per_block + 1):
+            x = resnet.apply(settings, params, block + ".resnets." + str(layer), x)
+        if level < levels - 1:
+            x = kernels.upsample(x, 2 * x.shape[2], 2 * x.shape[3])
+            x = layers.convolution(params, block + ".upsamplers.0.conv", x)
+    x = layers.group_norm(params, "decoder.conv_norm_out", x, config.norm_num_groups, NORM_EPSILON)
+    x = layers.convolution(params, "decoder.conv_out", layers.activation(config.act_fn, x))
+    return ops.cast(x, mindspore.float32)
+
+
+def _resnet(config):
+    return Resnet(config.act_fn, config.norm_num_groups, NORM_EPSILON)
+
+
+def _mid_shapes(config, name):
+    channels = config.block_out_channels[-1]
+    found = {
+        **resnet.shapes(name + ".resnets.0", _resnet(config), channels, channels),
+        **resnet.shapes(name + ".resnets.1", _resnet(config), channels, channels),
+    }
+    if config.mid_block_add_attention:
+        found.update(layers.norm_shapes(name + ".attentions.0.group_norm", channels))
+        for part in ("to_q", "to_k", "to_v", "to_out.0"):
+            found.update(layers.linear_shapes(f"{name}.attentions.0.{part}", channels, channels))
+    return found
+
+
+def _mid(config, params, name, x):
+    settings = _resnet(config)
+    x = resnet.apply(settings, params, name + ".resnets.0", x)
+    if config.mid_block_add_attention:
+        x = x + _attention(config, params, name + ".attentions.0", x)
+    return resnet.apply(settings, params, name + ".resnets.1", x)
+
+
+def _attention(config, params, name, x):
+    """All pixels read each other, one head."""
+    h = layers.group_norm(params, name + ".group_norm", x, config.norm_num_groups, NORM_EPSILON)
+    tokens = kernels.to_tokens(h)
+    query = layers.linear(params, name + ".to_q", tokens)
+    key = layers.linear(params, name + ".to_k", tokens)
+    value = layers.linear(params, name + ".to_v", tokens)
+    read = layers.linear(params, name + ".to_out.0", kernels.attention(query, key, value, 1))
+    return kernels.from_tokens(read, x.shape[2], x.shape[3])
