@@ -69,7 +69,7 @@ def load(
     _check_parts(folder)
     model = Model(
         tokenizer=tokenizer.load(folder / "tokenizer"),
-        text_encoder=_net(clip, folder / "text_encoder", variant, dtype, weights.text_names),
+        text_encoder=_net(clip, folder / "text_encoder", variant, dtype, weights.new_text_names),
         unet=_net(unet, folder / "unet", variant, dtype),
         vae=_net(vae, folder / "vae", variant, dtype, weights.old_vae_names),
         scheduler=_scheduler(folder / "scheduler" / "scheduler_config.json"),

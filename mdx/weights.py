@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 from mdx.files import read_json, replacing
 from mdx.safetensors_file import Entry, entries
 
-__all__ = ["DTYPES", "find", "old_vae_names", "read", "save", "text_names"]
+__all__ = ["DTYPES", "find", "new_text_names", "old_vae_names", "read", "save"]
 
 DTYPES = {"float32": np.dtype(np.float32), "float16": np.dtype(np.float16)}
 
@@ -237,8 +237,8 @@ def old_vae_names(name: str) -> str:
 OLD_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 
 
-def text_names(name: str) -> str:
-    """The usual name of a text encoder weight: transformers 5 saves some without their prefix."""
+def new_text_names(name: str) -> str:
+    """transformers 5 saves CLIPTextModel without the prefix that all checkpoints before it have."""
     bare = name.startswith(("embeddings.", "encoder.", "final_layer_norm."))
     return "text_model." + name if bare else name
 

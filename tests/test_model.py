@@ -78,23 +78,27 @@ def test_a_folder_wins_over_a_hub_id(checkpoint, cache, monkeypatch):
     assert hub.resolve(f"{checkpoint.parent.name}/checkpoint").is_dir()
 
 
+# As on the Hub, and shards by each of their names.
+SD_1_5 = """model_index.json README.md v1-5-pruned.ckpt v1-5-pruned.safetensors v1-inference.yaml
+    feature_extractor/preprocessor_config.json safety_checker/config.json
+    safety_checker/model.safetensors safety_checker/pytorch_model.bin
+    scheduler/scheduler_config.json text_encoder/config.json text_encoder/model.safetensors
+    text_encoder/model.fp16.safetensors text_encoder/pytorch_model.bin tokenizer/vocab.json
+    tokenizer/merges.txt tokenizer/special_tokens_map.json tokenizer/tokenizer_config.json
+    unet/config.json unet/diffusion_pytorch_model.bin unet/diffusion_pytorch_model.safetensors
+    unet/diffusion_pytorch_model.fp16.safetensors unet/diffusion_pytorch_model.fp16.bin
+    unet/diffusion_pytorch_model.non_ema.safetensors vae/config.json
+    vae/diffusion_pytorch_model.safetensors vae/diffusion_pytorch_model.fp16.safetensors
+    unet/diffusion_pytorch_model.safetensors.index.json
+    unet/diffusion_pytorch_model-00001-of-00002.safetensors
+    unet/diffusion_pytorch_model.fp16-00001-of-00002.safetensors
+    unet/diffusion_pytorch_model-00001-of-00002.fp16.safetensors"""
+
+
 @pytest.mark.parametrize("variant", [None, "fp16"])
 def test_only_what_is_needed_is_fetched(variant):
-    """The repository of SD 1.5 as it is on the Hub, filtered as the Hub's client does."""
-    repo = """model_index.json README.md v1-5-pruned.ckpt v1-5-pruned.safetensors
-        v1-inference.yaml feature_extractor/preprocessor_config.json safety_checker/config.json
-        safety_checker/model.safetensors safety_checker/pytorch_model.bin
-        scheduler/scheduler_config.json text_encoder/config.json text_encoder/model.safetensors
-        text_encoder/model.fp16.safetensors text_encoder/pytorch_model.bin tokenizer/vocab.json
-        tokenizer/merges.txt tokenizer/special_tokens_map.json tokenizer/tokenizer_config.json
-        unet/config.json unet/diffusion_pytorch_model.bin unet/diffusion_pytorch_model.safetensors
-        unet/diffusion_pytorch_model.fp16.safetensors unet/diffusion_pytorch_model.fp16.bin
-        unet/diffusion_pytorch_model.non_ema.safetensors vae/config.json
-        vae/diffusion_pytorch_model.safetensors vae/diffusion_pytorch_model.fp16.safetensors
-        unet/diffusion_pytorch_model.safetensors.index.json
-        unet/diffusion_pytorch_model-00001-of-00002.safetensors
-        unet/diffusion_pytorch_model.fp16-00001-of-00002.safetensors
-        unet/diffusion_pytorch_model-00001-of-00002.fp16.safetensors""".split()
+    """SD 1.5's repository, filtered as the Hub's client does."""
+    repo = SD_1_5.split()
     wanted = hub.patterns(tuple(hub.BASES), variant)
     found = set(huggingface_hub.utils.filter_repo_objects(repo, allow_patterns=wanted))
     small = {f for f in repo if f.endswith((".json", ".txt"))}
@@ -103,11 +107,8 @@ def test_only_what_is_needed_is_fetched(variant):
     parts = ("text_encoder/model", "unet/diffusion_pytorch_model", "vae/diffusion_pytorch_model")
     expected = {f"{p}{'.fp16' if variant else ''}.safetensors" for p in parts}
     shard = "unet/diffusion_pytorch_model{}-00001-of-00002{}.safetensors"
-    expected |= (
-        {shard.format(".fp16", ""), shard.format("", ".fp16")}
-        if variant
-        else {shard.format("", "")}
-    )
+    places = [(".fp16", ""), ("", ".fp16")] if variant else [("", "")]
+    expected |= {shard.format(*place) for place in places}
     assert {f for f in found if f.endswith(".safetensors")} == expected
 
 
