@@ -66,7 +66,7 @@ def patterns(parts: Sequence[str], variant: str | None) -> list[str]:
     """The files to fetch: weights of one variant as safetensors, and small text files."""
     wanted = ["model_index.json", "scheduler/*.json", "tokenizer/*.json", "tokenizer/*.txt"]
     dot = f".{variant}" if variant else ""
-    shard = "-*-of-*[0-9]"  # ends in a digit: no other variant's files
+    shard = "-?????-of-?????"  # five digits each; a * would take other variants' files too
     for part in parts:
         base = BASES[part or "vae"]
         folder = f"{part}/" if part else ""

@@ -69,11 +69,9 @@ def load(
     _check_parts(folder)
     model = Model(
         tokenizer=tokenizer.load(folder / "tokenizer"),
-        text_encoder=_net(
-            clip, folder / "text_encoder", "text_encoder", variant, dtype, weights.new_text_names
-        ),
-        unet=_net(unet, folder / "unet", "unet", variant, dtype),
-        vae=_vae(folder / "vae", variant, dtype),
+        text_encoder=_net(clip, folder / "text_encoder", variant, dtype, weights.new_text_names),
+        unet=_net(unet, folder / "unet", variant, dtype),
+        vae=_net(vae, folder / "vae", variant, dtype, weights.old_vae_names),
         scheduler=_scheduler(folder / "scheduler" / "scheduler_config.json"),
     )
     _check_fit(folder, model)
@@ -97,7 +95,8 @@ def load_vae(
         source, variant=variant, revision=revision, offline=offline, parts=("vae", "")
     )
     alone = not (folder / "model_index.json").is_file() and (folder / "config.json").is_file()
-    return _vae(folder if alone else folder / "vae", variant, dtype)
+    folder = folder if alone else folder / "vae"
+    return _net(vae, folder, variant, dtype, weights.old_vae_names)
 
 
 def _check_dtype(dtype: str) -> None:
@@ -107,6 +106,11 @@ def _check_dtype(dtype: str) -> None:
 
 def _check_parts(folder: Path) -> None:
     """Refuse a checkpoint whose model_index.json says that it is of another kind."""
+    if not (folder / "model_index.json").is_file():
+        raise FileNotFoundError(
+            f"{folder} is no checkpoint in the diffusers layout: it has no model_index.json "
+            f"(beside the folders {', '.join(CLASSES)}, scheduler)"
+        )
     index = read_json(folder / "model_index.json")
     parts = {
         name: value[1]
@@ -137,7 +141,6 @@ def _check_parts(folder: Path) -> None:
 def _net(
     module: ModuleType,
     folder: Path,
-    part: str,
     variant: str | None,
     dtype: str,
     rename: Callable[[str], str] | None = None,
@@ -150,12 +153,9 @@ def _net(
         shapes: Mapping[str, tuple[int, ...]] = module.shapes(config)
     except (TypeError, ValueError, KeyError, IndexError) as error:
         raise ValueError(f"{folder / 'config.json'}: {error}") from None
-    files = weights.find(folder, hub.BASES[part], variant)
+    base = "model" if module is clip else "diffusion_pytorch_model"
+    files = weights.find(folder, base, variant)
     return Net(config, mindspore.mutable(weights.read(files, shapes, dtype, rename=rename)))
-
-
-def _vae(folder: Path, variant: str | None, dtype: str) -> Net:
-    return _net(vae, folder, "vae", variant, dtype, weights.old_vae_names)
 
 
 def _scheduler(path: Path) -> Any:

@@ -31,8 +31,8 @@ CHUNK = 1 << 20  # elements handled at once, so that no temporary grows with the
 
 PICKLES = (".bin", ".ckpt", ".pt", ".pth")
 
-# Buffers that transformers once saved beside the weights; they hold 0, 1, 2, ...
-HARMLESS = ("text_model.embeddings.position_ids", "embeddings.position_ids")
+# A buffer that transformers once saved beside the weights; it holds 0, 1, 2, ...
+HARMLESS = ("text_model.embeddings.position_ids",)
 
 
 def find(folder: str | Path, base: str, variant: str | None = None) -> tuple[Path, ...]:
