@@ -11,6 +11,7 @@ from typing import Any
 
 import mindspore
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from mdx.files import read_json, replacing
@@ -253,5 +254,8 @@ def save(params: Mapping[str, Any], path: str | Path) -> None:
         for name, p in params.items()
     }
     with replacing(path) as part:
-        # The mark that diffusers and transformers ask for: layout as in PyTorch, [out, in, ...].
-        save_file(arrays, part, metadata={"format": "pt"})
+        try:
+            # The mark that diffusers and transformers ask for: laid out as in PyTorch.
+            save_file(arrays, part, metadata={"format": "pt"})
+        except SafetensorError as error:
+            raise OSError(f"cannot write {path}: {error}") from None
