@@ -106,7 +106,7 @@ def _sample(model, request, progress, callback):
     noise = np.concatenate([one.standard_normal(shape) for one in request.generators])
     state = schedulers.init(table, noise)
     predict = _predictor(model.unet.config, guided)
-    with tqdm(total=table.rows, disable=not progress, leave=False, unit="step") as bar:
+    with tqdm(total=table.rows, disable=not progress, unit="step") as bar:
         for i in range(table.rows):
             fresh = None
             if table.needs_noise(i):

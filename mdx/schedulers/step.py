@@ -6,6 +6,7 @@ looked at and saved without it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -83,8 +84,7 @@ def step(
         raise ValueError(f"row {i} adds noise, and none was given")
     else:
         fresh = device("noise", noise, shape[1:])
-    rows = (per_row(table, array[i], shape[1]) for array in (table.denoise, table.mix, table.clip))
-    slots, x0 = advance(state.slots, out, fresh, *rows)
+    slots, x0 = advance(state.slots, out, fresh, *factors(table, i, shape[1]))
     return State(slots, i + 1), Info(x0)
 
 
@@ -134,12 +134,13 @@ def device(name: str, values: Any, shape: tuple[int, ...]) -> Tensor:
     return Tensor(np.ascontiguousarray(values, np.float32))
 
 
-def per_row(table: Table, array: NDArray[np.float64], batch: int) -> Tensor:
-    """One row of one field as a float32 tensor with a batch axis."""
+def factors(table: Table, i: int, batch: int) -> Iterator[Tensor]:
+    """One row's denoise, mix and clip as float32 tensors, columns first and ready to broadcast."""
     from mindspore import Tensor
 
-    lead = array if table.width is not None else np.broadcast_to(array, (batch, *array.shape))
-    return Tensor(np.ascontiguousarray(lead, np.float32))
+    for array in (table.denoise[i], table.mix[i], table.clip[i]):
+        lead = array if table.width is not None else np.broadcast_to(array, (batch, *array.shape))
+        yield Tensor(np.ascontiguousarray(lead.T[..., None, None, None], np.float32))
 
 
 def per_image(factor: NDArray[np.float64]) -> Host:
