@@ -64,7 +64,7 @@ def load(
     "fp16"; `revision` is a Hub branch, tag or commit; `offline` uses only what is cached.
     Raises FileNotFoundError, ConnectionError or ValueError that say what to do.
     """
-    _check_dtype(dtype)
+    weights.check_dtype(dtype)
     folder = hub.resolve(source, variant=variant, revision=revision, offline=offline)
     _check_parts(folder)
     model = Model(
@@ -90,18 +90,13 @@ def load_vae(
 
     Arguments and errors as `load`. Use it as `model._replace(vae=load_vae(...))`.
     """
-    _check_dtype(dtype)
+    weights.check_dtype(dtype)
     folder = hub.resolve(
         source, variant=variant, revision=revision, offline=offline, parts=("vae", "")
     )
     alone = not (folder / "model_index.json").is_file() and (folder / "config.json").is_file()
     folder = folder if alone else folder / "vae"
     return _net(vae, folder, variant, dtype, weights.old_vae_names)
-
-
-def _check_dtype(dtype: str) -> None:
-    if dtype not in weights.DTYPES:
-        raise ValueError(f"dtype must be one of {', '.join(weights.DTYPES)}, not {dtype!r}")
 
 
 def _check_parts(folder: Path) -> None:

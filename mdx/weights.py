@@ -17,7 +17,7 @@ from safetensors.numpy import save_file
 from mdx.files import read_json, replacing
 from mdx.safetensors_file import Entry, entries
 
-__all__ = ["DTYPES", "find", "new_text_names", "old_vae_names", "read", "save"]
+__all__ = ["DTYPES", "check_dtype", "find", "new_text_names", "old_vae_names", "read", "save"]
 
 DTYPES = {"float32": np.dtype(np.float32), "float16": np.dtype(np.float16)}
 
@@ -34,6 +34,12 @@ PICKLES = (".bin", ".ckpt", ".pt", ".pth")
 
 # A buffer that transformers once saved beside the weights; it holds 0, 1, 2, ...
 HARMLESS = ("text_model.embeddings.position_ids",)
+
+
+def check_dtype(dtype: str) -> None:
+    """Raise ValueError unless weights can be held in `dtype`."""
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
 
 
 def find(folder: str | Path, base: str, variant: str | None = None) -> tuple[Path, ...]:
@@ -114,8 +120,7 @@ def read(
     missing, unexpected or misshapen key (the first ten and the count), and for weights that are
     no numbers, not finite, or too large for `dtype`.
     """
-    if dtype not in DTYPES:
-        raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
+    check_dtype(dtype)
     files = [Path(file) for file in files]
     found: dict[str, Entry] = {}
     for file in files:

@@ -190,15 +190,19 @@ CHECKPOINTS = {
     ),
     "merges of another vocabulary": (
         lambda f: (f / "tokenizer" / "merges.txt").write_text("#version: 0.2\nnever seen\n"),
-        "merges.txt does not fit vocab.json",
+        "the merges do not fit the vocabulary",
     ),
     "merges are no pairs": (
         lambda f: (f / "tokenizer" / "merges.txt").write_text("a b\na b c\n"),
         "merges.txt, line 2: expected two tokens, found 'a b c'",
     ),
+    "tokenizer.json of another kind": (
+        lambda f: (f / "tokenizer" / "vocab.json").rename(f / "tokenizer" / "tokenizer.json"),
+        "tokenizer.json holds no byte-pair vocabulary",
+    ),
     "padding token not in the vocabulary": (
         lambda f: change(f, "tokenizer/tokenizer_config.json", pad_token="<|pad|>"),
-        "the pad_token '<|pad|>' is not in vocab.json",
+        "the pad_token '<|pad|>' is not in the vocabulary",
     ),
     "rows longer than the positions": (
         lambda f: change(f, "tokenizer/tokenizer_config.json", model_max_length=77),
