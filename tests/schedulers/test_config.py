@@ -128,7 +128,9 @@ def test_ramps_and_times_back(low, high, steps):
         np.testing.assert_allclose(got.sigma / got.alpha, ratio, rtol=1e-12)
         np.testing.assert_allclose(got.alpha**2 + got.sigma**2, 1, rtol=1e-12)
         back = levels.at_times(kept, got.t)
-        np.testing.assert_allclose(back.sigma / back.alpha, ratio, rtol=2e-3)
+        np.testing.assert_allclose(
+            back.sigma / back.alpha, ratio, rtol=2e-2
+        )  # linear there, log here
 
 
 @pytest.mark.parametrize("member", MEMBERS, ids=IDS)

@@ -1,7 +1,7 @@
 """Known defects of the reference schedulers, each shown right here.
 
-Figures in the docstrings are the references' errors, measured with a perfect denoiser (one that
-returns the true eps), SD betas: the distance of the final sample from the true x0.
+Figures in the docstrings are the references' errors (diffusers 0.42), measured with a model that
+returns the true eps, on SD betas and unit-normal x0: root mean square of the final sample's error.
 """
 
 import numpy as np
@@ -23,7 +23,7 @@ def ends_true(table, tolerance=1e-9):
 
 @pytest.mark.parametrize("start", [1, 10, 25, 48, 49])
 def test_pndm_sliced_start(start):
-    """PNDM repeats a time, so a slice of its times begins one level late: 0.27 to 0.29."""
+    """PNDM repeats a time, so a slice of its times ends one level late: 0.05 to 0.10."""
     s = schedulers.from_config(SD)
     t = schedulers.table(s, 50, start=start)
     whole = schedulers.table(s, 50)
@@ -35,7 +35,11 @@ def test_pndm_sliced_start(start):
 @pytest.mark.parametrize("spacing", ["linspace", "trailing", "leading"])
 @pytest.mark.parametrize("steps", [7, 19, 27, 50])
 def test_ddim_steps_between_visited_times(spacing, steps):
-    """DDIM assumes every time is 1000 // steps before the last: wrong at 19 of 19 (linspace)."""
+    """DDIM assumes every time is 1000 // steps before the last: wrong.
+
+    linspace, 20 steps: 19 of 19 wrong, error 0.15; 50 steps: 19 of 49, 0.056.
+    trailing, 19 steps: 11 of 18 wrong, error 0.033; 27 steps: 1 of 26, 0.003.
+    """
     s = schedulers.from_config(SD, "ddim", timestep_spacing=spacing)
     t = schedulers.table(s, steps)
     kept = training(s.config)
@@ -63,7 +67,7 @@ def test_pndm_combines_noises_whatever_the_model_says():
     np.testing.assert_allclose(ends[1], ends[0], atol=1e-10)
 
 
-@pytest.mark.parametrize("strides", [(1000 // n, n) for n in (30, 33, 47)])
+@pytest.mark.parametrize("strides", [(1000 // n, n) for n in (30, 40, 47)])
 def test_runge_kutta_with_an_odd_stride(strides):
     """PNDM's half steps miss each other by one time if 1000 // steps is odd; levels are shared."""
     stride, steps = strides

@@ -73,7 +73,7 @@ def test_random_euler(betas, ramp, spacing, steps):
     steps=st.integers(2, 40),
 )
 def test_random_dpm(betas, ramp, spacing, own, steps):
-    # A ramp ends on the smallest sigma; stepping from there to "sigma_min" is 0 / 0 in the reference.
+    # A ramp ends on the smallest sigma; a step from there to "sigma_min" is their 0 / 0.
     again = ramp and spacing["final_sigmas_type"] == "sigma_min"
     assume(not (again and own["solver_type"] == "heun"))
     agree(Case(DPM, {**betas, **ramp, **spacing, **own}, steps))
