@@ -68,7 +68,7 @@ def step(
     `noise` is needed where `table.needs_noise(i)`, and ignored elsewhere. ValueError if it is
     missing, if shapes do not fit or if no row is left.
     """
-    from .device import advance
+    from .device import ONE_AT_A_TIME, advance
 
     i, shape = state.index, tuple(state.slots.shape)
     if not 0 <= i < table.rows:
@@ -84,7 +84,8 @@ def step(
         raise ValueError(f"row {i} adds noise, and none was given")
     else:
         fresh = device("noise", noise, shape[1:])
-    slots, x0 = advance(state.slots, out, fresh, *factors(table, i, shape[1]))
+    with ONE_AT_A_TIME:
+        slots, x0 = advance(state.slots, out, fresh, *factors(table, i, shape[1]))
     return State(slots, i + 1), Info(x0)
 
 
