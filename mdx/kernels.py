@@ -9,12 +9,17 @@ write them as BiasAdd, LayerNorm and BatchNorm, which do not.
 """
 
 import math
+import threading
 from pathlib import Path
 from typing import NamedTuple
 
 import mindspore
 import numpy as np
 from mindspore import Tensor, ops
+
+# MindSpore runs one compiled graph at a time, and a second thread that enters one fails. Whoever
+# calls a compiled function holds this.
+ONE_AT_A_TIME = threading.RLock()
 
 CPU_FEATURES = Path("/proc/cpuinfo")  # absent where there is no Linux, and no such trap
 

@@ -3,13 +3,8 @@
 Rows arrive as tensors, so one compiled graph serves every sampler and step of a shape.
 """
 
-import threading
-
 import mindspore as ms
 from mindspore import Tensor, ops
-
-# MindSpore runs one compiled graph at a time: a second thread that enters one fails.
-ONE_AT_A_TIME = threading.RLock()
 
 
 @ms.jit

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .table import Table
+from .tables import Table
 
 if TYPE_CHECKING:
     from mindspore import Tensor
@@ -68,7 +68,9 @@ def step(
     `noise` is needed where `table.needs_noise(i)`, and ignored elsewhere. ValueError if it is
     missing, if shapes do not fit or if no row is left.
     """
-    from .device import ONE_AT_A_TIME, advance
+    from mdx.kernels import ONE_AT_A_TIME
+
+    from .device import advance
 
     i, shape = state.index, tuple(state.slots.shape)
     if not 0 <= i < table.rows:
