@@ -1,1 +1,39 @@
-"""Diffusion inference for MindSpore, written the functional way."""
+"""Diffusion inference for MindSpore, written the functional way.
+
+import mdx
+model = mdx.load()
+mdx.generate(model, "a red circle on a blue background", seed=0)[0].save("out.png")
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mdx import nets, schedulers
+    from mdx.images import grid
+    from mdx.model import Model, Net, load, load_vae
+    from mdx.sampling import generate
+
+__all__ = ["Model", "Net", "generate", "grid", "load", "load_vae", "nets", "schedulers"]
+
+# Imported when first asked for: `mdx.schedulers` and `mdx --help` do without MindSpore.
+HOMES = {
+    "Model": "mdx.model",
+    "Net": "mdx.model",
+    "generate": "mdx.sampling",
+    "grid": "mdx.images",
+    "load": "mdx.model",
+    "load_vae": "mdx.model",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("nets", "schedulers"):
+        return importlib.import_module(f"mdx.{name}")
+    if name not in HOMES:
+        raise AttributeError(f"module 'mdx' has no attribute {name!r}")
+    return getattr(importlib.import_module(HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

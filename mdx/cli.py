@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with _short_warnings():
             run(options)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, FloatingPointError) as error:
         _fail(str(error) or type(error).__name__)
     except KeyboardInterrupt:
         print("\nmdx: stopped", file=sys.stderr)

@@ -66,7 +66,7 @@ def patterns(parts: Sequence[str], variant: str | None) -> list[str]:
     """The files to fetch: weights of one variant as safetensors, and small text files."""
     wanted = ["model_index.json", "scheduler/*.json", "tokenizer/*.json", "tokenizer/*.txt"]
     dot = f".{variant}" if variant else ""
-    shard = "-*-of-*[0-9]"  # ends in a digit: no other variant's files
+    shard = "-?????-of-?????"  # five digits each; a * would take other variants' files too
     for part in parts:
         base = BASES[part or "vae"]
         folder = f"{part}/" if part else ""
@@ -104,27 +104,21 @@ def _download(repo: str, wanted: list[str], revision: str | None, offline: bool)
         raise FileNotFoundError(f"{repo} has no revision {revision!r}") from None
     except utils.HFValidationError as error:
         raise ValueError(f"{repo!r} is not a valid Hub id: {error}") from None
-    except utils.LocalEntryNotFoundError:
-        if offline:
-            raise FileNotFoundError(
-                f"{repo}{at} is not in the Hub's cache and offline is set; "
-                "load it once with a network connection"
-            ) from None
-        raise _no_network(repo, at) from None
+    except utils.HfHubHTTPError as error:
+        first = str(error).strip().splitlines()[0]
+        raise ConnectionError(f"the Hub refused {repo}{at}: {first}") from None
     except Exception as error:
         # The client has changed its network library before; its own error derives from theirs.
         network = isinstance(error, (OSError, *utils.HfHubHTTPError.__bases__))
         if not network or getattr(error, "errno", None):  # errno: a full disk and the like
             raise
-        if isinstance(error, utils.HfHubHTTPError):
-            first = str(error).strip().splitlines()[0]
-            raise ConnectionError(f"the Hub refused {repo}{at}: {first}") from None
-        raise _no_network(repo, at) from None
+        if offline:
+            raise FileNotFoundError(
+                f"{repo}{at} is not (wholly) in the Hub's cache and offline is set; "
+                "load it once with a network connection"
+            ) from None
+        raise ConnectionError(
+            f"there is no folder {repo!r}, and the Hub cannot be reached to fetch {repo}{at}; "
+            "check the name and the network, or give a local folder"
+        ) from None
     return Path(folder)
-
-
-def _no_network(repo: str, at: str) -> ConnectionError:
-    return ConnectionError(
-        f"there is no folder {repo!r}, and the Hub cannot be reached to fetch {repo}{at}; "
-        "check the name and the network, or give a local folder"
-    )

@@ -9,12 +9,19 @@ write them as BiasAdd, LayerNorm and BatchNorm, which do not.
 """
 
 import math
+import threading
 from pathlib import Path
 from typing import NamedTuple
 
 import mindspore
 import numpy as np
 from mindspore import Tensor, ops
+
+# MindSpore runs one compiled graph at a time, and a second thread that enters one fails. Whoever
+# calls a compiled function holds this.
+ONE_AT_A_TIME = threading.RLock()
+
+CPU_FEATURES = Path("/proc/cpuinfo")  # absent where there is no Linux, and no such trap
 
 # Scores beyond this are computed a few heads at a time: 4096 tokens, 4 heads, float32.
 SCORE_BYTES = 256 * 1024 * 1024
@@ -39,8 +46,7 @@ def lowering() -> Lowering:
     """The lowering for the device that MindSpore is set to."""
     if mindspore.get_context("device_target") == "Ascend":
         return ASCEND
-    features = Path("/proc/cpuinfo")
-    if features.exists() and " avx512f" in features.read_text():
+    if CPU_FEATURES.exists() and " avx512f" in CPU_FEATURES.read_text():
         return CPU_AVX512
     return CPU
 

@@ -64,14 +64,14 @@ def load(
     "fp16"; `revision` is a Hub branch, tag or commit; `offline` uses only what is cached.
     Raises FileNotFoundError, ConnectionError or ValueError that say what to do.
     """
-    _check_dtype(dtype)
+    weights.check_dtype(dtype)
     folder = hub.resolve(source, variant=variant, revision=revision, offline=offline)
     _check_parts(folder)
     model = Model(
         tokenizer=tokenizer.load(folder / "tokenizer"),
-        text_encoder=_net(clip, folder / "text_encoder", "text_encoder", variant, dtype),
-        unet=_net(unet, folder / "unet", "unet", variant, dtype),
-        vae=_vae(folder / "vae", variant, dtype),
+        text_encoder=_net(clip, folder / "text_encoder", variant, dtype, weights.new_text_names),
+        unet=_net(unet, folder / "unet", variant, dtype),
+        vae=_net(vae, folder / "vae", variant, dtype, weights.old_vae_names),
         scheduler=_scheduler(folder / "scheduler" / "scheduler_config.json"),
     )
     _check_fit(folder, model)
@@ -90,21 +90,22 @@ def load_vae(
 
     Arguments and errors as `load`. Use it as `model._replace(vae=load_vae(...))`.
     """
-    _check_dtype(dtype)
+    weights.check_dtype(dtype)
     folder = hub.resolve(
         source, variant=variant, revision=revision, offline=offline, parts=("vae", "")
     )
     alone = not (folder / "model_index.json").is_file() and (folder / "config.json").is_file()
-    return _vae(folder if alone else folder / "vae", variant, dtype)
-
-
-def _check_dtype(dtype: str) -> None:
-    if dtype not in weights.DTYPES:
-        raise ValueError(f"dtype must be one of {', '.join(weights.DTYPES)}, not {dtype!r}")
+    folder = folder if alone else folder / "vae"
+    return _net(vae, folder, variant, dtype, weights.old_vae_names)
 
 
 def _check_parts(folder: Path) -> None:
     """Refuse a checkpoint whose model_index.json says that it is of another kind."""
+    if not (folder / "model_index.json").is_file():
+        raise FileNotFoundError(
+            f"{folder} is no checkpoint in the diffusers layout: it has no model_index.json "
+            f"(beside the folders {', '.join(CLASSES)}, scheduler)"
+        )
     index = read_json(folder / "model_index.json")
     parts = {
         name: value[1]
@@ -135,7 +136,6 @@ def _check_parts(folder: Path) -> None:
 def _net(
     module: ModuleType,
     folder: Path,
-    part: str,
     variant: str | None,
     dtype: str,
     rename: Callable[[str], str] | None = None,
@@ -148,12 +148,9 @@ def _net(
         shapes: Mapping[str, tuple[int, ...]] = module.shapes(config)
     except (TypeError, ValueError, KeyError, IndexError) as error:
         raise ValueError(f"{folder / 'config.json'}: {error}") from None
-    files = weights.find(folder, hub.BASES[part], variant)
+    base = "model" if module is clip else "diffusion_pytorch_model"
+    files = weights.find(folder, base, variant)
     return Net(config, mindspore.mutable(weights.read(files, shapes, dtype, rename=rename)))
-
-
-def _vae(folder: Path, variant: str | None, dtype: str) -> Net:
-    return _net(vae, folder, "vae", variant, dtype, weights.old_vae_names)
 
 
 def _scheduler(path: Path) -> Any:

@@ -32,12 +32,16 @@ class Tokenizer(NamedTuple):
 
 
 def load(folder: str | Path) -> Tokenizer:
-    """Read vocab.json, merges.txt and the optional tokenizer_config.json, special_tokens_map.json.
+    """Read vocab.json and merges.txt, or else tokenizer.json, which transformers 5 saves instead.
 
-    Raises FileNotFoundError for a missing file, ValueError for one that does not make sense.
+    tokenizer_config.json and special_tokens_map.json are optional. Raises FileNotFoundError for a
+    missing file, ValueError for one that does not make sense.
     """
     folder = Path(folder)
-    vocab, merges = _read_vocab(folder / "vocab.json"), _read_merges(folder / "merges.txt")
+    if (folder / "tokenizer.json").is_file() and not (folder / "vocab.json").is_file():
+        vocab, merges = _read_both(folder / "tokenizer.json")
+    else:
+        vocab, merges = _read_vocab(folder / "vocab.json"), _read_merges(folder / "merges.txt")
     settings: dict[str, Any] = {}
     for name in ("special_tokens_map.json", "tokenizer_config.json"):
         if (folder / name).is_file():
@@ -47,7 +51,7 @@ def load(folder: str | Path) -> Tokenizer:
         token = settings.get(key, default)
         token = token.get("content") if isinstance(token, dict) else token
         if not isinstance(token, str) or token not in vocab:
-            raise ValueError(f"{folder}: the {key} {token!r} is not in vocab.json")
+            raise ValueError(f"{folder}: the {key} {token!r} is not in the vocabulary")
         return token
 
     start, end = special("bos_token", START), special("eos_token", END)
@@ -59,7 +63,7 @@ def load(folder: str | Path) -> Tokenizer:
         bpe = _bpe(vocab, merges, unknown)
     except Exception as error:  # the library raises bare Exceptions
         raise ValueError(
-            f"{folder}: merges.txt does not fit vocab.json ({error}); download both again"
+            f"{folder}: the merges do not fit the vocabulary ({error}); download both again"
         ) from None
     # In a prompt, too, these spell one id each.
     bpe.add_special_tokens(sorted({start, end, pad, unknown}))
@@ -166,8 +170,22 @@ def _byte_alphabet() -> list[str]:
     return sorted(pre_tokenizers.ByteLevel.alphabet())
 
 
+def _read_both(path: Path) -> tuple[dict[str, int], list[tuple[str, str]]]:
+    model = read_json(path).get("model")
+    if not isinstance(model, dict) or not isinstance(model.get("vocab"), dict):
+        raise ValueError(f"{path} holds no byte-pair vocabulary (model.vocab, model.merges)")
+    # Older files write a merge as one string, newer ones as a pair.
+    merges = [m.split(" ") if isinstance(m, str) else m for m in model.get("merges", [])]
+    if not all(isinstance(m, list) and list(map(type, m)) == [str, str] for m in merges):
+        raise ValueError(f"{path}: each of model.merges must be two tokens")
+    return _checked(model["vocab"], path), [(a, b) for a, b in merges]
+
+
 def _read_vocab(path: Path) -> dict[str, int]:
-    vocab = read_json(path)
+    return _checked(read_json(path), path)
+
+
+def _checked(vocab: dict[str, Any], path: Path) -> dict[str, int]:
     ids = list(vocab.values())
     if not ids or not all(type(i) is int and i >= 0 for i in ids) or len({*ids}) < len(ids):
         raise ValueError(f"{path} must map each token to an id of its own")

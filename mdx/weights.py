@@ -11,12 +11,13 @@ from typing import Any
 
 import mindspore
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from mdx.files import read_json, replacing
 from mdx.safetensors_file import Entry, entries
 
-__all__ = ["DTYPES", "find", "old_vae_names", "read", "save"]
+__all__ = ["DTYPES", "check_dtype", "find", "new_text_names", "old_vae_names", "read", "save"]
 
 DTYPES = {"float32": np.dtype(np.float32), "float16": np.dtype(np.float16)}
 
@@ -31,8 +32,14 @@ CHUNK = 1 << 20  # elements handled at once, so that no temporary grows with the
 
 PICKLES = (".bin", ".ckpt", ".pt", ".pth")
 
-# Buffers that transformers once saved beside the weights; they hold 0, 1, 2, ...
-HARMLESS = ("text_model.embeddings.position_ids", "embeddings.position_ids")
+# A buffer that transformers once saved beside the weights; it holds 0, 1, 2, ...
+HARMLESS = ("text_model.embeddings.position_ids",)
+
+
+def check_dtype(dtype: str) -> None:
+    """Raise ValueError unless weights can be held in `dtype`."""
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
 
 
 def find(folder: str | Path, base: str, variant: str | None = None) -> tuple[Path, ...]:
@@ -113,8 +120,7 @@ def read(
     missing, unexpected or misshapen key (the first ten and the count), and for weights that are
     no numbers, not finite, or too large for `dtype`.
     """
-    if dtype not in DTYPES:
-        raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
+    check_dtype(dtype)
     files = [Path(file) for file in files]
     found: dict[str, Entry] = {}
     for file in files:
@@ -237,6 +243,12 @@ def old_vae_names(name: str) -> str:
 OLD_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 
 
+def new_text_names(name: str) -> str:
+    """transformers 5 saves CLIPTextModel without the prefix that all checkpoints before it have."""
+    bare = name.startswith(("embeddings.", "encoder.", "final_layer_norm."))
+    return "text_model." + name if bare else name
+
+
 def save(params: Mapping[str, Any], path: str | Path) -> None:
     """Write parameters (tensors or arrays) as one safetensors file, whole or not at all.
 
@@ -247,5 +259,8 @@ def save(params: Mapping[str, Any], path: str | Path) -> None:
         for name, p in params.items()
     }
     with replacing(path) as part:
-        # The mark that diffusers and transformers ask for: layout as in PyTorch, [out, in, ...].
-        save_file(arrays, part, metadata={"format": "pt"})
+        try:
+            # The mark that diffusers and transformers ask for: laid out as in PyTorch.
+            save_file(arrays, part, metadata={"format": "pt"})
+        except SafetensorError as error:
+            raise OSError(f"cannot write {path}: {error}") from None

@@ -8,8 +8,9 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .levels import numbers
 from .samplers import SAMPLERS, Run, Sampler
-from .table import Table
+from .tables import Table
 
 FILE = "scheduler_config.json"
 BOOLEAN = (True, False)
@@ -95,17 +96,25 @@ def table(
     sampler, config = find(scheduler.name), scheduler.config
     if timesteps is not None and sigmas is not None:
         raise ValueError("timesteps and sigmas exclude each other")
-    if timesteps is not None or sigmas is not None:
-        count = len(timesteps) if timesteps is not None else len(sigmas or ()) - 1
-        if steps not in (None, count):
-            raise ValueError(f"steps {steps} does not fit the {count} steps of the levels given")
-        steps = count
+    times = None if timesteps is None else numbers("timesteps", timesteps)
+    ratios = None if sigmas is None else numbers("sigmas", sigmas)
+    if times is not None:
+        steps = agreed(steps, len(times))
+    if ratios is not None:
+        steps = agreed(steps, len(ratios) - 1)
     most = config["num_train_timesteps"]
     if isinstance(steps, bool) or not isinstance(steps, Integral) or not 1 <= steps <= most:
         raise ValueError(f"steps must be a whole number from 1 to {most}, not {steps!r}")
     if isinstance(start, bool) or not isinstance(start, Integral) or not 0 <= start < steps:
         raise ValueError(f"start must be a whole number from 0 to {steps - 1}, not {start!r}")
-    return sampler.build(config, Run(int(steps), timesteps, sigmas, int(start)))
+    return sampler.build(config, Run(int(steps), times, ratios, int(start)))
+
+
+def agreed(steps: int | None, count: int) -> int:
+    """The number of steps that given levels make; ValueError if another was asked."""
+    if steps not in (None, count):
+        raise ValueError(f"steps {steps} does not fit the {count} steps of the levels given")
+    return count
 
 
 def find(name: str) -> Sampler:

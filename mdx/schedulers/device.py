@@ -11,18 +11,18 @@ from mindspore import Tensor, ops
 def advance(
     slots: Tensor, out: Tensor, noise: Tensor, denoise: Tensor, mix: Tensor, clip: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """One row on every batch row b: new slots and x0, all float32.
+    """One row on every batch row: new slots and x0. All float32.
 
-    slots (K,B,C,H,W); out, noise (B,C,H,W); denoise (B,2), mix (B,K,K+3), clip (B,).
+    slots (K,B,C,H,W); out, noise (B,C,H,W). Factors broadcast over pictures: denoise (2,B,1,1,1),
+    mix (K+3,K,B,1,1,1) by column, clip (B,1,1,1).
+
+    A matrix product would do the same, but rounds an image differently by its place in the batch;
+    products and sums of whole arrays do not.
     """
-    k, b = slots.shape[0], slots.shape[1]
-    flat = ops.reshape(slots, (k, b, -1))
-    # Batch first, so that the mixing is one matrix product per image.
-    values = ops.concat((ops.transpose(flat, (1, 0, 2)), ops.reshape(out, (b, 1, -1))), 1)
-    x_and_out = ops.concat((values[:, :1], values[:, k:]), 1)
-    x0 = ops.matmul(ops.reshape(denoise, (b, 1, 2)), x_and_out)
-    bound = ops.reshape(clip, (b, 1, 1))
-    x0 = ops.minimum(ops.maximum(x0, -bound), bound)
-    known = ops.concat((values, x0, ops.reshape(noise, (b, 1, -1))), 1)
-    mixed = ops.transpose(ops.matmul(mix, known), (1, 0, 2))
-    return ops.reshape(mixed, slots.shape), ops.reshape(x0, out.shape)
+    x0 = denoise[0] * slots[0] + denoise[1] * out
+    x0 = ops.minimum(ops.maximum(x0, -clip), clip)
+    k = slots.shape[0]
+    mixed = mix[k] * out + mix[k + 1] * x0 + mix[k + 2] * noise
+    for column in range(k):
+        mixed = mixed + mix[column] * slots[column]
+    return mixed, x0

@@ -3,7 +3,7 @@
 Keys and defaults are those of the scheduler_config.json files that checkpoints carry.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ from .dpmpp_2m import dpmpp_2m
 from .euler import euler
 from .levels import Levels
 from .pndm import pndm
-from .table import PREDICTIONS, Array, Table, trace
+from .tables import PREDICTIONS, Array, Table, trace
 
 Config = Mapping[str, Any]
 
@@ -24,8 +24,8 @@ class Run(NamedTuple):
     """What a caller asks of a table, apart from the config."""
 
     steps: int  # transitions of the whole run
-    timesteps: Sequence[float] | None  # (steps,) model times instead of the config's
-    sigmas: Sequence[float] | None  # (steps+1,) sigma / alpha instead of the config's
+    timesteps: Array | None  # (steps,) model times instead of the config's
+    sigmas: Array | None  # (steps+1,) sigma / alpha instead of the config's
     start: int  # transitions left out at the noisy end
 
 
@@ -99,6 +99,16 @@ def ramped(c: Config, kept: Array, run: Run, grid: Array, times: Callable[[], Ar
     return lv.ending(levels, None if c["final_sigmas_type"] == "zero" else lv.at_times(kept, [0.0]))
 
 
+def halfway(kept: Array, levels: Levels, *, in_time: bool) -> Levels:
+    """Levels halfway between neighbours, in time (on the grid, if they are) or in sigma / alpha."""
+    if not in_time:
+        ratio = levels.sigma / levels.alpha
+        return lv.at_ratios(kept, (ratio[1:] + ratio[:-1]) / 2)
+    half = (levels.t[:-1] - levels.t[1:]) / 2
+    on_grid = np.all(levels.t == np.round(levels.t))
+    return lv.at_times(kept, levels.t[1:] + (np.floor(half) if on_grid else half))
+
+
 def build_ddim(c: Config, run: Run) -> Table:
     """DDIM's table."""
     levels = cut(on_grid(c, training(c), run), run.start)
@@ -110,12 +120,12 @@ def build_pndm(c: Config, run: Run) -> Table:
     """PNDM's table; Runge-Kutta for the first three transitions unless the config skips it."""
     kept = training(c)
     levels = cut(on_grid(c, kept, run), run.start)
+    # Runge-Kutta steps join levels the model knows; the final level need not have a time.
+    count = min(3, len(levels.t) - 2)
     middle = None
-    if not c["skip_prk_steps"]:
-        # Between model levels only: the final level need not have a time.
-        t = levels.t[: min(4, len(levels.t) - 1)]
-        if len(t) > 1:
-            middle = lv.at_times(kept, t[1:] + np.floor((t[:-1] - t[1:]) / 2))
+    if count > 0 and not c["skip_prk_steps"]:
+        first = Levels(*(part[: count + 1] for part in levels))
+        middle = halfway(kept, first, in_time=run.sigmas is None)
     return trace(pndm(levels, middle=middle), c["prediction_type"])
 
 

@@ -6,12 +6,13 @@ looked at and saved without it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .table import Table
+from .tables import Table
 
 if TYPE_CHECKING:
     from mindspore import Tensor
@@ -67,6 +68,8 @@ def step(
     `noise` is needed where `table.needs_noise(i)`, and ignored elsewhere. ValueError if it is
     missing, if shapes do not fit or if no row is left.
     """
+    from mdx.kernels import ONE_AT_A_TIME
+
     from .device import advance
 
     i, shape = state.index, tuple(state.slots.shape)
@@ -83,8 +86,8 @@ def step(
         raise ValueError(f"row {i} adds noise, and none was given")
     else:
         fresh = device("noise", noise, shape[1:])
-    rows = (per_row(table, array[i], shape[1]) for array in (table.denoise, table.mix, table.clip))
-    slots, x0 = advance(state.slots, out, fresh, *rows)
+    with ONE_AT_A_TIME:
+        slots, x0 = advance(state.slots, out, fresh, *factors(table, i, shape[1]))
     return State(slots, i + 1), Info(x0)
 
 
@@ -134,12 +137,13 @@ def device(name: str, values: Any, shape: tuple[int, ...]) -> Tensor:
     return Tensor(np.ascontiguousarray(values, np.float32))
 
 
-def per_row(table: Table, array: NDArray[np.float64], batch: int) -> Tensor:
-    """One row of one field as a float32 tensor with a batch axis."""
+def factors(table: Table, i: int, batch: int) -> Iterator[Tensor]:
+    """One row's denoise, mix and clip as float32 tensors, columns first and ready to broadcast."""
     from mindspore import Tensor
 
-    lead = array if table.width is not None else np.broadcast_to(array, (batch, *array.shape))
-    return Tensor(np.ascontiguousarray(lead, np.float32))
+    for array in (table.denoise[i], table.mix[i], table.clip[i]):
+        lead = array if table.width is not None else np.broadcast_to(array, (batch, *array.shape))
+        yield Tensor(np.ascontiguousarray(lead.T[..., None, None, None], np.float32))
 
 
 def per_image(factor: NDArray[np.float64]) -> Host:

@@ -1,0 +1,286 @@
+"""Prompts to pictures: the loop in which a table of coefficients and a network meet."""
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import mindspore
+import numpy as np
+from mindspore import Tensor
+from tqdm import tqdm
+
+from mdx import guidance as guiding
+from mdx import images as pictures
+from mdx import schedulers
+from mdx import tokenizer as tokens
+from mdx.kernels import ONE_AT_A_TIME
+from mdx.model import Model
+from mdx.nets import clip, unet, vae
+from mdx.schedulers import Info, Scheduler, State, Table
+
+__all__ = ["generate"]
+
+OUTPUTS = ("pil", "np", "latent")
+STEPS = 50  # where neither the caller nor a Table says
+
+# Tables are padded to this many slots, so that another sampler needs no other graph. Longer ones
+# keep their own number.
+SLOTS = 6
+
+
+class Request(NamedTuple):
+    """What the arguments of `generate` come to, checked, one entry an image where it says B."""
+
+    prompts: list[str]  # (B,)
+    negative: list[str]  # (B,)
+    generators: list[np.random.Generator]  # (B,)
+    height: int  # of the latents
+    width: int  # of the latents
+    guidance: float
+    table: Table  # of at least SLOTS slots
+
+
+def generate(
+    model: Model,
+    prompt: str | Sequence[str],
+    *,
+    negative_prompt: str | Sequence[str] | None = None,
+    scheduler: str | Scheduler | Table | None = None,
+    steps: int | None = None,
+    guidance: float = 7.5,
+    seed: int | Sequence[int] | np.random.Generator | Sequence[np.random.Generator] | None = None,
+    height: int | None = None,
+    width: int | None = None,
+    images_per_prompt: int = 1,
+    output: str = "pil",
+    progress: bool = True,
+    callback: Callable[[int, State, Info], Any] | None = None,
+) -> Any:
+    """Make pictures of prompts: `images_per_prompt` of each, a prompt's pictures in succession.
+
+    negative_prompt replaces the empty text that guidance moves away from: one for all, or one a
+    prompt. scheduler is a name, a Scheduler or a Table, None for the checkpoint's own; steps is
+    50 where nothing says otherwise, and must be left out for a Table, whose rows are its steps.
+    guidance of 1 or less computes no negative half. height and width are in pixels, multiples of
+    the VAE's factor, None for the size of the model's training.
+
+    seed: image i of a list is drawn from seed[i], and of an int from seed + i; the generator of
+    a seed is numpy.random.Generator(PCG64(seed)), initial latents are its standard_normal in
+    float64, and a sampler's own noise follows from the same generator. So an image depends on
+    its seed and not on its batch. One Generator serves all images in turn.
+
+    callback(step, state, info) sees the state after every step, and info.x0.
+
+    Returns a list of PIL images; with output "np" float32 pixels (B, H, W, 3) in [0, 1]; with
+    output "latent" float32 latents (B, C, h, w). Raises ValueError or TypeError for arguments
+    that do not fit, before anything is computed, and FloatingPointError where the model's
+    numbers overflow.
+    """
+    if output not in OUTPUTS:
+        raise ValueError(f"output must be one of {', '.join(OUTPUTS)}, not {output!r}")
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be callable, not {callback!r}")
+    request = _request(
+        model, prompt, negative_prompt, scheduler, steps, guidance, seed, height, width,
+        images_per_prompt,
+    )  # fmt: skip
+    latents = _sample(model, request, progress, callback)
+    if output == "latent":
+        return latents
+    # One at a time: a picture's memory does not grow with the batch, nor do graphs multiply.
+    pixels = np.concatenate([_decoded(model, latents[i : i + 1]) for i in range(len(latents))])
+    if output == "pil":
+        return pictures.to_pil(pixels)
+    return np.clip(pixels.transpose(0, 2, 3, 1) / 2 + 0.5, 0, 1)
+
+
+def _sample(model, request, progress, callback):
+    table, count = request.table, len(request.prompts)
+    guided = request.guidance > 1
+    texts = [*request.negative, *request.prompts] if guided else request.prompts
+    context = _encoded(model, texts)
+    scale = Tensor(np.full(count, request.guidance, np.float32))
+    shape = (1, model.unet.config.in_channels, request.height, request.width)
+    noise = np.concatenate([one.standard_normal(shape) for one in request.generators])
+    state = schedulers.init(table, noise)
+    predict = _predictor(model.unet.config, guided)
+    with tqdm(total=table.rows, disable=not progress, unit="step") as bar:
+        for i in range(table.rows):
+            fresh = None
+            if table.needs_noise(i):
+                fresh = np.concatenate([one.standard_normal(shape) for one in request.generators])
+            t = Tensor(np.broadcast_to(table.t[i], (count,)).astype(np.float32))
+            rescale = Tensor(np.broadcast_to(table.scale[i], (count,)).astype(np.float32))
+            with ONE_AT_A_TIME:
+                out = predict(model.unet.params, state.slots, rescale, t, context, scale)
+                state, info = schedulers.step(table, state, out, fresh)
+            if callback is not None:
+                callback(i, state, info)
+            bar.update()
+    with ONE_AT_A_TIME:
+        latents = _on_host(state.slots)[0]
+    if not np.isfinite(latents).all():
+        raise FloatingPointError(
+            "the latents hold NaN or infinity: the model's numbers overflow in its dtype "
+            "(load it in float32), or the steps of the scheduler are too large for it"
+        )
+    return latents
+
+
+def _encoded(model, texts):
+    """Context (len(texts), T, D). Each distinct text alone, so that one graph serves any number."""
+    encode = _text_encoder(model.text_encoder.config)
+    known = {}
+    ids = tokens.encode(model.tokenizer, list(dict.fromkeys(texts)))
+    for text, row in zip(dict.fromkeys(texts), ids, strict=True):
+        with ONE_AT_A_TIME:
+            known[text] = _on_host(encode(model.text_encoder.params, Tensor(row[None])))
+    return Tensor(np.concatenate([known[text] for text in texts]))
+
+
+def _decoded(model, latents):
+    with ONE_AT_A_TIME:
+        return _on_host(_decoder(model.vae.config)(model.vae.params, Tensor(latents)))
+
+
+def _on_host(tensor: Any) -> np.ndarray:
+    return tensor.asnumpy()
+
+
+# One compiled function a config: MindSpore keeps a graph for each shape it is called with.
+
+
+@functools.cache
+def _text_encoder(config):
+    @mindspore.jit
+    def encode(params, ids):
+        return clip.apply(config, params, ids)[0]
+
+    return encode
+
+
+@functools.cache
+def _predictor(config, guided):
+    @mindspore.jit
+    def predict(params, slots, rescale, t, context, scale):
+        def denoiser(x, t, context):
+            return unet.apply(config, params, x, t, context)
+
+        x = slots[0] * rescale.reshape((-1, 1, 1, 1))
+        if guided:
+            return guiding.classifier_free(denoiser, scale)(x, t, context)
+        return denoiser(x, t, context)
+
+    return predict
+
+
+@functools.cache
+def _decoder(config):
+    @mindspore.jit
+    def decode(params, latents):
+        return vae.decode(config, params, latents)
+
+    return decode
+
+
+def _request(
+    model, prompt, negative_prompt, scheduler, steps, guidance, seed, height, width, per_prompt
+) -> Request:
+    if not isinstance(model, Model):
+        raise TypeError(f"model must be what mdx.load returns, not {type(model).__name__}")
+    prompts = _texts("prompt", prompt)
+    per_prompt = _whole("images_per_prompt", per_prompt, 1)
+    count = len(prompts) * per_prompt
+    negative = [""] if negative_prompt is None else _texts("negative_prompt", negative_prompt)
+    if isinstance(negative_prompt, str) or negative_prompt is None:
+        negative = negative * len(prompts)
+    if len(negative) != len(prompts):
+        raise ValueError(
+            f"{len(negative)} negative prompts for {len(prompts)} prompts: give one, or one each"
+        )
+    if isinstance(guidance, bool) or not isinstance(guidance, (int, float, np.number)):
+        raise TypeError(f"guidance must be a number, not {guidance!r}")
+    if not math.isfinite(guidance):
+        raise ValueError(f"guidance must be a finite number, not {guidance}")
+    size = model.unet.config.sample_size
+    trained = size if isinstance(size, tuple) else (size, size)
+    table = _table(model, scheduler, steps)
+    if table.width not in (None, count):
+        raise ValueError(f"the stacked table is for {table.width} images, but {count} are asked")
+    return Request(
+        prompts=[text for text in prompts for _ in range(per_prompt)],
+        negative=[text for text in negative for _ in range(per_prompt)],
+        generators=_generators(seed, count),
+        height=_latent_side("height", height, trained[0], model),
+        width=_latent_side("width", width, trained[1], model),
+        guidance=float(guidance),
+        table=schedulers.pad(table, max(SLOTS, table.slots)),
+    )
+
+
+def _texts(name, value):
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, (list, tuple)) or not all(isinstance(text, str) for text in texts):
+        raise TypeError(f"{name} must be a str or a list of str, not {value!r}")
+    if not texts:
+        raise ValueError(f"{name} is an empty list: give at least one")
+    return list(texts)
+
+
+def _whole(name, value, least):
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} must be a whole number, not {value!r}")
+    if value < least:
+        raise ValueError(f"{name} must be {least} or more, not {value}")
+    return int(value)
+
+
+def _table(model, scheduler, steps):
+    if isinstance(scheduler, Table):
+        if steps is not None:
+            raise ValueError("a Table has its own steps: leave out steps, or give a Scheduler")
+        return scheduler
+    if scheduler is None:
+        scheduler = model.scheduler
+    elif isinstance(scheduler, str):
+        scheduler = schedulers.from_config(model.scheduler, scheduler)
+    elif not isinstance(scheduler, Scheduler):
+        kinds = "a name, a Scheduler, a Table or None"
+        raise TypeError(f"scheduler must be {kinds}, not {type(scheduler).__name__}")
+    return schedulers.table(scheduler, STEPS if steps is None else _whole("steps", steps, 1))
+
+
+def _generators(seed, count):
+    if seed is None:
+        return [np.random.default_rng() for _ in range(count)]
+    if isinstance(seed, np.random.Generator):
+        return [seed] * count
+    if isinstance(seed, (list, tuple)):
+        if len(seed) != count:
+            raise ValueError(f"{len(seed)} seeds for {count} images: give one, or one each")
+        return [
+            one if isinstance(one, np.random.Generator) else _generator(_whole("seed", one, 0))
+            for one in seed
+        ]
+    first = _whole("seed", seed, 0)
+    return [_generator(first + i) for i in range(count)]
+
+
+def _generator(seed):
+    return np.random.Generator(np.random.PCG64(seed))
+
+
+def _latent_side(name, pixels, trained, model):
+    factor = vae.factor(model.vae.config)
+    if pixels is None:
+        if trained is None:
+            raise ValueError(f"the checkpoint does not say its size: give {name}")
+        return trained
+    pixels = _whole(name, pixels, 1)
+    if pixels % factor:
+        below = max(pixels // factor * factor, factor)
+        raise ValueError(
+            f"{name} must be a multiple of {factor}, not {pixels}: try {below} or {below + factor}"
+        )
+    return pixels // factor

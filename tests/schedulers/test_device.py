@@ -1,0 +1,246 @@
+"""The compiled step: it is pure, it is what the host says, and one graph serves all."""
+
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mdx import schedulers
+from tests.compiles import counted
+from tests.schedulers import hostrun
+from tests.schedulers.members import IDS, MEMBERS
+
+SHAPE = (3, 4, 4, 5)
+SLOTS = max(member.slots for member in MEMBERS)
+every_member = pytest.mark.parametrize("member", MEMBERS, ids=IDS)
+
+
+def pictures(seed=0, shape=SHAPE):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def model(i, x):
+    """Nonlinear, and different for each image and step."""
+    return np.tanh(x * np.float32(0.3 + 0.01 * i)) + x[:, ::-1] * np.float32(0.1)
+
+
+def run(table, noise, fresh=None, dtype=np.float32, rows=None, state=None):
+    """Device run; the final state and the last x0."""
+    state = schedulers.init(table, noise) if state is None else state
+    info = None
+    for i in range(state.index, table.rows if rows is None else rows):
+        out = model(i, state.slots.asnumpy()[0]).astype(dtype)
+        given_noise = fresh[i] if table.needs_noise(i) else None
+        state, info = schedulers.step(table, state, out, given_noise)
+    return state, info
+
+
+def fresh_noise(table):
+    return np.random.default_rng(1).normal(size=(table.rows, *SHAPE)).astype(np.float32)
+
+
+@every_member
+def test_device_is_host(member):
+    """float32 on the device against float64 in numpy, clipping included."""
+    clip = {"clip_sample": True, "clip_sample_range": 0.9} if member.name == "ddim" else {}
+    t = schedulers.pad(schedulers.table(member.scheduler(**clip), 6), SLOTS)
+    noise, fresh = pictures(), fresh_noise(t)
+    state, info = run(t, noise, fresh)
+    path = hostrun.run(t, noise * t.init_noise_scale, model, fresh)
+    np.testing.assert_allclose(state.slots.asnumpy()[0], path[-1], atol=2e-5)
+    assert state.slots.shape == (SLOTS, *SHAPE)
+    assert info.x0.shape == SHAPE
+    assert np.abs(info.x0.asnumpy()).max() <= t.clip[-1]
+
+
+def test_one_compile_for_all():
+    """Every sampler, step count, dtype and noise given or not: one graph for one shape."""
+    shape = (2, 4, 3, 3)
+    with counted() as compiles:
+        for member in MEMBERS:
+            for steps in (2, 5):
+                t = schedulers.pad(schedulers.table(member.scheduler(), steps), SLOTS)
+                state = schedulers.init(t, pictures(shape=shape))
+                for i in range(t.rows):
+                    dtype = (np.float32, np.float64, np.float16)[i % 3]
+                    noise = pictures(i, shape) if t.needs_noise(i) or i % 2 else None
+                    out = pictures(i, shape).astype(dtype)
+                    state, _ = schedulers.step(t, state, out, noise)
+    assert compiles.count == 1
+
+
+def test_one_compile_serves_a_stack():
+    shape = (2, 4, 3, 7)
+    with counted() as compiles:
+        solo = schedulers.table(MEMBERS[3].scheduler(), 3)
+        mixed = schedulers.stack([solo, schedulers.table(MEMBERS[0].scheduler(), 2)])
+        for t in (solo, mixed):
+            state = schedulers.init(t, pictures(shape=shape))
+            for _ in range(t.rows):
+                state, _ = schedulers.step(t, state, pictures(shape=shape))
+    assert compiles.count == 1
+
+
+def test_the_counter_counts():
+    with counted() as compiles:
+        for width in (11, 12, 11):
+            shape = (1, 1, 1, width)
+            t = schedulers.table(MEMBERS[0].scheduler(), 1)
+            schedulers.step(t, schedulers.init(t, pictures(shape=shape)), pictures(shape=shape))
+    assert compiles.count == 2
+
+
+@every_member
+def test_pure(member):
+    """Inputs stay bytewise as they were; repeated calls are equal; the batch order commutes."""
+    t = schedulers.pad(schedulers.table(member.scheduler(), 4), SLOTS)
+    noise, fresh = pictures(), fresh_noise(t)
+    state, _ = run(t, noise, fresh, rows=1)
+    out = pictures(5)
+    inputs = [*t, noise, out, fresh[1], state.slots.asnumpy()]
+    before = [np.array(a).tobytes() for a in inputs]
+    one, _ = schedulers.step(t, state, out, fresh[1])
+    two, _ = schedulers.step(t, state, out, fresh[1])
+    inputs[-1] = state.slots.asnumpy()
+    assert [np.array(a).tobytes() for a in inputs] == before
+    assert one.slots.asnumpy().tobytes() == two.slots.asnumpy().tobytes()
+    assert state.index == 1
+    assert one.index == 2
+    order = [2, 0, 1]
+    swapped = run(t, noise[order], fresh[:, order])[0].slots.asnumpy()
+    np.testing.assert_array_equal(swapped, run(t, noise, fresh)[0].slots.asnumpy()[:, order])
+
+
+@every_member
+def test_alone_or_in_a_batch(member):
+    t = schedulers.pad(schedulers.table(member.scheduler(), 4), SLOTS)
+    noise, fresh = pictures(), fresh_noise(t)
+    together = run(t, noise, fresh)[0].slots.asnumpy()[0]
+    alone = run(t, noise[1:2], fresh[:, 1:2])[0].slots.asnumpy()[0]
+    np.testing.assert_allclose(alone[0], together[1], atol=1e-6)
+
+
+@every_member
+def test_arrays_are_read_only(member):
+    t = schedulers.table(member.scheduler(), 4)
+    for array in t:
+        assert not array.flags.writeable
+        assert array.dtype == np.float64
+    with pytest.raises(ValueError, match="read-only"):
+        t.mix[0] = 0
+
+
+def test_a_batch_of_all_samplers():
+    """One sampler per batch row, of unequal length: each row is its solo run."""
+    tables = [schedulers.table(m.scheduler(), 3 + i % 4) for i, m in enumerate(MEMBERS)]
+    t = schedulers.stack(tables)
+    shape = (len(tables), 2, 3, 3)
+    noise, fresh = pictures(0, shape), np.random.default_rng(1).normal(size=(t.rows, *shape))
+    state, info = run(t, noise, fresh)
+    for b, own in enumerate(tables):
+        own = schedulers.pad(own, SLOTS)
+        last, solo_info = run(own, noise[b : b + 1], fresh[:, b : b + 1])
+        np.testing.assert_allclose(
+            state.slots.asnumpy()[0, b], last.slots.asnumpy()[0, 0], atol=2e-6
+        )
+        if own.rows == t.rows:
+            np.testing.assert_allclose(info.x0.asnumpy()[b], solo_info.x0.asnumpy()[0], atol=2e-6)
+
+
+def test_resume_is_bitwise():
+    t = schedulers.table(MEMBERS[3].scheduler(), 6)
+    whole, _ = run(t, pictures())
+    half, _ = run(t, pictures(), rows=3)
+    stored = schedulers.State(type(half.slots)(half.slots.asnumpy().copy()), half.index)
+    resumed, _ = run(t, None, state=stored)
+    assert resumed.slots.asnumpy().tobytes() == whole.slots.asnumpy().tobytes()
+
+
+def test_threads_share_the_step():
+    t = schedulers.table(MEMBERS[3].scheduler(), 6)
+    alone = [run(t, pictures(i))[0].slots.asnumpy() for i in range(2)]
+    results = {}
+
+    def work(i):
+        results[i] = run(t, pictures(i))[0].slots.asnumpy()
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for i in range(2):
+        np.testing.assert_array_equal(results[i], alone[i])
+
+
+@settings(max_examples=10, deadline=None)
+@given(i=st.integers(0, 10), seed=st.integers(0, 99))
+def test_add_noise(i, seed):
+    t = schedulers.table(MEMBERS[0].scheduler(), 10)
+    x0, noise = pictures(seed), pictures(seed + 1)
+    got = schedulers.add_noise(t, i, x0, noise).asnumpy()
+    np.testing.assert_allclose(got, t.alpha[i] * x0 + t.sigma[i] * noise, atol=1e-6)
+
+
+def test_add_noise_of_a_stack():
+    tables = [schedulers.table(MEMBERS[0].scheduler(), n) for n in (3, 5, 8)]
+    got = schedulers.add_noise(schedulers.stack(tables), 2, pictures(0), pictures(1)).asnumpy()
+    for b, t in enumerate(tables):
+        solo = schedulers.add_noise(t, 2, pictures(0)[b : b + 1], pictures(1)[b : b + 1])
+        np.testing.assert_array_equal(got[b], solo.asnumpy()[0])
+
+
+def test_start_from_a_picture():
+    """A perfect denoiser brings back the noised picture, from any start index."""
+    x0, noise = pictures(0), pictures(1)
+    for member in MEMBERS:
+        if not member.stochastic:
+            t = schedulers.table(member.scheduler(), 10, start=6)
+            state = schedulers.begin(t, schedulers.add_noise(t, 0, x0, noise))
+            for _ in range(t.rows):
+                state, info = schedulers.step(t, state, noise)
+            end = t.alpha[-1] * x0 + t.sigma[-1] * noise
+            np.testing.assert_allclose(state.slots.asnumpy()[0], end, atol=1e-5)
+            np.testing.assert_allclose(info.x0.asnumpy(), x0, atol=1e-5)
+
+
+T = schedulers.table(MEMBERS[0].scheduler(), 3)
+NOISY = schedulers.table(MEMBERS[1].scheduler(), 3)
+
+
+def first_state(table=T):
+    return schedulers.init(table, pictures())
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: schedulers.init(T, np.zeros((4, 4))), "must have shape"),
+        (lambda: schedulers.init(schedulers.stack([T, T]), pictures()), "must have shape .2,"),
+        (lambda: schedulers.step(T, first_state(), np.zeros((3, 4, 4, 4))), "model_output has"),
+        (lambda: schedulers.step(NOISY, first_state(), pictures()), "none was given"),
+        (lambda: schedulers.step(NOISY, first_state(), pictures(), np.zeros(3)), "noise has"),
+        (lambda: schedulers.step(T, first_state()._replace(index=3), pictures()), "no row 3"),
+        (lambda: schedulers.step(T, first_state()._replace(index=-1), pictures()), "no row -1"),
+        (lambda: schedulers.step(schedulers.pad(T, 2), first_state(), pictures()), "see pad"),
+        (lambda: schedulers.add_noise(T, 4, pictures(), pictures()), "no level 4"),
+        (lambda: schedulers.add_noise(T, 0, pictures(), pictures()[:1]), "x0 has shape"),
+    ],
+)
+def test_bad_calls(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
+
+
+def test_import_leaves_mindspore_alone():
+    """Tables are made without MindSpore, and importing the package is quick."""
+    code = (
+        "import numpy, time, sys; t = time.perf_counter(); from mdx import schedulers as s;"
+        "t = time.perf_counter() - t; s.table(s.from_config({}, 'ddim'), 5);"
+        "assert 'mindspore' not in sys.modules; assert t < 0.3, t"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

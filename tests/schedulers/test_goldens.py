@@ -1,0 +1,36 @@
+"""Every coefficient against what the references did when the goldens were written."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.schedulers import compare
+from tests.schedulers.cases import CASES
+
+GOLDENS = np.load(Path(__file__).parents[1] / "goldens" / "schedulers.npz")
+NUMBERED = list(enumerate(CASES))
+each_case = pytest.mark.parametrize(("i", "case"), NUMBERED, ids=[c.id for c in CASES])
+
+
+def test_goldens_are_of_these_cases():
+    """Otherwise: python -m tests.goldens.make_schedulers."""
+    assert GOLDENS["cases"].tolist() == [case.id for case in CASES]
+
+
+@each_case
+def test_every_coefficient(i, case):
+    assert compare.error(case, GOLDENS[f"response-{i}"]) < compare.tolerance(case)
+
+
+@each_case
+def test_times(i, case):
+    ours, theirs = compare.table(case).t, GOLDENS[f"times-{i}"]
+    np.testing.assert_allclose(ours, theirs, atol=compare.time_slack(case), rtol=0)
+
+
+@each_case
+def test_training_schedule(i, case):
+    """Ours in float64; theirs in float32, whose product over 1000 steps is good to about 1e-5."""
+    theirs = GOLDENS[f"alphas-cumprod-{GOLDENS[f'schedule-{i}']}"]
+    np.testing.assert_allclose(compare.kept(case), theirs, rtol=3e-5, atol=1e-6)

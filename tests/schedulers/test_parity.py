@@ -1,0 +1,119 @@
+"""Live comparison with the reference schedulers; needs torch and diffusers."""
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from tests.schedulers import compare
+from tests.schedulers.cases import BETAS, CASES, DDIM, DPM, EULER, PNDM, Case
+
+pytestmark = pytest.mark.parity
+
+
+def agree(case: Case) -> None:
+    from tests.schedulers import reference
+
+    times, expected = reference.response(case, compare.kept(case))
+    np.testing.assert_allclose(compare.table(case).t, times, atol=compare.time_slack(case), rtol=0)
+    assert compare.error(case, expected) < compare.tolerance(case)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
+def test_every_coefficient(case):
+    agree(case)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
+def test_training_schedule(case):
+    """The reference's float32 alphas_cumprod are ours, as far as float32 goes."""
+    from tests.schedulers import reference
+
+    theirs = reference.scheduler(case).alphas_cumprod.double().numpy()
+    np.testing.assert_allclose(compare.kept(case), theirs, rtol=3e-5, atol=1e-6)
+
+
+betas = st.fixed_dictionaries(
+    {
+        "beta_schedule": st.sampled_from(["linear", "scaled_linear"]),
+        "beta_start": st.floats(1e-5, 1e-3),
+        "beta_end": st.floats(5e-3, 2e-2),
+        "prediction_type": st.sampled_from(["epsilon", "v_prediction", "sample"]),
+    }
+)
+ramp = st.sampled_from([{}, {"use_karras_sigmas": True}, {"use_exponential_sigmas": True}])
+spacing = st.fixed_dictionaries(
+    {
+        "timestep_spacing": st.sampled_from(["linspace", "leading", "trailing"]),
+        "steps_offset": st.integers(0, 1),
+        "final_sigmas_type": st.sampled_from(["zero", "sigma_min"]),
+    }
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(betas=betas, ramp=ramp, spacing=spacing, steps=st.integers(2, 40))
+def test_random_euler(betas, ramp, spacing, steps):
+    agree(Case(EULER, {**betas, **ramp, **spacing}, steps))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    betas=betas,
+    ramp=ramp,
+    spacing=spacing,
+    own=st.fixed_dictionaries(
+        {
+            "solver_order": st.integers(1, 2),
+            "solver_type": st.sampled_from(["midpoint", "heun"]),
+            "lower_order_final": st.booleans(),
+            "euler_at_final": st.booleans(),
+        }
+    ),
+    steps=st.integers(2, 40),
+)
+def test_random_dpm(betas, ramp, spacing, own, steps):
+    # A ramp ends on the smallest sigma; a step from there to "sigma_min" is their 0 / 0.
+    again = ramp and spacing["final_sigmas_type"] == "sigma_min"
+    assume(not (again and own["solver_type"] == "heun"))
+    agree(Case(DPM, {**betas, **ramp, **spacing, **own}, steps))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    betas=betas,
+    steps=st.integers(1, 60),
+    offset=st.integers(0, 1),
+    one=st.booleans(),
+    eta=st.sampled_from([0.0, 0.3, 1.0]),
+)
+def test_random_ddim(betas, steps, offset, one, eta):
+    own = {"clip_sample": False, "set_alpha_to_one": one, "steps_offset": offset}
+    agree(Case(DDIM, {**betas, **own}, steps, eta=eta))
+
+
+@settings(max_examples=40, deadline=None)
+@given(betas=betas, steps=st.integers(4, 60), skip=st.booleans(), one=st.booleans())
+def test_random_pndm(betas, steps, skip, one):
+    config = {**betas, "prediction_type": "epsilon", "set_alpha_to_one": one}
+    # The reference joins Runge-Kutta's halves only if the stride is even.
+    even = next(n for n in range(steps, 1001) if 1000 // n % 2 == 0)
+    agree(Case(PNDM, {**config, "skip_prk_steps": skip}, steps if skip else even))
+
+
+def test_clipping():
+    """With clipping a run is no linear map: random pictures take the place of basis vectors."""
+    import torch
+
+    from tests.schedulers import hostrun, reference
+
+    case = Case(DDIM, {**BETAS, "clip_sample": True, "clip_sample_range": 0.8}, 10)
+    s = reference.scheduler(case, compare.kept(case))
+    s.set_timesteps(10)
+    rng = np.random.default_rng(0)
+    outs, first = rng.normal(size=(10, 6)), rng.normal(size=6)
+    x = torch.tensor(first)
+    for out, t in zip(outs, s.timesteps, strict=True):
+        x = s.step(torch.tensor(out), t, x).prev_sample
+    ours = hostrun.run(compare.table(case), first, lambda i, _: outs[i])[-1]
+    np.testing.assert_allclose(ours, x.numpy(), atol=1e-9)

@@ -1,0 +1,317 @@
+"""Every member of the list, every property that can be stated without a device."""
+
+from functools import partial
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mdx import schedulers
+from mdx.schedulers import levels as lv
+from mdx.schedulers import samplers
+from mdx.schedulers.ddim import move
+from mdx.schedulers.pndm import pndm
+from mdx.schedulers.tables import PREDICTIONS, Values, denoiser, trace
+from tests.schedulers import hostrun
+from tests.schedulers.members import IDS, MEMBERS, SD
+
+RNG = partial(np.random.default_rng, 7)
+every_member = pytest.mark.parametrize("member", MEMBERS, ids=IDS)
+
+
+def ramp(steps, high=10.0, low=0.05):
+    """steps+1 noise ratios evenly spaced in log-SNR, the last one finite."""
+    return lv.exponential(high, low, steps + 1)
+
+
+def free(member):
+    """The member on levels that the test chooses: ramps would exclude them."""
+    own = dict(member.options)
+    own.pop("use_karras_sigmas", None)
+    own.pop("use_exponential_sigmas", None)
+    return schedulers.from_config(SD, member.name, **own)
+
+
+# Facts
+
+
+@every_member
+def test_facts(member):
+    """Slots, calls, noise and history are what the list says."""
+    t = schedulers.table(member.scheduler(), 10)
+    assert t.slots == member.slots
+    assert t.rows == 10 + member.extra_calls
+    assert any(t.needs_noise(i) for i in range(t.rows)) == member.stochastic
+    reads = np.any(t.mix[:, 0, 1 : t.slots] != 0)
+    assert reads != member.one_step
+
+
+# 1. Trace = equation
+
+
+@every_member
+@pytest.mark.parametrize("prediction", PREDICTIONS)
+def test_rows_are_the_equations(member, prediction, monkeypatch):
+    """The sampler's own function on random arrays gives what its row gives: it is linear."""
+    seen = []
+
+    def spy(method, prediction, **options):
+        seen.append(method)
+        return trace(method, prediction, **options)
+
+    monkeypatch.setattr(samplers, "trace", spy)
+    t = schedulers.table(member.scheduler(prediction_type=prediction), 9)
+    (method,) = seen
+    rng = RNG()
+    for i, call in enumerate(method.calls):
+        slots, out, noise = rng.normal(size=(t.slots, 5)), *rng.normal(size=(2, 5))
+        (a, b), (c, d) = denoiser(prediction, call.now)
+        x0, eps = a * slots[0] + b * out, c * slots[0] + d * out
+        v = Values(tuple(slots), slots[0], out, x0, eps, noise)
+        expected = np.stack(call.update(v))
+        np.testing.assert_allclose(
+            hostrun.row(t, i, slots, out, noise), expected, rtol=1e-11, atol=1e-11
+        )
+        np.testing.assert_allclose(
+            call.now.alpha * x0 + call.now.sigma * eps, slots[0], rtol=1e-10, atol=1e-10
+        )
+
+
+# 2. Straight line
+
+
+def assert_line(t, prediction):
+    """x0 known exactly: its factor is alpha at every level, and all noise together has sigma.
+
+    Coordinates are (x0, first noise, fresh noises...): the norm over the noises is the standard
+    deviation of the sample around alpha x0.
+    """
+    basis = np.eye(2 + t.rows)
+    begin = t.alpha[0] * basis[0] + t.sigma[0] * basis[1]
+    path = hostrun.run(
+        t, begin, lambda i, x: hostrun.spoken(prediction, t, i, x, basis[0]), basis[2:]
+    )
+    np.testing.assert_allclose(path[:, 0], t.alpha, atol=1e-8)
+    np.testing.assert_allclose(np.linalg.norm(path[:, 1:], axis=1), t.sigma, atol=1e-8)
+    return path
+
+
+@every_member
+@settings(max_examples=12, deadline=None)
+@given(
+    steps=st.integers(1, 60),
+    spacing=st.sampled_from(lv.SPACINGS),
+    prediction=st.sampled_from(PREDICTIONS),
+    data=st.data(),
+)
+def test_straight_line(member, steps, spacing, prediction, data):
+    """Constant x0 and eps stay on the line; a stochastic sampler keeps mean and variance."""
+    start = data.draw(st.integers(0, steps - 1))
+    s = member.scheduler(timestep_spacing=spacing, prediction_type=prediction)
+    t = schedulers.table(s, steps, start=start)
+    path = assert_line(t, prediction)
+    if not member.stochastic:
+        np.testing.assert_allclose(path[:, 1], t.sigma, atol=1e-8)
+
+
+# 3. Order of convergence
+
+
+def gaussian(alpha, sigma, x, mean=0.3, std=0.7):
+    """E[x0 | x] for normal data."""
+    return mean + alpha * std**2 / (alpha**2 * std**2 + sigma**2) * (x - alpha * mean)
+
+
+def mixture(alpha, sigma, x, means=(-1.0, 0.4, 1.2), stds=(0.3, 0.5, 0.4)):
+    """E[x0 | x] for an even mixture of three normals."""
+    x = np.asarray(x)[..., None]
+    means, stds = np.array(means), np.array(stds)
+    var = (alpha * stds) ** 2 + sigma**2
+    log_weight = -((x - alpha * means) ** 2) / (2 * var) - np.log(var) / 2
+    weight = np.exp(log_weight - log_weight.max(-1, keepdims=True))
+    weight /= weight.sum(-1, keepdims=True)
+    return np.sum(weight * (means + alpha * stds**2 / var * (x - alpha * means)), -1)
+
+
+def exact(belief, x, high, low, steps=4000):
+    """The probability flow from sigma / alpha = high to low by RK4 in its logarithm.
+
+    y = x / alpha obeys dy / dr = (y - E[x0]) / r with r = sigma / alpha.
+    """
+
+    def slope(log_r, y):
+        r = np.exp(log_r)
+        return y - belief(1 / np.hypot(1, r), r / np.hypot(1, r), y / np.hypot(1, r))
+
+    grid = np.linspace(np.log(high), np.log(low), steps + 1)
+    y = x * np.hypot(1, high)
+    for a, b in pairwise(grid):
+        h = b - a
+        k1 = slope(a, y)
+        k2 = slope(a + h / 2, y + h / 2 * k1)
+        k3 = slope(a + h / 2, y + h / 2 * k2)
+        k4 = slope(b, y + h * k3)
+        y = y + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+    return y / np.hypot(1, low)
+
+
+POINTS = np.linspace(-2, 2, 9)
+EXACT = {
+    (f.__name__, h, lo): exact(f, POINTS, h, lo)
+    for f in (gaussian, mixture)
+    for h, lo in ((10.0, 0.05), (1.0, 0.5))
+}
+
+
+def slope_of_error(member, belief, spacing, high, low, counts):
+    """Minus the regressed slope of log error over log steps."""
+    errors = []
+    for steps in counts:
+        t = schedulers.table(free(member), sigmas=spacing(high, low, steps + 1))
+        model = lambda i, x, t=t: hostrun.spoken(  # noqa: E731
+            "epsilon", t, i, x, belief(t.alpha[i], t.sigma[i], x)
+        )
+        end = hostrun.run(t, POINTS, model)[-1]
+        errors.append(np.linalg.norm(end - EXACT[belief.__name__, high, low]))
+    return -np.polyfit(np.log(counts), np.log(errors), 1)[0]
+
+
+@every_member
+@pytest.mark.parametrize("belief", [gaussian, mixture])
+def test_order(member, belief):
+    """The measured order is the claimed one, within 0.2; a random sampler claims none."""
+    if member.stochastic:
+        t = schedulers.table(member.scheduler(), 10)
+        assert np.any(t.mix[..., -1])
+        assert member.order_ratio is None
+        return
+    measured = slope_of_error(member, belief, lv.exponential, 10.0, 0.05, (160, 226, 320, 452))
+    assert abs(measured - member.order_log_snr) < 0.2, measured
+    even = slope_of_error(member, belief, np.linspace, 1.0, 0.5, (120, 170, 240, 340))
+    assert abs(even - member.order_ratio) < 0.2, even
+
+
+# 5. Collapse identities
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    steps=st.integers(1, 40),
+    spacing=st.sampled_from(["leading", "trailing"]),
+    prediction=st.sampled_from(PREDICTIONS),
+    clean=st.booleans(),
+)
+def test_first_order_methods_are_one(steps, spacing, prediction, clean):
+    """DDIM without noise = Euler = first-order DPM-Solver++, on the same levels."""
+    own = schedulers.from_config(SD, "ddim", prediction_type=prediction, timestep_spacing=spacing)
+    grid = schedulers.table(own, steps)
+    sigmas = np.append(grid.sigma[:-1] / grid.alpha[:-1], 0.0 if clean else 0.02)
+    tables = [
+        schedulers.table(
+            schedulers.from_config(SD, name, prediction_type=prediction, **options), sigmas=sigmas
+        )
+        for name, options in [("ddim", {}), ("euler", {}), ("dpmpp_2m", {"solver_order": 1})]
+    ]
+    a, b, c = (hostrun.response(t._replace(init_noise_scale=np.ones(()))) for t in tables)
+    np.testing.assert_allclose(b, a, atol=1e-10 * np.abs(a).max())
+    np.testing.assert_allclose(c, a, atol=1e-10 * np.abs(a).max())
+
+
+@pytest.mark.parametrize("solver", ["midpoint", "heun"])
+def test_first_row_of_2m_is_ddim(solver):
+    sigmas = ramp(12)
+    s = schedulers.from_config(SD, "dpmpp_2m", solver_type=solver)
+    first = schedulers.take(schedulers.table(s, sigmas=sigmas), slice(0, 1))
+    ddim = schedulers.table(schedulers.from_config(SD, "ddim"), sigmas=sigmas)
+    np.testing.assert_allclose(
+        hostrun.response(first._replace(init_noise_scale=np.ones(()))),
+        hostrun.response(schedulers.take(ddim, slice(0, 1))),
+        atol=1e-12,
+    )
+
+
+@pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
+def test_step_to_the_same_level_is_identity(eta):
+    level = lv.Level(500.0, 0.6, 0.8)
+    x, eps, noise = RNG().normal(size=(3, 4))
+    x0 = (x - 0.8 * eps) / 0.6
+    (same,) = move(Values((x,), x, eps, x0, eps, noise), level, level, eta)
+    np.testing.assert_allclose(same, x, atol=1e-12)
+
+
+# 6. Composition
+
+
+@every_member
+@settings(max_examples=10, deadline=None)
+@given(steps=st.integers(2, 30), data=st.data())
+def test_split_anywhere(member, steps, data):
+    """A one-step method split anywhere is the same table; a multistep one warms up again."""
+    k = data.draw(st.integers(1, steps - 1))
+    s = free(member)
+    sigmas = ramp(steps)
+    whole = schedulers.table(s, sigmas=sigmas)
+    late = schedulers.table(s, sigmas=sigmas, start=k)
+    calls_before = int(np.argmax(np.isclose(whole.alpha, late.alpha[0])))
+    early = schedulers.take(whole, slice(0, calls_before))
+    again = schedulers.concat(early, late)
+    if member.one_step:
+        for name in ("t", "denoise", "mix", "alpha", "sigma"):
+            np.testing.assert_array_equal(getattr(again, name), getattr(whole, name))
+        split = schedulers.concat(early, schedulers.take(whole, slice(k, None)))
+        np.testing.assert_array_equal(split.mix, whole.mix)
+    assert_line(again, "epsilon")
+
+
+@pytest.mark.parametrize("member", [m for m in MEMBERS if not m.one_step], ids=lambda m: m.id)
+def test_history_cannot_be_cut(member):
+    whole = schedulers.table(member.scheduler(), 20)
+    with pytest.raises(ValueError, match="no earlier row has filled"):
+        schedulers.take(whole, slice(15, None))
+
+
+@every_member
+@pytest.mark.parametrize("other", MEMBERS, ids=IDS)
+def test_swap_half_way(member, other):
+    """Any sampler may take over from any other where a level is shared."""
+    sigmas = ramp(16)
+    a = schedulers.table(free(member), sigmas=sigmas[:9])
+    b = schedulers.table(free(other), sigmas=sigmas, start=8)
+    chain = schedulers.concat(a, b)
+    assert chain.slots == max(a.slots, b.slots)
+    assert chain.rows == a.rows + b.rows
+    assert_line(chain, "epsilon")
+
+
+# 7. Parametrisations
+
+
+@every_member
+def test_parametrisations_agree(member):
+    """One denoiser, told as eps, v or x0, makes one trajectory."""
+    noises = RNG().normal(size=(40, len(POINTS)))
+    paths = []
+    for prediction in PREDICTIONS:
+        t = schedulers.table(member.scheduler(prediction_type=prediction), 15)
+        model = lambda i, x, t=t, p=prediction: hostrun.spoken(  # noqa: E731
+            p, t, i, x, mixture(t.alpha[i], t.sigma[i], x)
+        )
+        paths.append(hostrun.run(t, POINTS, model, noises))
+    np.testing.assert_allclose(paths[1], paths[0], atol=1e-9)
+    np.testing.assert_allclose(paths[2], paths[0], atol=1e-9)
+
+
+# Runge-Kutta apart from the table
+
+
+def test_pndm_with_few_levels():
+    """Runge-Kutta never needs levels that are not there."""
+    for steps in range(1, 8):
+        s = schedulers.from_config(SD, skip_prk_steps=False)
+        t = schedulers.table(s, steps)
+        assert t.rows == steps + 3 * min(3, steps - 1)
+        assert_line(t, "epsilon")
+    levels = lv.Levels(np.array([9.0, -1]), np.array([0.5, 1.0]), np.array([0.5, 0.0]))
+    assert len(pndm(levels).calls) == 1

@@ -1,0 +1,93 @@
+"""Ascend's path, as far as a CPU can show it: its graphs run, agree, and hold known primitives."""
+
+import inspect
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from mindspore import mint, ops
+from mindspore.ops import auto_generate, operations
+
+import mdx
+from tests.ascend_graphs import outputs
+
+# Primitives that graphs hold under a name that is not its public function's.
+PUBLIC = {
+    "Adds": "add", "Divs": "div", "Gather": "gather", "Muls": "mul", "Subs": "sub",
+    "Concat": "cat", "SiLU": "silu", "StridedSlice": "strided_slice", "ArgMaxExt": "argmax",
+}  # fmt: skip
+# Parts of the graph, not of a device.
+STRUCTURE = {"Return", "MakeTuple", "TupleGetItem", "Depend", "Load", "UpdateState"}
+
+
+@pytest.fixture(scope="module", params=["float32", "float16"])
+def compiled(request, tiny_checkpoint, tmp_path_factory):
+    """The Ascend path's outputs in one dtype, and the names of all primitives in its graphs."""
+    folder = tmp_path_factory.mktemp("graphs")
+    environment = os.environ | {
+        "MS_DEV_SAVE_GRAPHS": "2",
+        "MS_DEV_DUMP_IR_PASSES": "validate",
+        "MS_DEV_SAVE_GRAPHS_PATH": str(folder),
+    }
+    command = [sys.executable, "-m", "tests.ascend_graphs", str(tiny_checkpoint)]
+    subprocess.run([*command, request.param, folder / "out.npz"], env=environment, check=True)
+    graphs = [path.read_text() for path in folder.glob("*_validate_*.ir")]
+    assert len(graphs) == 5  # text, UNet, VAE twice, step
+    names = {
+        name
+        for graph in graphs
+        for name in re.findall(r"^ +%\d+\(.*?\) = (?:PrimFunc_)?([A-Za-z]\w*)\(", graph, re.M)
+    }
+    return request.param, dict(np.load(folder / "out.npz")), names
+
+
+@pytest.fixture(scope="module")
+def expected(tiny_checkpoint):
+    """The CPU path's outputs in float32."""
+    return outputs(mdx.load(tiny_checkpoint))
+
+
+def documentation(name):
+    snake = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+    for home in (operations, auto_generate, ops, mint, mint.nn.functional):
+        for public in (PUBLIC.get(name), name, snake):
+            found = inspect.getdoc(getattr(home, public, None)) if public else None
+            if found and "Supported Platforms" in found:
+                return found
+    return ""
+
+
+def platforms(name):
+    """The devices that MindSpore documents for a primitive, under whichever of its names."""
+    found = re.search(r"Supported Platforms:\s+(.*)", documentation(name))
+    return found.group(1) if found else ""
+
+
+def test_every_primitive_is_documented_for_ascend(compiled):
+    _, _, names = compiled
+    assert {"Conv2D", "LayerNorm", "BatchMatMul", "MatMul", "ResizeNearestNeighbor"} <= names
+    unknown = {n: platforms(n) for n in names - STRUCTURE if "Ascend" not in platforms(n)}
+    assert not unknown, f"not documented for Ascend: {unknown}"
+
+
+def test_flash_attention_is_documented_for_ascend():
+    assert "Ascend" in platforms("flash_attention_score")
+
+
+def test_a_primitive_without_ascend_is_found_out():
+    assert platforms("NoSuchPrimitive") == ""
+    assert "Ascend" not in platforms("MaxUnpool2D") or "CPU" in platforms("MaxUnpool2D")
+
+
+def test_agrees_with_the_cpu_path(compiled, expected):
+    """float32: the same up to the order of sums. float16 computes in half precision throughout."""
+    dtype, got, _ = compiled
+    tolerance = {"float32": 1e-5, "float16": 2e-2}[dtype]
+    assert got.keys() == expected.keys()
+    for name, value in expected.items():
+        assert np.isfinite(got[name]).all()
+        apart = np.abs(got[name] - value).max() / np.abs(value).max()
+        assert apart < tolerance, f"{name}: {apart}"

@@ -1,0 +1,311 @@
+"""Bad input, one row each: what is wrong, how to make it, and the one clear error it gives."""
+
+import io
+import json
+import re
+from contextlib import contextmanager
+
+import huggingface_hub
+import numpy as np
+import pytest
+from PIL import Image
+
+import mdx
+from mdx import cli, images, model, schedulers, tokenizer, weights
+from tests.spoilt import CHECKPOINTS, UNET, rewrite, spoil_value
+
+
+def too_large(folder):
+    rewrite(folder, UNET, spoil_value(1e6))
+    model.load(folder, dtype="float16")
+
+
+# A call, given a good checkpoint's folder, and the error.
+CALLS = {
+    "dtype": (lambda f: model.load(f, dtype="int8"), "one of float32, float16, not 'int8'"),
+    "too large for float16": (too_large, 'too large for float16; load it with dtype="float32"'),
+    "folder does not exist": (lambda f: model.load("./no/such"), "'./no/such' is neither a folder"),
+    "folder as a path": (lambda f: model.load(f / "gone"), "gone' is neither a folder nor a Hub"),
+    "no Hub id": (lambda f: model.load("a/b/c d"), "'a/b/c d' is neither a folder nor a Hub id"),
+    "Hub id that starts with a dot": (lambda f: model.load(".a/b"), "neither a folder nor a Hub"),
+    "Hub id with two dots": (lambda f: model.load("a/b..c"), "'a/b..c' is not a valid Hub id"),
+    "a file": (lambda f: model.load(f / "model_index.json"), "is a file; give the folder"),
+    "variant that is not there": (
+        lambda f: model.load(f, variant="fp16"),
+        "no model.fp16.safetensors, but model.safetensors; choose with variant",
+    ),
+    "offline and not cached": (
+        lambda f: model.load("someone/never-fetched", offline=True),
+        "someone/never-fetched is not .* in the Hub's cache and offline is set",
+    ),
+    "vae without a vae": (lambda f: model.load_vae(f / "tokenizer"), "no folder .*vae"),
+    "prompt is a number": (
+        lambda f: tokenizer.encode(tokenizer.load(f / "tokenizer"), ["a", 3]),
+        "a prompt must be a string, not int: 3",
+    ),
+    "prompt is half a character": (
+        lambda f: tokenizer.encode(tokenizer.load(f / "tokenizer"), "\ud83d"),
+        "not valid Unicode",
+    ),
+    "vocabulary too small to train": (
+        lambda f: tokenizer.train([], f, vocab_size=100),
+        "vocab_size must be at least 514, not 100",
+    ),
+    "pixels of one channel": (
+        lambda f: images.to_pil(np.zeros((1, 1, 8, 8))),
+        r"shape \(B, 3, H, W\), not \(1, 1, 8, 8\)",
+    ),
+    "pixels that are NaN": (
+        lambda f: images.to_pil(np.full((1, 3, 8, 8), np.nan)),
+        'NaN or infinity; .*dtype="float32"',
+    ),
+    "grid of too few": (
+        lambda f: images.grid([Image.new("RGB", (8, 8))] * 3, 2, 2),
+        "2 by 2 needs 4 images .* not 3",
+    ),
+    "grid of nothing": (lambda f: images.grid([], 0, 0), "grid of 0 by 0"),
+    "grid of two sizes": (
+        lambda f: images.grid([Image.new("RGB", (8, n)) for n in (8, 9)], 1, 2),
+        "must have one size",
+    ),
+    "saving into no folder": (
+        lambda f: weights.save({}, f / "none" / "x.safetensors"),
+        "none",
+    ),
+}  # fmt: skip
+
+
+def generating(**arguments):
+    """A call of generate() that must fail before anything is computed."""
+
+    def act(folder):
+        mdx.generate(model.load(folder), **{"prompt": "a", "progress": False, **arguments})
+
+    return act
+
+
+generator = np.random.default_rng(0)
+# Arguments of generate(), and the error.
+GENERATE = {
+    "prompt is None": ({"prompt": None}, "prompt must be a str or a list of str, not None"),
+    "prompt is bytes": ({"prompt": b"a"}, "prompt must be a str or a list of str, not b'a'"),
+    "prompt list with a number": ({"prompt": ["a", 3]}, r"a list of str, not \['a', 3\]"),
+    "no prompts": ({"prompt": []}, "prompt is an empty list"),
+    "two negatives for three": (
+        {"prompt": ["a", "b", "c"], "negative_prompt": ["x", "y"]},
+        "2 negative prompts for 3 prompts",
+    ),
+    "negative is a number": ({"negative_prompt": 3}, "negative_prompt must be a str or a list"),
+    "unknown scheduler": ({"scheduler": "foo"}, "'foo'.*(dpmpp_2m|DPMSolverMultistep)"),
+    "scheduler is a number": ({"scheduler": 3}, "scheduler must be a name, a Scheduler, a Table"),
+    "no steps": ({"steps": 0}, "steps must be 1 or more, not 0"),
+    "steps below 0": ({"steps": -4}, "steps must be 1 or more, not -4"),
+    "10^9 steps": ({"steps": 10**9}, "1000000000"),
+    "half a step": ({"steps": 2.5}, "steps must be a whole number, not 2.5"),
+    "steps of a table": (
+        {
+            "steps": 5,
+            "scheduler": schedulers.table(schedulers.from_config({"_class_name": "ddim"}), 5),
+        },
+        "a Table has its own steps",
+    ),
+    "table of another batch": (
+        {
+            "scheduler": schedulers.stack(
+                [schedulers.table(schedulers.from_config({"_class_name": "ddim"}), 5)] * 3
+            ),
+        },
+        "the stacked table is for 3 images, but 1 are asked",
+    ),
+    "guidance is a string": ({"guidance": "7"}, "guidance must be a number, not '7'"),
+    "guidance is NaN": ({"guidance": float("nan")}, "guidance must be a finite number"),
+    "seed is a string": ({"seed": "x"}, "seed must be a whole number, not 'x'"),
+    "seed below 0": ({"seed": -1}, "seed must be 0 or more, not -1"),
+    "seeds for two": ({"seed": [1, 2]}, "2 seeds for 1 images"),
+    "generators for two": ({"seed": [generator] * 2}, "2 seeds for 1 images"),
+    "no images": ({"images_per_prompt": 0}, "images_per_prompt must be 1 or more, not 0"),
+    "height is no multiple": ({"height": 17}, "height must be a multiple of 2.*try 16 or 18"),
+    "width is 0": ({"width": 0}, "width must be 1 or more, not 0"),
+    "width is no number": ({"width": "16"}, "width must be a whole number, not '16'"),
+    "output": ({"output": "jpg"}, "output must be one of pil, np, latent, not 'jpg'"),
+    "callback": ({"callback": 3}, "callback must be callable, not 3"),
+}
+CALLS |= {
+    "generate: " + name: (generating(**arguments), message)
+    for name, (arguments, message) in GENERATE.items()
+}
+CALLS["generate: no model"] = (lambda f: mdx.generate("sd", "a"), "what mdx.load returns, not str")
+
+
+def load_spoilt(spoil):
+    """The call that a row of CHECKPOINTS stands for."""
+
+    def act(folder):
+        spoil(folder)
+        with unchanged(folder):
+            model.load(folder)
+
+    return act
+
+
+CALLS |= {name: (load_spoilt(spoil), message) for name, (spoil, message) in CHECKPOINTS.items()}
+
+
+@contextmanager
+def unchanged(folder):
+    """Asserts that no file appears or goes."""
+    before = sorted(folder.rglob("*"))
+    try:
+        yield
+    finally:
+        assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize(("act", "message"), CALLS.values(), ids=CALLS.keys())
+def test_bad_input(checkpoint, monkeypatch, act, message):
+    monkeypatch.setenv("HF_HUB_CACHE", str(checkpoint / "no-cache"))
+    with pytest.raises((ValueError, OSError, TypeError), match=message) as error:
+        act(checkpoint)
+    # One error, not the story of the one behind it.
+    assert error.value.__suppress_context__ or error.value.__context__ is None
+    assert not list(checkpoint.rglob("*.part*"))
+
+
+def hub_error(name):
+    """The error as the Hub's client raises it, without the request behind it."""
+    kind = getattr(huggingface_hub.utils, name)
+    error = kind.__new__(kind)
+    error.args = (f"{name} for url ...\n\nmany lines",)
+    return error
+
+
+HUB = {
+    "RepositoryNotFoundError": "no folder and no Hub repository is called 'some/one'",
+    "GatedRepoError": "some/one asks for its terms to be accepted",
+    "RevisionNotFoundError": "some/one has no revision 'v9'",
+    "LocalEntryNotFoundError": "the Hub cannot be reached to fetch some/one at revision 'v9'",
+    "HfHubHTTPError": "the Hub refused some/one at revision 'v9': HfHubHTTPError for url ...$",
+}
+
+
+@pytest.mark.parametrize(("name", "message"), HUB.items())
+def test_hub_error(monkeypatch, name, message):
+    def fail(*_, **__):
+        raise hub_error(name)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
+    with pytest.raises((FileNotFoundError, ConnectionError, PermissionError), match=message):
+        model.load("some/one", revision="v9")
+
+
+def stripped_png(folder):
+    Image.new("RGB", (8, 8)).save(folder / "plain.png")
+
+
+def foreign_png(folder):
+    images.save_png(Image.new("RGB", (8, 8)), folder / "old.png", {"prompt": "a", "version": "9"})
+
+
+def spoilt_png(folder):
+    settings = cli.first_time(cli.parser().parse_args(["a"]))._replace(seeds=[-1])
+    images.save_png(Image.new("RGB", (8, 8)), folder / "bad.png", settings._asdict())
+
+
+def cut_png(folder):
+    buffer = io.BytesIO()
+    Image.effect_noise((64, 64), 50).save(buffer, format="PNG")
+    (folder / "cut.png").write_bytes(buffer.getvalue()[:200])
+
+
+def nothing(folder):
+    pass
+
+
+# What is prepared in an empty folder, the arguments of `mdx` there, and the line on stderr.
+COMMANDS = {
+    "no prompt": (nothing, [], "give a prompt"),
+    "unknown option": (nothing, ["a", "--frobnicate"], "unrecognized arguments: --frobnicate"),
+    "seed is no number": (nothing, ["a", "--seed", "x"], "--seed: invalid int value: 'x'"),
+    "seed below 0": (nothing, ["a", "--seed", "1", "-3"], "--seed must be 0 or more, not -3"),
+    "guidance is no number": (nothing, ["a", "--guidance", "hot"], "invalid float value: 'hot'"),
+    "guidance is NaN": (nothing, ["a", "--guidance", "nan"], "--guidance must be a finite number"),
+    "steps is no whole number": (nothing, ["a", "--steps", "2.5"], "invalid int value: '2.5'"),
+    "dtype": (nothing, ["a", "--dtype", "int8"], "--dtype must be float32 or float16, not 'int8'"),
+    "size is no number": (nothing, ["a", "--size", "big"], "--size must be .* not 'big'"),
+    "size 0": (nothing, ["a", "--size", "0x8"], "--size must be .* not '0x8'"),
+    "size of three": (nothing, ["a", "--size", "8x8x8"], "--size must be .* not '8x8x8'"),
+    "grid of one number": (nothing, ["a", "--grid", "2"], "--grid: expected 2 arguments"),
+    "grid that does not fit": (
+        nothing,
+        ["a", "b", "--seed", "1", "2", "3", "--grid", "2", "2"],
+        "--grid 2 2 does not fit: 2 prompts times 3 seeds make 6 pictures",
+    ),
+    "grid below 0": (nothing, ["a", "--grid", "-1", "-1"], "--grid -1 -1 does not fit"),
+    "model folder does not exist": (nothing, ["a", "--model", "./gone"], "'./gone' is neither"),
+    "model folder is empty": (nothing, ["a", "--model", "."], "it has no model_index.json"),
+    "output folder does not exist": (nothing, ["a", "-o", "no/x.png"], "folder no does not exist"),
+    "output is a folder": (
+        lambda f: (f / "x.png").mkdir(),
+        ["a", "-o", "x.png"],
+        "x.png is a folder",
+    ),
+    "output cannot be written": (nothing, ["a", "-o", "/proc/x.png"], "cannot write /proc/x.png"),
+    "output is a JPEG": (nothing, ["a", "-o", "x.jpg"], "must be a .png file.* not 'x.jpg'"),
+    "output without a suffix": (nothing, ["a", "-o", "x"], "must be a .png file"),
+    "from and a prompt": (nothing, ["a", "--from", "x.png"], "--from takes everything .* prompts"),
+    "from a file that is not there": (nothing, ["--from", "x.png"], "x.png does not exist"),
+    "from a PNG without settings": (stripped_png, ["--from", "plain.png"], "carries no mdx settin"),
+    "from a PNG of another mdx": (
+        foreign_png,
+        ["--from", "old.png"],
+        "from 9.*missing ",
+    ),
+    "from a PNG with bad settings": (spoilt_png, ["--from", "bad.png"], r"seeds makes no sense"),
+    "from no PNG": (
+        lambda f: (f / "x.png").write_text("hello"),
+        ["--from", "x.png"],
+        "x.png is not a readable PNG",
+    ),
+    "from a truncated PNG": (cut_png, ["--from", "cut.png"], "cut.png is not a readable PNG"),
+}
+
+
+# Arguments of `mdx` with a good checkpoint, and the line on stderr.
+REQUESTS = {
+    "unknown scheduler": (["--scheduler", "foo"], "'foo'"),
+    "no steps": (["--steps", "0"], "steps must be 1 or more, not 0"),
+    "10^9 steps": (["--steps", str(10**9)], "1000000000"),
+    "size is no multiple": (["--size", "17x16"], "width must be a multiple of 2"),
+    "offline Hub id": (["--model", "some/one", "--offline"], "offline is set"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), REQUESTS.values(), ids=REQUESTS.keys())
+def test_bad_request(tiny_checkpoint, tmp_path, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "no-cache"))
+    with unchanged(tmp_path), pytest.raises(SystemExit) as leaving:
+        cli.main(["a", "--model", str(tiny_checkpoint), *arguments])
+    assert leaving.value.code == 2
+    assert re.fullmatch(rf"mdx: error: [^\n]*{message}[^\n]*\n", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("prepare", "arguments", "message"), COMMANDS.values(), ids=COMMANDS.keys()
+)
+def test_bad_command(tmp_path, monkeypatch, capsys, prepare, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    prepare(tmp_path)
+    with unchanged(tmp_path), pytest.raises(SystemExit) as leaving:
+        cli.main(arguments)
+    assert leaving.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert re.fullmatch(rf"mdx: error: [^\n]*{message}[^\n]*\n", err)
+
+
+def test_settings_survive_json():
+    settings = cli.first_time(cli.parser().parse_args(["é", "--size", "96x64"]))
+    again = cli.from_json(json.loads(json.dumps(cli.to_json(settings))))
+    assert again == settings
+    assert (again.width, again.height) == (96, 64)

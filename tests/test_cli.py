@@ -1,0 +1,203 @@
+"""The command: its files, what they carry, and pictures made again from them bit for bit."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import mdx
+from mdx import cli, hub, images
+from tests import tiny
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch, tiny_checkpoint):
+    """An empty working folder, in which no --model means the tiny checkpoint."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(hub, "PACKAGED", tiny_checkpoint)
+    return tmp_path
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Pictures come from their seed and prompt alone; lists what generate was asked."""
+    seen = []
+
+    def generate(model, prompt, *, seed, height=None, width=None, **options):
+        seen.append({"prompt": prompt, "seed": seed, **options})
+        noise = np.random.default_rng([seed, len(prompt)])
+        return [Image.fromarray(noise.integers(0, 256, (height or 16, width or 16, 3), np.uint8))]
+
+    monkeypatch.setattr(mdx, "generate", generate, raising=False)
+    return seen
+
+
+def pixels(path):
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def test_a_picture_and_the_same_again(here, capsys):
+    """With the real model: new process or old, the same bytes."""
+    assert cli.main(["a red circle", "-o", "x.png", "--steps", "2", "--seed", "3"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("x.png (seed 3)\n1 picture in ")
+    assert cli.main(["--from", "x.png"]) == 0
+    assert (here / "x-again.png").read_bytes() == (here / "x.png").read_bytes()
+    assert pixels("x.png").std() > 0
+    assert sorted(p.name for p in here.iterdir()) == ["x-again.png", "x.png"]
+
+
+def test_settings_say_everything(here, calls, tiny_checkpoint):
+    arguments = "--negative blue --scheduler euler --steps 7 --guidance 2.5 --seed 5 --size 24x8"
+    more = ["--dtype", "float16", "--model", str(tiny_checkpoint)]
+    cli.main(["a circle", *arguments.split(), *more])
+    settings = images.read_settings("mdx.png")
+    assert settings == {
+        "version": cli.version(),
+        "model": str(tiny_checkpoint),
+        "variant": None,
+        "revision": None,
+        "dtype": "float16",
+        "prompts": ["a circle"],
+        "seeds": [5],
+        "negative": "blue",
+        "scheduler": "euler",
+        "steps": 7,
+        "guidance": 2.5,
+        "width": 24,
+        "height": 8,
+        "grid": None,
+    }
+    assert pixels("mdx.png").shape == (8, 24, 3)
+    [call] = calls
+    cli.main(["--from", "mdx.png", "-o", "b.png"])
+    assert calls == [call, call]
+
+
+def test_a_random_seed_is_recorded(here, calls):
+    cli.main(["a", "-o", "x.png"])
+    cli.main(["a", "-o", "y.png"])
+    cli.main(["--from", "x.png"])
+    assert calls[0]["seed"] != calls[1]["seed"]
+    assert calls[0]["seed"] == calls[2]["seed"]
+
+
+def test_many_pictures_are_numbered_and_each_stands_for_itself(here, calls):
+    cli.main(["a", "bb", "-o", "x.png", "--seed", "1", "2"])
+    assert [(c["prompt"], c["seed"]) for c in calls] == [("a", 1), ("a", 2), ("bb", 1), ("bb", 2)]
+    assert sorted(p.name for p in here.iterdir()) == [f"x-{i}.png" for i in (1, 2, 3, 4)]
+    cli.main(["--from", "x-3.png"])
+    assert (here / "x-3-again.png").read_bytes() == (here / "x-3.png").read_bytes()
+    assert len(calls) == 5
+
+
+def test_a_grid_is_one_picture(here, calls):
+    cli.main(["a", "bb", "-o", "x.png", "--seed", "1", "2", "--grid", "2", "2"])
+    cli.main(["bb", "-o", "one.png", "--seed", "1"])
+    assert [p.name for p in sorted(here.iterdir())] == ["one.png", "x.png"]
+    np.testing.assert_array_equal(pixels("x.png")[16:, :16], pixels("one.png"))
+    cli.main(["--from", "x.png"])
+    assert (here / "x-again.png").read_bytes() == (here / "x.png").read_bytes()
+
+
+def test_a_relative_model_folder_is_found_from_elsewhere(here, calls, checkpoint, monkeypatch):
+    cli.main(["a", "--model", checkpoint.name])
+    (here / "sub").mkdir()
+    monkeypatch.chdir(here / "sub")
+    cli.main(["--from", "../mdx.png", "-o", "again.png"])
+    assert (here / "sub" / "again.png").read_bytes() == (here / "mdx.png").read_bytes()
+
+
+def test_a_hub_model_is_pinned_to_its_commit(here, calls, tiny_checkpoint, monkeypatch):
+    import huggingface_hub
+
+    tiny.hub_cache(here / "cache", "someone/tiny", tiny_checkpoint)
+    real = huggingface_hub.snapshot_download
+
+    def cached(repo, **options):
+        return real(repo, cache_dir=here / "cache", **options)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", cached)
+    cli.main(["a", "--model", "someone/tiny", "--offline"])
+    assert images.read_settings("mdx.png")["revision"] == "c0ffee" * 6 + "cafe"
+    assert images.read_settings("mdx.png")["model"] == "someone/tiny"
+    cli.main(["--from", "mdx.png", "--offline"])
+    assert (here / "mdx-again.png").read_bytes() == (here / "mdx.png").read_bytes()
+
+
+def test_another_version_is_warned_of(here, calls, capsys):
+    cli.main(["a"])
+    settings = images.read_settings("mdx.png") | {"version": "0.0.1"}
+    with Image.open("mdx.png") as image:
+        images.save_png(image, "old.png", settings)
+    assert cli.main(["--from", "old.png"]) == 0
+    assert "mdx: warning: old.png was made by mdx 0.0.1; this is " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(ValueError("no\nway"), 2), (OSError("disk"), 2), (FloatingPointError("NaN"), 2)],
+)
+def test_errors_of_the_work_are_one_line_and_leave_no_file(
+    here, monkeypatch, capsys, error, status
+):
+    def generate(*_, **__):
+        raise error
+
+    monkeypatch.setattr(mdx, "generate", generate, raising=False)
+    with pytest.raises(SystemExit) as leaving:
+        cli.main(["a"])
+    assert leaving.value.code == 2
+    assert capsys.readouterr().err == f"mdx: error: {' '.join(str(error).split())}\n"
+    assert list(here.iterdir()) == []
+
+
+def test_stopping_leaves_no_file(here, monkeypatch, capsys):
+    def generate(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(mdx, "generate", generate, raising=False)
+    assert cli.main(["a"]) == 130
+    assert capsys.readouterr().err == "\nmdx: stopped\n"
+    assert list(here.iterdir()) == []
+
+
+def test_a_failed_write_keeps_the_old_picture(here, calls, monkeypatch):
+    cli.main(["a", "--seed", "1"])
+    before = (here / "mdx.png").read_bytes()
+
+    def half(self, path, **_):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", half)
+    with pytest.raises(SystemExit):
+        cli.main(["a", "--seed", "2"])
+    assert [p.name for p in here.iterdir()] == ["mdx.png"]
+    assert (here / "mdx.png").read_bytes() == before
+
+
+def test_help_and_bad_arguments_do_not_wait_for_mindspore():
+    code = "import sys\nfrom mdx import cli\ntry: cli.main({})\nexcept SystemExit: pass\n"
+    code += "assert not {{'mindspore', 'tokenizers', 'huggingface_hub'}} & sys.modules.keys()"
+    for arguments in (["--help"], ["a", "--size", "big"], ["a", "-o", "no/where.png"]):
+        subprocess.run([sys.executable, "-c", code.format(arguments)], check=True)
+
+
+def test_python_m_mdx():
+    run = subprocess.run(
+        [sys.executable, "-m", "mdx", "--seed", "x"], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 2
+    assert "Traceback" not in run.stderr
+
+
+def test_the_settings_chunk_is_plain_json(here, calls):
+    """Any tool that shows PNG text chunks can read it."""
+    cli.main(["ein roter Kreis, größer 🎉"])
+    with Image.open("mdx.png") as image:
+        assert json.loads(image.text["mdx"])["prompts"] == ["ein roter Kreis, größer 🎉"]

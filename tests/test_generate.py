@@ -1,0 +1,256 @@
+"""generate(): what users rely on, with a tiny checkpoint of random weights."""
+
+import threading
+import warnings
+
+import mindspore
+import numpy as np
+import pytest
+from mindspore import Tensor
+
+import mdx
+from mdx import schedulers
+from tests.compiles import counted
+
+# Of the largest value: another batch size makes GEMM sum float32 in another order.
+TOLERANCE = 1e-4
+
+
+@pytest.fixture(scope="module")
+def model(tiny_checkpoint):
+    return mdx.load(tiny_checkpoint)
+
+
+def latents(model, prompt="a red circle", **options):
+    options = {"steps": 3, "seed": 0, "output": "latent", "progress": False, **options}
+    return mdx.generate(model, prompt, **options)
+
+
+def noise(seed, shape=(1, 4, 8, 8)):
+    return np.random.Generator(np.random.PCG64(seed)).standard_normal(shape)
+
+
+def apart(got, expected):
+    """The largest difference, relative to the largest value."""
+    return np.abs(got - expected).max() / np.abs(expected).max()
+
+
+def psnr(got, expected):
+    """Decibels for pixels in [0, 1]."""
+    return -10 * np.log10(np.mean((np.float64(got) - expected) ** 2))
+
+
+def test_nothing_compiles_for_another_prompt_seed_scheduler_or_number_of_steps(model):
+    mdx.generate(model, "a red circle", steps=2, seed=0, progress=False)
+    ddim = schedulers.from_config(model.scheduler, "ddim", eta=1.0)
+    with counted() as compiles:
+        mdx.generate(model, "blue", steps=2, seed=0, progress=False)
+        mdx.generate(model, "blue", negative_prompt="red", seed=5, steps=2, progress=False)
+        mdx.generate(model, "blue", seed=5, steps=4, guidance=2.0, progress=False)
+        for name in ("ddim", "euler", "dpmpp_2m", "PNDMScheduler", ddim):
+            mdx.generate(model, "blue", seed=5, steps=5, scheduler=name, progress=False)
+    assert compiles.count == 0
+    with counted() as compiles:
+        mdx.generate(model, "blue", seed=5, steps=2, width=20, progress=False)
+    assert compiles.count == 3  # the UNet, the step and the VAE at another size; not the text
+
+
+def test_a_batch_equals_solo_runs(model):
+    batch = latents(model, ["a", "b", "a", "b"], seed=[0, 1, 2, 3], steps=4)
+    for i, prompt in enumerate(["a", "b", "a", "b"]):
+        solo = latents(model, prompt, seed=i, steps=4)
+        assert apart(batch[i], solo[0]) < TOLERANCE
+
+
+def test_images_of_a_batch_equal_solo_runs(model):
+    batch = mdx.generate(
+        model, "a", seed=[0, 1, 2, 3], images_per_prompt=4, steps=2, output="np", progress=False
+    )
+    for i in range(4):
+        solo = mdx.generate(model, "a", seed=i, steps=2, output="np", progress=False)
+        assert apart(batch[i], solo[0]) < TOLERANCE
+
+
+def test_initial_noise_is_that_of_the_seed_bitwise(model):
+    seen = []
+    with pytest.MonkeyPatch.context() as patch:
+        init = schedulers.init
+        patch.setattr(schedulers, "init", lambda table, x: seen.append(x) or init(table, x))
+        latents(model, seed=[3, 0], images_per_prompt=2, steps=1)
+        latents(model, seed=7, images_per_prompt=2, steps=1)
+        latents(model, seed=np.random.Generator(np.random.PCG64(3)), steps=1)
+    listed, counted_up, generator = seen
+    assert listed.dtype == np.float64
+    assert np.array_equal(listed, np.concatenate([noise(3), noise(0)]))
+    assert np.array_equal(counted_up, np.concatenate([noise(7), noise(8)]))
+    assert np.array_equal(generator, noise(3))
+
+
+def test_one_generator_serves_all_images_in_turn(model):
+    generator = np.random.Generator(np.random.PCG64(4))
+    both = latents(model, ["a", "b"], seed=generator, steps=2)
+    second = np.random.Generator(np.random.PCG64(4))
+    second.standard_normal((1, 4, 8, 8))
+    assert apart(both[:1], latents(model, "a", seed=4, steps=2)) < TOLERANCE
+    assert apart(both[1:], latents(model, "b", seed=second, steps=2)) < TOLERANCE
+
+
+def test_step_noise_does_not_depend_on_the_batch(model):
+    noisy = schedulers.from_config(model.scheduler, "ddim", eta=1.0)
+    batch = latents(model, ["a", "a"], seed=[1, 2], scheduler=noisy, steps=4)
+    solo = latents(model, "a", seed=2, scheduler=noisy, steps=4)
+    assert apart(batch[1], solo[0]) < TOLERANCE
+    plain = latents(model, "a", seed=2, scheduler="ddim", steps=4)
+    assert np.abs(plain - solo).max() > 0.1
+
+
+def test_the_same_call_gives_the_same_bits(model):
+    assert np.array_equal(latents(model), latents(model))
+    assert not np.array_equal(latents(model), latents(model, seed=1))
+    assert not np.array_equal(latents(model, seed=None), latents(model, seed=None))
+
+
+def test_guidance_of_one_is_the_prompt_alone(model):
+    alone = latents(model, guidance=1)
+    assert np.array_equal(alone, latents(model, guidance=0, negative_prompt="blue"))
+    # In the limit of scale 1, the guided branch is the unguided one.
+    near = latents(model, guidance=1 + 1e-6)
+    assert apart(near, alone) < TOLERANCE
+    assert np.abs(latents(model, guidance=9) - alone).max() > 0.01
+
+
+def test_guidance_is_linear_in_its_scale(model):
+    """After one step the latents are linear in the model's output (arXiv 2207.12598, eq. 6)."""
+    low, middle, high = (latents(model, steps=1, guidance=g) for g in (2.0, 3.0, 4.0))
+    assert np.abs(high - middle).max() > 1e-3
+    assert np.allclose(high - middle, middle - low, atol=1e-4)
+
+
+def test_negative_prompts(model):
+    both = latents(model, ["a", "b"], negative_prompt=["x", "y"], seed=[0, 0])
+    assert apart(both[1], latents(model, "b", negative_prompt="y")[0]) < TOLERANCE
+    shared = latents(model, ["a", "b"], negative_prompt="y", seed=[0, 0])
+    assert apart(shared[1], both[1]) < TOLERANCE
+    assert np.array_equal(latents(model, negative_prompt=""), latents(model))
+    # Moving from the prompt to itself leaves the prompt alone.
+    same = latents(model, "a", negative_prompt="a")
+    assert apart(same, latents(model, "a", guidance=1)) < TOLERANCE
+
+
+def test_several_images_of_each_prompt_stand_in_succession(model):
+    four = latents(model, ["a", "b"], images_per_prompt=2, seed=0)
+    for i, prompt in enumerate(["a", "a", "b", "b"]):
+        assert apart(four[i], latents(model, prompt, seed=i)[0]) < TOLERANCE
+
+
+def test_outputs(model):
+    kinds = {"images_per_prompt": 2, "steps": 1, "seed": 0, "progress": False, "width": 24}
+    images = mdx.generate(model, "a", **kinds)
+    assert [image.size for image in images] == [(24, 16)] * 2
+    pixels = mdx.generate(model, "a", output="np", **kinds)
+    assert pixels.shape == (2, 16, 24, 3)
+    assert pixels.dtype == np.float32
+    assert pixels.min() >= 0
+    assert pixels.max() <= 1
+    assert np.abs(np.float32(images[1]) / 255 - pixels[1]).max() <= 0.5001 / 255
+    raw = mdx.generate(model, "a", output="latent", **kinds)
+    assert raw.shape == (2, 4, 8, 12)
+    assert raw.dtype == np.float32
+
+
+def test_callback_sees_every_step(model):
+    seen = []
+    last = latents(model, steps=4, callback=lambda *event: seen.append(event))
+    assert [step for step, _, _ in seen] == [0, 1, 2, 3, 4]  # PNDM: one call more than steps
+    assert np.array_equal(seen[-1][1].slots.asnumpy()[0], last)
+    assert all(info.x0.shape == (1, 4, 8, 8) for _, _, info in seen)
+
+
+def test_progress_bar_counts_model_calls(model, capsys):
+    latents(model, steps=4, progress=True)
+    assert "5/5" in capsys.readouterr().err
+    latents(model, steps=4, progress=False)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_table_or_a_scheduler_or_a_name_say_the_same(model):
+    scheduler = schedulers.from_config(model.scheduler, "euler")
+    expected = latents(model, scheduler="euler", steps=6)
+    assert np.array_equal(expected, latents(model, scheduler=scheduler, steps=6))
+    table = schedulers.table(scheduler, 6)
+    assert np.array_equal(expected, latents(model, scheduler=table, steps=None))
+
+
+def test_a_batch_of_samplers(model):
+    """A stacked table: each image its own sampler, equal to its solo run."""
+    kinds = [schedulers.from_config(model.scheduler, n) for n in ("ddim", "euler", "dpmpp_2m")]
+    tables = [schedulers.table(kind, steps) for kind, steps in zip(kinds, (3, 4, 5), strict=True)]
+    options = {"steps": None, "images_per_prompt": 3}
+    batch = latents(model, "a", seed=[0, 1, 2], scheduler=schedulers.stack(tables), **options)
+    for i, table in enumerate(tables):
+        solo = latents(model, "a", seed=i, scheduler=table, steps=None)
+        assert apart(batch[i], solo[0]) < TOLERANCE
+
+
+def test_two_threads_get_what_each_gets_alone(model):
+    runs = [{"prompt": "a", "seed": 1}, {"prompt": "b c", "seed": 2, "scheduler": "euler"}]
+    alone = [latents(model, steps=6, **run) for run in runs]
+    found = [[None] * 3, [None] * 3]
+
+    def work(i):
+        for turn in range(3):
+            found[i][turn] = latents(model, steps=6, **runs[i])
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for i in range(2):
+        for got in found[i]:
+            assert got is not None, "the thread failed"
+            assert np.array_equal(got, alone[i])
+
+
+def test_two_threads_may_compile_at_once(tiny_checkpoint, model):
+    """A size that no other test uses, so that both threads come to an absent graph."""
+    found = [None, None]
+
+    def work(i):
+        found[i] = latents(model, seed=i, steps=2, height=12, width=28)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for i in range(2):
+        assert np.array_equal(found[i], latents(model, seed=i, steps=2, height=12, width=28))
+
+
+def test_float16_is_near_float32(tiny_checkpoint, model):
+    half = mdx.load(tiny_checkpoint, dtype="float16")
+    size = {name: sum(p.nbytes for p in m.unet.params.values()) for name, m in
+            (("half", half), ("full", model))}  # fmt: skip
+    assert size["half"] * 2 == size["full"]
+    options = {"steps": 10, "seed": 0, "output": "np", "progress": False}
+    got = mdx.generate(half, "a red circle", **options)
+    expected = mdx.generate(model, "a red circle", **options)
+    assert np.isfinite(got).all()
+    assert psnr(got, expected) > 35
+
+
+def test_overflow_is_an_error(model):
+    params = dict(model.unet.params)
+    params["conv_out.weight"] = Tensor(params["conv_out.weight"].asnumpy() * np.float32(1e38))
+    spoilt = model._replace(unet=model.unet._replace(params=mindspore.mutable(params)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(FloatingPointError, match="NaN or infinity"):
+            latents(spoilt)
+
+
+def test_the_model_is_left_as_it_was(model):
+    before = {k: v.asnumpy().copy() for k, v in model.unet.params.items()}
+    latents(model)
+    assert all(np.array_equal(v.asnumpy(), before[k]) for k, v in model.unet.params.items())

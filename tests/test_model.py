@@ -1,0 +1,142 @@
+"""Loading whole checkpoints: folders, Hub ids from the cache, variants, parts and their fit."""
+
+import logging
+
+import huggingface_hub
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from mdx import hub, model, weights
+from mdx.nets import unet
+from tests import tiny
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty Hub cache; whoever reaches for the network fails the test."""
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    real = huggingface_hub.snapshot_download
+
+    def cached(repo, *, local_files_only, **options):
+        assert local_files_only, "the test reached for the network"
+        return real(repo, cache_dir=folder, local_files_only=True, **options)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", cached)
+    return folder
+
+
+def same(net, folder, name="diffusion_pytorch_model.safetensors"):
+    stored = load_file(folder / name)
+    assert stored.keys() == net.params.keys()
+    for key, value in stored.items():
+        np.testing.assert_array_equal(net.params[key].asnumpy(), value)
+
+
+def test_a_folder_loads(tiny_checkpoint):
+    loaded = model.load(tiny_checkpoint)
+    assert loaded.unet.config == unet.from_json(tiny.UNET)
+    assert loaded.tokenizer.length == 16
+    assert loaded.scheduler.name == "PNDMScheduler"
+    same(loaded.unet, tiny_checkpoint / "unet")
+    same(loaded.vae, tiny_checkpoint / "vae")
+    same(loaded.text_encoder, tiny_checkpoint / "text_encoder", "model.safetensors")
+    assert model.load(str(tiny_checkpoint)).unet.config == loaded.unet.config
+
+
+def test_float16_is_half_the_bytes(tiny_checkpoint):
+    whole, half = model.load(tiny_checkpoint), model.load(tiny_checkpoint, dtype="float16")
+    for key, value in whole.unet.params.items():
+        other = half.unet.params[key].asnumpy()
+        assert other.dtype == np.float16
+        np.testing.assert_array_equal(other, value.asnumpy().astype(np.float16))
+
+
+def test_variant_files(checkpoint):
+    for part, (_, _, base) in tiny.NETS.items():
+        plain = checkpoint / part / f"{base}.safetensors"
+        halves = {k: v.astype(np.float16) for k, v in load_file(plain).items()}
+        weights.save(halves, checkpoint / part / f"{base}.fp16.safetensors")
+        plain.unlink()
+    loaded = model.load(checkpoint, variant="fp16", dtype="float16")
+    same(loaded.unet, checkpoint / "unet", "diffusion_pytorch_model.fp16.safetensors")
+
+
+def test_hub_id_from_the_cache(tiny_checkpoint, cache):
+    tiny.hub_cache(cache, "someone/tiny", tiny_checkpoint)
+    loaded = model.load("someone/tiny", offline=True)
+    same(loaded.unet, tiny_checkpoint / "unet")
+    folder = hub.resolve("someone/tiny", offline=True)
+    assert hub.commit(folder) == "c0ffee" * 6 + "cafe"
+    assert hub.commit(tiny_checkpoint) is None
+    assert hub.resolve("someone/tiny", revision=hub.commit(folder), offline=True) == folder
+
+
+def test_a_folder_wins_over_a_hub_id(checkpoint, cache, monkeypatch):
+    monkeypatch.chdir(checkpoint.parent.parent)
+    assert hub.resolve(f"{checkpoint.parent.name}/checkpoint").is_dir()
+
+
+# As on the Hub, and shards by each of their names.
+SD_1_5 = """model_index.json README.md v1-5-pruned.ckpt v1-5-pruned.safetensors v1-inference.yaml
+    feature_extractor/preprocessor_config.json safety_checker/config.json
+    safety_checker/model.safetensors safety_checker/pytorch_model.bin
+    scheduler/scheduler_config.json text_encoder/config.json text_encoder/model.safetensors
+    text_encoder/model.fp16.safetensors text_encoder/pytorch_model.bin tokenizer/vocab.json
+    tokenizer/merges.txt tokenizer/special_tokens_map.json tokenizer/tokenizer_config.json
+    unet/config.json unet/diffusion_pytorch_model.bin unet/diffusion_pytorch_model.safetensors
+    unet/diffusion_pytorch_model.fp16.safetensors unet/diffusion_pytorch_model.fp16.bin
+    unet/diffusion_pytorch_model.non_ema.safetensors vae/config.json
+    vae/diffusion_pytorch_model.safetensors vae/diffusion_pytorch_model.fp16.safetensors
+    unet/diffusion_pytorch_model.safetensors.index.json
+    unet/diffusion_pytorch_model-00001-of-00002.safetensors
+    unet/diffusion_pytorch_model.fp16-00001-of-00002.safetensors
+    unet/diffusion_pytorch_model-00001-of-00002.fp16.safetensors"""
+
+
+@pytest.mark.parametrize("variant", [None, "fp16"])
+def test_only_what_is_needed_is_fetched(variant):
+    """SD 1.5's repository, filtered as the Hub's client does."""
+    repo = SD_1_5.split()
+    wanted = hub.patterns(tuple(hub.BASES), variant)
+    found = set(huggingface_hub.utils.filter_repo_objects(repo, allow_patterns=wanted))
+    small = {f for f in repo if f.endswith((".json", ".txt"))}
+    small -= {f for f in repo if f.startswith(("feature_extractor", "safety_checker"))}
+    assert {f for f in found if not f.endswith(".safetensors")} == small
+    parts = ("text_encoder/model", "unet/diffusion_pytorch_model", "vae/diffusion_pytorch_model")
+    expected = {f"{p}{'.fp16' if variant else ''}.safetensors" for p in parts}
+    shard = "unet/diffusion_pytorch_model{}-00001-of-00002{}.safetensors"
+    places = [(".fp16", ""), ("", ".fp16")] if variant else [("", "")]
+    expected |= {shard.format(*place) for place in places}
+    assert {f for f in found if f.endswith(".safetensors")} == expected
+
+
+def test_a_vae_alone_and_in_a_checkpoint(tiny_checkpoint, tmp_path, cache):
+    same(model.load_vae(tiny_checkpoint), tiny_checkpoint / "vae")
+    same(model.load_vae(tiny_checkpoint / "vae"), tiny_checkpoint / "vae")
+    tiny.hub_cache(cache, "someone/vae", tiny_checkpoint / "vae")
+    same(model.load_vae("someone/vae", offline=True), tiny_checkpoint / "vae")
+    whole = model.load(tiny_checkpoint)
+    other = whole._replace(vae=model.load_vae(tiny_checkpoint, dtype="float16"))
+    assert other.unet is whole.unet
+
+
+def test_extra_parts_are_named_in_one_log_line(checkpoint, caplog):
+    tiny.change_json(
+        checkpoint / "model_index.json",
+        safety_checker=["stable_diffusion", "StableDiffusionSafetyChecker"],
+        feature_extractor=["transformers", "CLIPImageProcessor"],
+    )
+    with caplog.at_level(logging.INFO, "mdx"):
+        model.load(checkpoint)
+    [record] = caplog.records
+    assert record.getMessage().endswith("feature_extractor, safety_checker")
+
+
+def test_text_encoder_without_prefix(checkpoint):
+    """transformers 5 leaves "text_model." out when it saves a CLIPTextModel."""
+    path = checkpoint / "text_encoder" / "model.safetensors"
+    stored = load_file(path)
+    weights.save({k.removeprefix("text_model."): v for k, v in stored.items()}, path)
+    assert model.load(checkpoint).text_encoder.params.keys() == stored.keys()
