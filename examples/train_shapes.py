@@ -38,7 +38,7 @@ class Settings(NamedTuple):
     """All sizes of a run; `TINY` is for tests."""
 
     pictures: int = 16000
-    vae_steps: int = 2600
+    vae_steps: int = 1500
     vae_batch: int = 16
     vae_channels: tuple = (8, 16, 32, 64)
     vae_rate: float = 2e-3
