@@ -38,12 +38,12 @@ class Settings(NamedTuple):
     """All sizes of a run; `TINY` is for tests."""
 
     pictures: int = 16000
-    vae_steps: int = 1500
-    vae_batch: int = 16
+    vae_steps: int = 1000
+    vae_batch: int = 8
     vae_channels: tuple = (8, 16, 32, 64)
     vae_rate: float = 2e-3
     kl: float = 5e-4  # weight of the latents' pull to a unit Gaussian
-    steps: int = 4500
+    steps: int = 1800
     batch: int = 64
     channels: tuple = (48, 96)
     attends: bool = True  # False for a UNet without attention, which compiles in seconds
@@ -342,7 +342,7 @@ def main(arguments=None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the checkpoint")
     parser.add_argument("--state", type=Path, help="folder of the run's state [OUT-training]")
     parser.add_argument("--tiny", action="store_true", help="sizes for a test: seconds, no use")
-    for name in ("pictures", "vae_steps", "steps", "seed"):
+    for name in ("pictures", "vae_steps", "vae_batch", "steps", "batch", "seed"):
         parser.add_argument("--" + name.replace("_", "-"), type=int)
     given = parser.parse_args(arguments)
     settings = TINY if given.tiny else Settings()
