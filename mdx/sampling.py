@@ -2,7 +2,6 @@
 
 import functools
 import math
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -15,6 +14,7 @@ from mdx import guidance as guiding
 from mdx import images as pictures
 from mdx import schedulers
 from mdx import tokenizer as tokens
+from mdx.kernels import ONE_AT_A_TIME
 from mdx.model import Model
 from mdx.nets import clip, unet, vae
 from mdx.schedulers import Info, Scheduler, State, Table
@@ -27,9 +27,6 @@ STEPS = 50  # where neither the caller nor a Table says
 # Tables are padded to this many slots, so that another sampler needs no other graph. Longer ones
 # keep their own number.
 SLOTS = 6
-
-# MindSpore compiles and runs one graph at a time; callers on several threads take turns.
-DEVICE = threading.RLock()
 
 
 class Request(NamedTuple):
@@ -64,7 +61,7 @@ def generate(
 
     negative_prompt replaces the empty text that guidance moves away from: one for all, or one a
     prompt. scheduler is a name, a Scheduler or a Table, None for the checkpoint's own; steps is
-    50 where nothing says otherwise, and no argument of a Table, whose rows are its steps.
+    50 where nothing says otherwise, and must be left out for a Table, whose rows are its steps.
     guidance of 1 or less computes no negative half. height and width are in pixels, multiples of
     the VAE's factor, None for the size of the model's training.
 
@@ -82,6 +79,8 @@ def generate(
     """
     if output not in OUTPUTS:
         raise ValueError(f"output must be one of {', '.join(OUTPUTS)}, not {output!r}")
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be callable, not {callback!r}")
     request = _request(
         model, prompt, negative_prompt, scheduler, steps, guidance, seed, height, width,
         images_per_prompt,
@@ -113,14 +112,14 @@ def _sample(model, request, progress, callback):
                 fresh = np.concatenate([one.standard_normal(shape) for one in request.generators])
             t = Tensor(np.broadcast_to(table.t[i], (count,)).astype(np.float32))
             rescale = Tensor(np.broadcast_to(table.scale[i], (count,)).astype(np.float32))
-            with DEVICE:
+            with ONE_AT_A_TIME:
                 out = predict(model.unet.params, state.slots, rescale, t, context, scale)
                 state, info = schedulers.step(table, state, out, fresh)
             if callback is not None:
                 callback(i, state, info)
             bar.update()
-    with DEVICE:
-        latents = state.slots.asnumpy()[0]
+    with ONE_AT_A_TIME:
+        latents = _on_host(state.slots)[0]
     if not np.isfinite(latents).all():
         raise FloatingPointError(
             "the latents hold NaN or infinity: the model's numbers overflow in its dtype "
@@ -135,14 +134,18 @@ def _encoded(model, texts):
     known = {}
     ids = tokens.encode(model.tokenizer, list(dict.fromkeys(texts)))
     for text, row in zip(dict.fromkeys(texts), ids, strict=True):
-        with DEVICE:
-            known[text] = encode(model.text_encoder.params, Tensor(row[None])).asnumpy()
+        with ONE_AT_A_TIME:
+            known[text] = _on_host(encode(model.text_encoder.params, Tensor(row[None])))
     return Tensor(np.concatenate([known[text] for text in texts]))
 
 
 def _decoded(model, latents):
-    with DEVICE:
-        return _decoder(model.vae.config)(model.vae.params, Tensor(latents)).asnumpy()
+    with ONE_AT_A_TIME:
+        return _on_host(_decoder(model.vae.config)(model.vae.params, Tensor(latents)))
+
+
+def _on_host(tensor: Any) -> np.ndarray:
+    return tensor.asnumpy()
 
 
 # One compiled function a config: MindSpore keeps a graph for each shape it is called with.

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mdx import cli, images, model, tokenizer, weights
+import mdx
+from mdx import cli, images, model, schedulers, tokenizer, weights
 from tests.spoilt import CHECKPOINTS, UNET, rewrite, spoil_value
 
 
@@ -72,6 +73,68 @@ CALLS = {
         "none",
     ),
 }  # fmt: skip
+
+
+def generating(**arguments):
+    """A call of generate() that must fail before anything is computed."""
+
+    def act(folder):
+        mdx.generate(model.load(folder), **{"prompt": "a", "progress": False, **arguments})
+
+    return act
+
+
+generator = np.random.default_rng(0)
+# Arguments of generate(), and the error.
+GENERATE = {
+    "prompt is None": ({"prompt": None}, "prompt must be a str or a list of str, not None"),
+    "prompt is bytes": ({"prompt": b"a"}, "prompt must be a str or a list of str, not b'a'"),
+    "prompt list with a number": ({"prompt": ["a", 3]}, r"a list of str, not \['a', 3\]"),
+    "no prompts": ({"prompt": []}, "prompt is an empty list"),
+    "two negatives for three": (
+        {"prompt": ["a", "b", "c"], "negative_prompt": ["x", "y"]},
+        "2 negative prompts for 3 prompts",
+    ),
+    "negative is a number": ({"negative_prompt": 3}, "negative_prompt must be a str or a list"),
+    "unknown scheduler": ({"scheduler": "foo"}, "'foo'.*(dpmpp_2m|DPMSolverMultistep)"),
+    "scheduler is a number": ({"scheduler": 3}, "scheduler must be a name, a Scheduler, a Table"),
+    "no steps": ({"steps": 0}, "steps must be 1 or more, not 0"),
+    "steps below 0": ({"steps": -4}, "steps must be 1 or more, not -4"),
+    "10^9 steps": ({"steps": 10**9}, "1000000000"),
+    "half a step": ({"steps": 2.5}, "steps must be a whole number, not 2.5"),
+    "steps of a table": (
+        {
+            "steps": 5,
+            "scheduler": schedulers.table(schedulers.from_config({"_class_name": "ddim"}), 5),
+        },
+        "a Table has its own steps",
+    ),
+    "table of another batch": (
+        {
+            "scheduler": schedulers.stack(
+                [schedulers.table(schedulers.from_config({"_class_name": "ddim"}), 5)] * 3
+            ),
+        },
+        "the stacked table is for 3 images, but 1 are asked",
+    ),
+    "guidance is a string": ({"guidance": "7"}, "guidance must be a number, not '7'"),
+    "guidance is NaN": ({"guidance": float("nan")}, "guidance must be a finite number"),
+    "seed is a string": ({"seed": "x"}, "seed must be a whole number, not 'x'"),
+    "seed below 0": ({"seed": -1}, "seed must be 0 or more, not -1"),
+    "seeds for two": ({"seed": [1, 2]}, "2 seeds for 1 images"),
+    "generators for two": ({"seed": [generator] * 2}, "2 seeds for 1 images"),
+    "no images": ({"images_per_prompt": 0}, "images_per_prompt must be 1 or more, not 0"),
+    "height is no multiple": ({"height": 17}, "height must be a multiple of 2.*try 16 or 18"),
+    "width is 0": ({"width": 0}, "width must be 1 or more, not 0"),
+    "width is no number": ({"width": "16"}, "width must be a whole number, not '16'"),
+    "output": ({"output": "jpg"}, "output must be one of pil, np, latent, not 'jpg'"),
+    "callback": ({"callback": 3}, "callback must be callable, not 3"),
+}
+CALLS |= {
+    "generate: " + name: (generating(**arguments), message)
+    for name, (arguments, message) in GENERATE.items()
+}
+CALLS["generate: no model"] = (lambda f: mdx.generate("sd", "a"), "what mdx.load returns, not str")
 
 
 def load_spoilt(spoil):
@@ -205,6 +268,26 @@ COMMANDS = {
     ),
     "from a truncated PNG": (cut_png, ["--from", "cut.png"], "cut.png is not a readable PNG"),
 }
+
+
+# Arguments of `mdx` with a good checkpoint, and the line on stderr.
+REQUESTS = {
+    "unknown scheduler": (["--scheduler", "foo"], "'foo'"),
+    "no steps": (["--steps", "0"], "steps must be 1 or more, not 0"),
+    "10^9 steps": (["--steps", str(10**9)], "1000000000"),
+    "size is no multiple": (["--size", "17x16"], "width must be a multiple of 2"),
+    "offline Hub id": (["--model", "some/one", "--offline"], "offline is set"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), REQUESTS.values(), ids=REQUESTS.keys())
+def test_bad_request(tiny_checkpoint, tmp_path, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "no-cache"))
+    with unchanged(tmp_path), pytest.raises(SystemExit) as leaving:
+        cli.main(["a", "--model", str(tiny_checkpoint), *arguments])
+    assert leaving.value.code == 2
+    assert re.fullmatch(rf"mdx: error: [^\n]*{message}[^\n]*\n", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from .config import Scheduler, compatibles, from_config, table
 from .files import load, save
 from .levels import Level, Levels
 from .step import Info, State, add_noise, begin, init, step
-from .table import Table, check, concat, pad, stack, take, trace
+from .tables import Table, check, concat, pad, stack, take, trace
 
 __all__ = [
     "Info",

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from .levels import numbers
 from .samplers import SAMPLERS, Run, Sampler
-from .table import Table
+from .tables import Table
 
 FILE = "scheduler_config.json"
 BOOLEAN = (True, False)

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from .levels import Level, Levels, unpack
-from .table import Array, Call, Method, Values
+from .tables import Array, Call, Method, Values
 
 
 def move(v: Values, now: Level, to: Level, eta: float) -> tuple[Array, ...]:

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from .levels import Level, Levels, unpack
-from .table import Array, Call, Method, Values
+from .tables import Array, Call, Method, Values
 
 SOLVERS = ("midpoint", "heun")
 
@@ -35,7 +35,9 @@ def second(v: Values, before: Level, now: Level, to: Level, solver: str) -> tupl
     h, h_before = log_snr(to) - log_snr(now), log_snr(now) - log_snr(before)
     d0 = v.x0
     d1 = (h / h_before) * (v.x0 - v.slots[1])
-    weight = np.expm1(-h) / h + 1 if solver == "heun" else -0.5 * np.expm1(-h)
+    weight = -0.5 * np.expm1(-h)
+    if solver == "heun":
+        weight = np.expm1(-h) / h + 1 if h else 0.0  # a ramp may end on its final level twice
     x = to.sigma / now.sigma * v.x - to.alpha * np.expm1(-h) * d0 + to.alpha * weight * d1
     return x, v.x0
 

@@ -4,7 +4,7 @@ from functools import partial
 from itertools import pairwise
 
 from .levels import Level, Levels, unpack
-from .table import Array, Call, Method, Values
+from .tables import Array, Call, Method, Values
 
 
 def move(v: Values, now: Level, to: Level) -> tuple[Array, ...]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from .table import Table, check, frozen
+from .tables import Table, check, frozen
 
 FORMAT = {"format": "mdx.schedulers.table", "version": "1"}
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from .levels import Level, Levels, unpack
-from .table import Array, Call, Method, Values
+from .tables import Array, Call, Method, Values
 
 ADAMS_BASHFORTH = (
     (1.0,),

@@ -15,7 +15,7 @@ from .dpmpp_2m import dpmpp_2m
 from .euler import euler
 from .levels import Levels
 from .pndm import pndm
-from .table import PREDICTIONS, Array, Table, trace
+from .tables import PREDICTIONS, Array, Table, trace
 
 Config = Mapping[str, Any]
 

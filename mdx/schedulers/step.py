@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .table import Table
+from .tables import Table
 
 if TYPE_CHECKING:
     from mindspore import Tensor
@@ -68,6 +68,8 @@ def step(
     `noise` is needed where `table.needs_noise(i)`, and ignored elsewhere. ValueError if it is
     missing, if shapes do not fit or if no row is left.
     """
+    from mdx.kernels import ONE_AT_A_TIME
+
     from .device import advance
 
     i, shape = state.index, tuple(state.slots.shape)
@@ -84,7 +86,8 @@ def step(
         raise ValueError(f"row {i} adds noise, and none was given")
     else:
         fresh = device("noise", noise, shape[1:])
-    slots, x0 = advance(state.slots, out, fresh, *factors(table, i, shape[1]))
+    with ONE_AT_A_TIME:
+        slots, x0 = advance(state.slots, out, fresh, *factors(table, i, shape[1]))
     return State(slots, i + 1), Info(x0)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.schedulers import compare
@@ -73,6 +73,9 @@ def test_random_euler(betas, ramp, spacing, steps):
     steps=st.integers(2, 40),
 )
 def test_random_dpm(betas, ramp, spacing, own, steps):
+    # A ramp ends on the smallest sigma; a step from there to "sigma_min" is their 0 / 0.
+    again = ramp and spacing["final_sigmas_type"] == "sigma_min"
+    assume(not (again and own["solver_type"] == "heun"))
     agree(Case(DPM, {**betas, **ramp, **spacing, **own}, steps))
 
 

@@ -13,7 +13,7 @@ from mdx.schedulers import levels as lv
 from mdx.schedulers import samplers
 from mdx.schedulers.ddim import move
 from mdx.schedulers.pndm import pndm
-from mdx.schedulers.table import PREDICTIONS, Values, denoiser, trace
+from mdx.schedulers.tables import PREDICTIONS, Values, denoiser, trace
 from tests.schedulers import hostrun
 from tests.schedulers.members import IDS, MEMBERS, SD
 

@@ -1,0 +1,102 @@
+"""Write trained nets as a checkpoint in the diffusers layout, and draw the loss curves."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from mdx import tokenizer, weights
+
+__all__ = ["SCHEDULER", "alphas_cumprod", "plot_losses", "write"]
+
+# PNDM as Stable Diffusion 1.5 has it.
+SCHEDULER = {
+    "_class_name": "PNDMScheduler",
+    "_diffusers_version": "0.30.0",
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "num_train_timesteps": 1000,
+    "prediction_type": "epsilon",
+    "set_alpha_to_one": False,
+    "skip_prk_steps": True,
+    "steps_offset": 1,
+    "timestep_spacing": "leading",
+    "clip_sample": False,
+    "trained_betas": None,
+}
+INDEX = {
+    "_class_name": "StableDiffusionPipeline",
+    "_diffusers_version": "0.30.0",
+    "feature_extractor": [None, None],
+    "image_encoder": [None, None],
+    "requires_safety_checker": False,
+    "safety_checker": [None, None],
+    "scheduler": ["diffusers", "PNDMScheduler"],
+    "text_encoder": ["transformers", "CLIPTextModel"],
+    "tokenizer": ["transformers", "CLIPTokenizer"],
+    "unet": ["diffusers", "UNet2DConditionModel"],
+    "vae": ["diffusers", "AutoencoderKL"],
+}
+# What each config.json says beside its record's fields.
+HEADS = {
+    "vae": {"_class_name": "AutoencoderKL", "_diffusers_version": "0.30.0"},
+    "unet": {"_class_name": "UNet2DConditionModel", "_diffusers_version": "0.30.0"},
+    "text_encoder": {"model_type": "clip_text_model", "torch_dtype": "float16"},
+}
+FILES = {
+    "vae": "diffusion_pytorch_model.safetensors",
+    "unet": "diffusion_pytorch_model.safetensors",
+    "text_encoder": "model.safetensors",
+}
+
+
+def alphas_cumprod() -> np.ndarray:
+    """The share of signal at each training time, float64 (1000,), of SCHEDULER's betas."""
+    ends = np.sqrt([SCHEDULER["beta_start"], SCHEDULER["beta_end"]])
+    return np.cumprod(1.0 - np.linspace(*ends, SCHEDULER["num_train_timesteps"]) ** 2)
+
+
+def write(out: Path, parts: dict, words: tokenizer.Tokenizer) -> None:
+    """Write all but the tokenizer's files; parts: name -> (config record, weights by name)."""
+    for name, (config, params) in parts.items():
+        (out / name).mkdir(parents=True, exist_ok=True)
+        values = {**HEADS[name], **config._asdict()}
+        if name == "text_encoder":
+            values |= {"bos_token_id": words.start, "pad_token_id": words.pad}
+        _json(out / name / "config.json", values)
+        half = {key: value.astype(np.float16) for key, value in params.items()}
+        weights.save(half, out / name / FILES[name])
+    (out / "scheduler").mkdir(exist_ok=True)
+    _json(out / "scheduler" / "scheduler_config.json", SCHEDULER)
+    _json(out / "model_index.json", INDEX)
+
+
+def _json(path, value):
+    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+def plot_losses(path: Path, curves: dict, size: tuple = (640, 240)) -> None:
+    """Draw each curve (name -> losses) over its steps, log scale, averaged over 1% of them."""
+    width, height = size
+    picture = Image.new("RGB", (width * len(curves), height), "white")
+    pen = ImageDraw.Draw(picture)
+    for place, (name, losses) in enumerate(curves.items()):
+        span = max(1, len(losses) // 100)
+        means = np.convolve(losses, np.ones(span) / span, "valid")
+        logs = np.log10(np.maximum(means, 1e-9))
+        low, high = float(logs.min()), max(float(logs.max()), float(logs.min()) + 1e-6)
+        left, top, right, bottom = place * width + 60, 30, (place + 1) * width - 15, height - 30
+        x = left + (right - left) * np.arange(len(logs)) / max(1, len(logs) - 1)
+        y = bottom - (bottom - top) * (logs - low) / (high - low)
+        pen.rectangle((left, top, right, bottom), outline="grey")
+        points = np.stack([x, y], 1).ravel().tolist()
+        if len(logs) > 1:
+            pen.line(points, fill=(45, 75, 220), width=2)
+        pen.text(
+            (left, 10), f"{name}: loss over {len(losses)} steps, last {means[-1]:.4f}", "black"
+        )
+        pen.text((place * width + 5, top), f"{10**high:.3f}", "black")
+        pen.text((place * width + 5, bottom - 10), f"{10**low:.3f}", "black")
+    picture.save(path)

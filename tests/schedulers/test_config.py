@@ -1,0 +1,294 @@
+"""from_config and table(): what configs mean, and what is refused."""
+
+import json
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mdx import schedulers
+from mdx.schedulers import Scheduler, compatibles, from_config, levels, noise, table
+from mdx.schedulers.samplers import SAMPLERS, training
+from tests.schedulers.members import IDS, MEMBERS, SD
+
+NAMES = ["DDIMScheduler", "DPMSolverMultistepScheduler", "EulerDiscreteScheduler", "PNDMScheduler"]
+
+
+def test_stable_diffusion_makes_51_calls():
+    """SD 1.x: PNDM without Runge-Kutta, 50 steps, 51 calls, the second time twice."""
+    t = table(from_config(SD), 50)
+    assert t.rows == 51
+    assert t.t[:4].tolist() == [981, 961, 961, 941]
+    assert t.t[-1] == 1
+
+
+def test_compatibles():
+    assert compatibles(from_config(SD)) == NAMES
+    assert compatibles(from_config(SD, "ddim")) == NAMES
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda s: s.names[0])
+def test_short_names_are_names(sampler):
+    for name in sampler.names:
+        assert from_config(SD, name) == from_config(SD, sampler.names[0])
+
+
+def test_keeps_the_model_takes_own_defaults():
+    """Betas and prediction stay; a key the source lacks is the target's default."""
+    source = from_config({**SD, "prediction_type": "v_prediction"})
+    euler = from_config(source, "euler")
+    for key in ("beta_start", "beta_end", "beta_schedule", "prediction_type", "steps_offset"):
+        assert euler.config[key] == source.config[key]
+    assert source.config["timestep_spacing"] == "leading"
+    assert euler.config["timestep_spacing"] == "linspace"
+    assert from_config(source, "ddim").config["clip_sample"] is False
+    assert from_config({**SD, "_class_name": "LMSDiscreteScheduler"}, "ddim").name == NAMES[0]
+
+
+def test_there_and_back():
+    """Keys of other samplers survive a swap, without showing in the config."""
+    source = from_config(SD)
+    ddim = from_config(source, "ddim")
+    assert "skip_prk_steps" not in ddim.config
+    assert from_config(ddim, "pndm") == source
+
+
+def test_source_is_unchanged():
+    config = json.loads(json.dumps(SD))
+    source = from_config(config)
+    before = pickle.dumps(source)
+    from_config(source, "dpmpp_2m", solver_order=1)
+    source.config["beta_start"] = 7
+    assert config == SD
+    assert pickle.dumps(source) == before
+    assert hash(source) == hash(pickle.loads(before))
+
+
+def test_from_files(tmp_path):
+    file = tmp_path / "scheduler_config.json"
+    file.write_text(json.dumps({**SD, "_diffusers_version": "0.6.0"}))
+    assert (
+        from_config(file) == from_config(tmp_path) == from_config(str(tmp_path)) == from_config(SD)
+    )
+
+
+def test_unknown_keys_are_warned_of():
+    with pytest.warns(UserWarning, match="beta_middle, zeta"):
+        s = from_config({**SD, "zeta": 1, "beta_middle": 2})
+    assert s == from_config(SD)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        from_config(SD, "euler")
+
+
+def test_defaults_that_a_live_config_marks_are_not_carried():
+    config = {**SD, "timestep_spacing": "leading", "_use_default_values": ["timestep_spacing"]}
+    assert from_config(config, "euler").config["timestep_spacing"] == "linspace"
+
+
+def test_trained_betas():
+    beta = np.linspace(1e-3, 0.02, 100)
+    s = from_config({"trained_betas": beta, "num_train_timesteps": 100}, "ddim")
+    assert isinstance(s, Scheduler)
+    np.testing.assert_array_equal(training(s.config), np.cumprod(1 - beta))
+
+
+def test_zero_snr():
+    """The last level is pure noise, the first one as it was."""
+    kept = noise.alphas_cumprod(noise.betas("scaled_linear", 1000, 0.00085, 0.012))
+    zero = noise.zero_snr(kept)
+    assert zero[-1] == 0
+    assert np.isclose(zero[0], kept[0])
+    assert np.all(np.diff(zero) < 0)
+
+
+@settings(max_examples=50, deadline=None)
+@given(steps=st.integers(1, 999), spacing=st.sampled_from(levels.SPACINGS))
+def test_spacings(steps, spacing):
+    """As many times as steps, strictly falling, within the trained range."""
+    t = levels.spaced(spacing, steps, 1000)
+    assert len(t) == steps
+    assert np.all(np.diff(t) < 0)
+    assert t[-1] >= 0
+    assert t[0] <= 999
+
+
+@settings(max_examples=50, deadline=None)
+@given(low=st.floats(0.03, 0.5), high=st.floats(1.0, 14.0), steps=st.integers(2, 60))
+def test_ramps_and_times_back(low, high, steps):
+    """Ramps run from high to low; the time of a level leads back to it."""
+    kept = training(from_config(SD).config)
+    for ramp in (levels.karras, levels.exponential):
+        ratio = ramp(high, low, steps)
+        np.testing.assert_allclose(ratio[[0, -1]], [high, low], rtol=1e-12)
+        got = levels.at_ratios(kept, ratio)
+        np.testing.assert_allclose(got.sigma / got.alpha, ratio, rtol=1e-12)
+        np.testing.assert_allclose(got.alpha**2 + got.sigma**2, 1, rtol=1e-12)
+        back = levels.at_times(kept, got.t)
+        np.testing.assert_allclose(
+            back.sigma / back.alpha, ratio, rtol=2e-2
+        )  # linear there, log here
+
+
+@pytest.mark.parametrize("member", MEMBERS, ids=IDS)
+def test_custom_levels(member):
+    """Custom times and custom sigmas, for every sampler."""
+    own = {k: v for k, v in member.options.items() if not k.endswith("sigmas")}
+    s = from_config(SD, member.name, **own)
+    times = [999, 800.5, 500, 120, 3]
+    t = table(s, timesteps=times)
+    assert sorted(set(times) - set(t.t)) == []
+    sigmas = np.array([14.6, 6.5, 3.9, 1.6, 0.5, 0.0])
+    t = table(s, 5, sigmas=sigmas)
+    ratio = t.sigma / t.alpha
+    for value in sigmas:
+        assert np.isclose(ratio, value, atol=1e-12).any()
+
+
+def test_start_leaves_transitions_out():
+    for member in MEMBERS:
+        whole, late = (table(member.scheduler(), 12, start=k) for k in (0, 5))
+        assert late.alpha[0] in whole.alpha
+        assert late.alpha[-1] == whole.alpha[-1]
+        again = table(member.scheduler(), 12, start=11)
+        assert set(again.t) == {whole.t[-1]}
+
+
+@pytest.mark.parametrize("member", MEMBERS, ids=IDS)
+def test_files_hold_tables_bit_for_bit(member, tmp_path):
+    one = table(member.scheduler(), 7)
+    for t in (one, schedulers.stack([one, table(member.scheduler(), 3)])):
+        schedulers.save(t, tmp_path / "t.safetensors")
+        back = schedulers.load(tmp_path / "t.safetensors")
+        for a, b in zip(t, back, strict=True):
+            assert (a.shape, a.dtype, a.tobytes()) == (b.shape, b.dtype, b.tobytes())
+            assert not b.flags.writeable
+    assert [f.name for f in tmp_path.iterdir()] == ["t.safetensors"]
+
+
+def bad_file(folder, content: bytes):
+    (folder / "x").write_bytes(content)
+    return folder / "x"
+
+
+S = from_config(SD)
+DDIM = from_config(SD, "ddim")
+KARRAS = from_config(SD, "euler", use_karras_sigmas=True)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda p: from_config(SD, "dimm"), "unknown scheduler 'dimm'; known are DDIMScheduler"),
+        (lambda p: from_config({**SD, "_class_name": "LMS"}), "unknown scheduler 'LMS'"),
+        (lambda p: from_config({"beta_start": 0.1}), "no _class_name"),
+        (lambda p: from_config(bad_file(p, b"{")), "no JSON"),
+        (lambda p: from_config(bad_file(p, b"[1]")), "JSON object"),
+        (lambda p: from_config(bad_file(p, b"\xff\xfe")), "no JSON"),
+        (lambda p: from_config(SD, "ddim", use_karras_sigmas=True), "no option use_karras_sigmas"),
+        (lambda p: from_config(SD, "ddim", thresholding=True), "thresholding True is not"),
+        (lambda p: from_config(SD, "ddim", prediction_type="flow"), "prediction_type 'flow'"),
+        (lambda p: from_config(SD, "ddim", clip_sample=1), "clip_sample 1 is not"),
+        (lambda p: from_config(SD, "ddim", clip_sample_range="a"), "clip_sample_range 'a'"),
+        (lambda p: from_config(SD, "ddim", steps_offset=-1), "steps_offset -1"),
+        (lambda p: from_config(SD, "ddim", beta_schedule="sigmoid"), "beta_schedule 'sigmoid'"),
+        (lambda p: from_config(SD, "ddim", timestep_spacing="even"), "timestep_spacing 'even'"),
+        (lambda p: from_config(SD, "euler", s_churn=1.0), "s_churn 1.0 is not"),
+        (lambda p: from_config(SD, "euler", use_beta_sigmas=True), "use_beta_sigmas True"),
+        (lambda p: from_config(SD, "euler", interpolation_type="log_linear"), "log_linear"),
+        (lambda p: from_config(SD, "euler", timestep_type="continuous"), "continuous"),
+        (lambda p: from_config(SD, "dpmpp_2m", solver_order=3), "solver_order 3 is not"),
+        (lambda p: from_config(SD, "dpmpp_2m", solver_order=True), "solver_order True is not"),
+        (lambda p: from_config(SD, "dpmpp_2m", algorithm_type="dpmsolver"), "algorithm_type"),
+        (lambda p: from_config(SD, "dpmpp_2m", use_lu_lambdas=True), "use_lu_lambdas"),
+        (lambda p: from_config(SD, "dpmpp_2m", use_flow_sigmas=True), "use_flow_sigmas"),
+        (lambda p: from_config(SD, "dpmpp_2m", variance_type="learned"), "variance_type"),
+        (lambda p: table(S, 0), "from 1 to 1000, not 0"),
+        (lambda p: table(S, -3), "not -3"),
+        (lambda p: table(S, 10**9), "from 1 to 1000, not 1000000000"),
+        (lambda p: table(S, 1001), "not 1001"),
+        (lambda p: table(S, 20.0), "whole number"),
+        (lambda p: table(S, True), "whole number"),
+        (lambda p: table(S), "whole number from 1"),
+        (lambda p: table(S, 10, start=10), "start must be"),
+        (lambda p: table(S, 10, start=-1), "start must be"),
+        (lambda p: table(S, 1000), "leave the trained range 0 to 999"),
+        (lambda p: table(from_config(SD, "dpmpp_2m"), 1000), "strictly"),
+        (lambda p: table(S, timesteps=[5, 3], sigmas=[1, 0]), "exclude each other"),
+        (lambda p: table(S, timesteps=[1, 5]), "strictly"),
+        (lambda p: table(S, timesteps=[5, 5, 1]), "strictly"),
+        (lambda p: table(S, timesteps=[1000, 5]), "trained range"),
+        (lambda p: table(S, timesteps=[]), "list of finite numbers"),
+        (lambda p: table(S, timesteps=["a"]), "list of numbers"),
+        (lambda p: table(S, 3, timesteps=[5, 1]), "steps 3 does not fit the 2"),
+        (lambda p: table(S, sigmas=[1.0]), "not 0"),
+        (lambda p: table(S, sigmas=[1.0, float("nan")]), "finite"),
+        (lambda p: table(S, sigmas=[1.0, 0.0, -1.0]), "strictly"),
+        (lambda p: table(KARRAS, timesteps=[5, 1]), "use_karras_sigmas and timesteps exclude"),
+        (
+            lambda p: table(from_config(KARRAS, use_exponential_sigmas=True), 5),
+            "use_karras_sigmas and use_exponential_sigmas exclude",
+        ),
+        (lambda p: table(from_config(SD, "ddim", eta=1.5), 5), "eta must lie"),
+        (lambda p: table(from_config(SD, "ddim", beta_end=1.5), 5), "between 0 and 1"),
+        (lambda p: table(from_config(SD, "ddim", trained_betas=[0.1]), 1), "1 trained_betas"),
+        (
+            lambda p: table(
+                from_config(SD, "ddim", rescale_betas_zero_snr=True, timestep_spacing="trailing"),
+                5,
+            ),
+            "nothing at zero SNR",
+        ),
+        (lambda p: schedulers.take(table(S, 5), slice(3, 3)), "consecutive"),
+        (lambda p: schedulers.take(table(S, 5), slice(0, 4, 2)), "consecutive"),
+        (lambda p: schedulers.take(table(S, 5), 3), "wants a slice"),
+        (lambda p: schedulers.concat(), "at least one"),
+        (lambda p: schedulers.concat(table(S, 5), table(S, 5)), "cannot go on"),
+        (
+            lambda p: schedulers.concat(
+                schedulers.stack([table(DDIM, 5)]), table(DDIM, 5, start=1)
+            ),
+            "batches of 1 and None",
+        ),
+        (lambda p: schedulers.stack([]), "at least one"),
+        (lambda p: schedulers.pad(table(S, 5), 2), "cannot be padded"),
+        (lambda p: schedulers.check(table(S, 5)._replace(t=np.zeros(3))), "table.t must be"),
+        (lambda p: schedulers.check(table(S, 5)._replace(mix=table(S, 5).mix * 2)), "row 0 misses"),
+        (lambda p: schedulers.check(table(DDIM, 5)._replace(clip=np.zeros(5))), "table.clip"),
+        (lambda p: schedulers.load(bad_file(p, b"no")), "no safetensors"),
+    ],
+)
+def test_refused(call, words, tmp_path):
+    """One clear error each."""
+    with pytest.raises(ValueError, match=words):
+        call(tmp_path)
+
+
+def test_files_that_are_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no scheduler config at"):
+        from_config(tmp_path)
+    with pytest.raises(FileNotFoundError, match="no table at"):
+        schedulers.load(tmp_path / "t")
+    with pytest.raises(OSError, match="cannot write"):
+        schedulers.save(table(S, 2), tmp_path / "missing" / "t")
+    from safetensors.numpy import save_file
+
+    save_file({"a": np.zeros(1)}, tmp_path / "other")
+    with pytest.raises(ValueError, match="no table of mdx"):
+        schedulers.load(tmp_path / "other")
+
+
+def test_fifty_steps_are_quick():
+    """Under 20 ms each; the best of five, as other work may share the machine."""
+    from time import perf_counter
+
+    for member in MEMBERS:
+        times = []
+        for _ in range(5):
+            begun = perf_counter()
+            table(member.scheduler(), 50)
+            times.append(perf_counter() - begun)
+        assert min(times) < 0.02, member.id

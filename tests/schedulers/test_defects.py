@@ -1,0 +1,112 @@
+"""Known defects of the reference schedulers, each shown right here.
+
+Figures in the docstrings are the references' errors (diffusers 0.42), measured with a model that
+returns the true eps, on SD betas and unit-normal x0: root mean square of the final sample's error.
+"""
+
+import numpy as np
+import pytest
+
+from mdx import schedulers
+from mdx.schedulers.samplers import training
+from tests.schedulers import hostrun
+from tests.schedulers.members import MEMBERS, SD
+
+
+def ends_true(table, tolerance=1e-9):
+    """With a perfect denoiser the run ends at alpha x0 + sigma eps."""
+    x0, eps = np.random.default_rng(0).normal(size=(2, 8))
+    begin = table.alpha[0] * x0 + table.sigma[0] * eps
+    end = hostrun.run(table, begin, lambda i, x: eps)[-1]
+    return np.abs(end - (table.alpha[-1] * x0 + table.sigma[-1] * eps)).max() < tolerance
+
+
+@pytest.mark.parametrize("start", [1, 10, 25, 48, 49])
+def test_pndm_sliced_start(start):
+    """PNDM repeats a time, so a slice of its times ends one level late: 0.05 to 0.10."""
+    s = schedulers.from_config(SD)
+    t = schedulers.table(s, 50, start=start)
+    whole = schedulers.table(s, 50)
+    assert t.alpha[0] == whole.alpha[start + (start > 1)]
+    assert t.rows == 50 - start + (start < 49)
+    assert ends_true(t)
+
+
+@pytest.mark.parametrize("spacing", ["linspace", "trailing", "leading"])
+@pytest.mark.parametrize("steps", [7, 19, 27, 50])
+def test_ddim_steps_between_visited_times(spacing, steps):
+    """DDIM assumes every time is 1000 // steps before the last: wrong.
+
+    linspace, 20 steps: 19 of 19 wrong, error 0.15; 50 steps: 19 of 49, 0.056.
+    trailing, 19 steps: 11 of 18 wrong, error 0.033; 27 steps: 1 of 26, 0.003.
+    """
+    s = schedulers.from_config(SD, "ddim", timestep_spacing=spacing)
+    t = schedulers.table(s, steps)
+    kept = training(s.config)
+    np.testing.assert_array_equal(t.alpha[:-1], np.sqrt(kept[t.t.astype(int)]))
+    assert ends_true(t)
+
+
+def test_equal_times_are_two_rows():
+    """Times looked up by value cannot occur twice (IndexError); rows are integers here."""
+    t = schedulers.table(schedulers.from_config(SD), 10)
+    assert t.t[1] == t.t[2]
+    assert ends_true(t)
+
+
+def test_pndm_combines_noises_whatever_the_model_says():
+    """PNDM on a v-model averages raw v of different levels; one denoiser must make one run."""
+    x0, eps = np.random.default_rng(0).normal(size=(2, 8))
+    ends = []
+    for prediction in ("epsilon", "v_prediction"):
+        t = schedulers.table(schedulers.from_config(SD, prediction_type=prediction), 10)
+        model = lambda i, x, t=t, p=prediction: hostrun.spoken(  # noqa: E731
+            p, t, i, x, np.tanh(x)
+        )
+        ends.append(hostrun.run(t, x0 * t.alpha[0] + eps * t.sigma[0], model)[-1])
+    np.testing.assert_allclose(ends[1], ends[0], atol=1e-10)
+
+
+@pytest.mark.parametrize("strides", [(1000 // n, n) for n in (30, 40, 47)])
+def test_runge_kutta_with_an_odd_stride(strides):
+    """PNDM's half steps miss each other by one time if 1000 // steps is odd; levels are shared."""
+    stride, steps = strides
+    assert stride % 2
+    t = schedulers.table(schedulers.from_config(SD, skip_prk_steps=False), steps)
+    assert ends_true(t)
+
+
+def test_ramp_that_ends_where_it_is():
+    """A ramp down to the smallest sigma, then "sigma_min": 0 / 0 in DPM-Solver's heun."""
+    for solver in ("midpoint", "heun"):
+        s = schedulers.from_config(
+            SD,
+            "dpmpp_2m",
+            solver_type=solver,
+            use_karras_sigmas=True,
+            final_sigmas_type="sigma_min",
+            lower_order_final=False,
+        )
+        t = schedulers.table(s, 20)
+        assert np.isclose(t.sigma[-1], t.sigma[-2])
+        assert ends_true(t)
+
+
+def test_tables_are_shared_safely():
+    """Schedulers that count steps inside break when two requests share one; tables hold none."""
+    for member in MEMBERS:
+        if not member.stochastic:
+            t = schedulers.table(member.scheduler(), 6)
+            before = [a.tobytes() for a in t]
+            assert ends_true(t)
+            assert ends_true(t)
+            assert [a.tobytes() for a in t] == before
+
+
+def test_building_a_table_changes_no_config():
+    """lower_order_final and the like are overwritten by set_timesteps elsewhere."""
+    s = schedulers.from_config(SD, "dpmpp_2m", final_sigmas_type="zero", lower_order_final=False)
+    before = dict(s.config)
+    schedulers.table(s, 5)
+    schedulers.table(s, 30)
+    assert s.config == before
