@@ -48,7 +48,7 @@ def main(prompt: str, output: str) -> None:
         # Samplers of models with an input scale of their own have it in table.scale; here it is 1.
         t = Tensor(np.float32([table.t[i]]))
         out = predict(model.unet.params, state.slots[0], t, context, guidance)
-        state, info = schedulers.step(table, state, out)  # info.x0: the picture it has in mind
+        state, _info = schedulers.step(table, state, out)  # _info.x0: the picture it has in mind
     pixels = decode(model.vae.params, state.slots[0]).asnumpy()
     to_pil(pixels)[0].save(output)
 
