@@ -1,6 +1,6 @@
 """The loop of generate(), written out: what to copy when you want another one.
 
-    python examples/own_loop.py "a red circle on a blue background" own.png
+python examples/own_loop.py "a red circle on a blue background" own.png
 """
 
 import sys
