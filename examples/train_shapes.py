@@ -143,6 +143,7 @@ def trainer(loss, nets: tuple, settings: Settings):
     for sizes in nets:
         places += (optimizers.layout(sizes, start),)
         start = places[-1][-1][2]
+    places = [place for one in places for place in one]
     # The gradient with respect to a dict would make every look-up a dict of zeros for all others:
     # a graph that grows with the square of their number and takes many minutes to compile. With
     # respect to Parameters it takes seconds. They hold nothing from one step to the next.
@@ -157,16 +158,30 @@ def trainer(loss, nets: tuple, settings: Settings):
         return loss(params, *batch)
 
     @mindspore.jit
-    def step(vector, mean, square, averaged, decay, count, rate, *batch):
-        for i, place in enumerate(places):
-            for name, start, end, shape in place:
-                ops.assign(params[i][name], vector[start:end].reshape(shape))
-        value, gradients = mindspore.value_and_grad(of_batch, None, tied)(batch)
-        rows = [gradient.reshape((-1,)) for gradient in gradients]
-        gradient, norm = optimizers.clip(ops.concat(rows), settings.longest)
+    def gradients_of(*batch):
+        return mindspore.value_and_grad(of_batch, None, tied)(batch)
+
+    @mindspore.jit
+    def update(vector, mean, square, averaged, gradient, decay, count, rate):
+        gradient, norm = optimizers.clip(gradient, settings.longest)
         vector, mean, square = optimizers.update(vector, mean, square, gradient, count, rate, decay)
-        averaged = optimizers.average(averaged, vector, count, settings.keep)
-        return vector, mean, square, averaged, value, norm
+        return (
+            vector,
+            mean,
+            square,
+            optimizers.average(averaged, vector, count, settings.keep),
+            norm,
+        )
+
+    def step(vector, mean, square, averaged, decay, count, rate, *batch):
+        host = vector.asnumpy()
+        for parameter, (_, start, end, shape) in zip(tied, places, strict=True):
+            ops.assign(parameter, Tensor(host[start:end].reshape(shape)))
+        value, gradients = gradients_of(*batch)
+        # On the host: a graph's loop over some hundred tensors exceeds its call depth.
+        gradient = Tensor(np.concatenate([one.asnumpy().ravel() for one in gradients]))
+        *vectors, norm = update(vector, mean, square, averaged, gradient, decay, count, rate)
+        return *vectors, value, norm
 
     return step
 
