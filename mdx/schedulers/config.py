@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .levels import numbers
-from .samplers import SAMPLERS, Run, Sampler
+from .runs import Run, Sampler
+from .samplers import SAMPLERS
 from .tables import Table
 
 FILE = "scheduler_config.json"

@@ -1,24 +1,47 @@
-"""Euler's method on the probability flow: Karras et al., arXiv 2206.00364, algorithm 1."""
+"""Euler's method on the probability flow: Karras et al., arXiv 2206.00364, algorithm 2.
+
+The paper's sample is x / alpha = x0 + s * eps, with s = sigma / alpha.
+"""
 
 from functools import partial
 from itertools import pairwise
+
+import numpy as np
 
 from .levels import Level, Levels, unpack
 from .tables import Array, Call, Method, Values
 
 
-def move(v: Values, now: Level, to: Level) -> tuple[Array, ...]:
-    """One Euler step, algorithm 1 without the correction, from sigma `s` to `s_next`.
+def ratio(level: Level) -> float:
+    """s = sigma / alpha, the paper's sigma."""
+    return level.sigma / level.alpha
 
-    The paper's sample x / alpha is x0 + s * eps with s = sigma / alpha.
+
+def slope(v: Values, now: Level) -> Array:
+    """dx/ds at level `now`: line 7, (x - D) / s."""
+    return (v.x / now.alpha - v.x0) / ratio(now)
+
+
+def churn(v: Values, now: Level, to: Level, strength: float) -> Array:
+    """Noise that takes a sample x / alpha from `now` up to `to`: lines 4 to 6."""
+    return strength * np.sqrt(max(ratio(to) ** 2 - ratio(now) ** 2, 0.0)) * v.noise
+
+
+def move(v: Values, now: Level, to: Level, up: Level, strength: float) -> tuple[Array, ...]:
+    """One Euler step, line 8, and the noise with which the next step begins."""
+    x = v.x / now.alpha + (ratio(to) - ratio(now)) * slope(v, now)
+    return (up.alpha * (x + churn(v, to, up, strength)),)
+
+
+def euler(levels: Levels, *, churned: Levels | None = None, strength: float = 1.0) -> Method:
+    """Euler over the levels; order 1. Levels need alpha > 0.
+
+    `churned` are the levels that the paper raises each of them to before calling the model; the
+    noise for it, times `strength`, is added by the row before, so a run begins already raised.
     """
-    s, s_next = now.sigma / now.alpha, to.sigma / to.alpha
-    x = v.x / now.alpha
-    d = (x - v.x0) / s
-    return (to.alpha * (x + (s_next - s) * d),)
-
-
-def euler(levels: Levels) -> Method:
-    """Euler over the levels; order 1. Levels need alpha > 0."""
-    steps = pairwise(unpack(levels))
-    return Method(1, [Call(now, to, partial(move, now=now, to=to)) for now, to in steps])
+    visited, raised = unpack(levels), unpack(churned or levels)
+    calls = []
+    for (now, up), to in zip(pairwise(raised), visited[1:], strict=True):
+        update = partial(move, now=now, to=to, up=up, strength=strength)
+        calls.append(Call(now, up, update))
+    return Method(1, calls)

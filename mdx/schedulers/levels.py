@@ -64,6 +64,41 @@ def exponential(ratio_max: float, ratio_min: float, steps: int) -> Array:
     return np.exp(np.linspace(np.log(ratio_max), np.log(ratio_min), steps))
 
 
+def beta(ratio_max: float, ratio_min: float, steps: int, shape: float = 0.6) -> Array:
+    """Noise ratios at even quantiles of a Beta(shape, shape) distribution, (steps,).
+
+    Dense at both ends. arXiv 2407.12173, section 4.
+    """
+    share = np.array([beta_quantile(p, shape) for p in np.linspace(1, 0, steps)])
+    return ratio_min + share * (ratio_max - ratio_min)
+
+
+def beta_quantile(p: float, shape: float) -> float:
+    """The x in [0, 1] of which Beta(shape, shape) leaves the share p below.
+
+    By symmetry only the half below x = 1/2 is needed, where the power series of the incomplete beta
+    function converges (Abramowitz and Stegun, 26.5.4). In w = x^shape it is almost a straight line,
+    and Newton's method inverts it.
+    """
+    if p > 0.5:
+        return 1 - beta_quantile(1 - p, shape)
+    n = np.arange(60)
+    terms = np.append(1.0, np.cumprod((n[1:] - shape) / n[1:])) / (shape + n)
+
+    def below(w: float) -> float:
+        return float(w * terms @ w ** (n / shape))
+
+    most = 0.5**shape
+    target = 2 * p * below(most)
+    w = p * most
+    for _ in range(50):
+        change = (below(w) - target) * shape * (1 - w ** (1 / shape)) ** (1 - shape)
+        w = min(max(w - change, 0.0), most)
+        if abs(change) < 1e-15:
+            break
+    return w ** (1 / shape)
+
+
 def ratios(kept: Array) -> Array:
     """sigma / alpha of every training step, (T,); inf where no signal is left."""
     with np.errstate(divide="ignore"):
@@ -97,14 +132,22 @@ def at_times(kept: Array, times: Array | Sequence[float]) -> Levels:
 
 
 def at_ratios(kept: Array, values: Array | Sequence[float]) -> Levels:
-    """Levels at given sigma / alpha; their times by linear interpolation in its logarithm.
+    """Levels of a run at given sigma / alpha, (N,) -> Levels of (N,).
 
-    (N,) -> Levels of (N,). A last value of 0 is the clean level. ValueError unless the values are
-    finite and fall strictly, and only the last is 0.
+    A last value of 0 is the clean level. ValueError unless the values are finite and fall strictly,
+    and only the last is 0.
     """
     r = numbers("sigmas", values)
     if np.any(np.diff(r) >= 0) or r[-1] < 0:
         raise ValueError(f"sigmas must fall strictly from noisy to clean, to 0 or more: {r}")
+    return of_ratios(kept, r)
+
+
+def of_ratios(kept: Array, r: Array) -> Levels:
+    """Levels with these sigma / alpha; their times by linear interpolation in its logarithm.
+
+    (N,) -> Levels of (N,), in any order; 0 is the clean level.
+    """
     noisy = r > 0
     trained = np.log(ratios(kept))
     t = np.interp(np.log(np.where(noisy, r, 1.0)), trained, np.arange(len(kept)))

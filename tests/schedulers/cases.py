@@ -11,16 +11,20 @@ ZERO = {**BETAS, "rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
 V = {"prediction_type": "v_prediction"}
 X0 = {"prediction_type": "sample"}
 
-DDIM, PNDM, EULER, DPM = (
-    "DDIMScheduler",
-    "PNDMScheduler",
-    "EulerDiscreteScheduler",
-    "DPMSolverMultistepScheduler",
-)
+DDPM, DDIM, PNDM = "DDPMScheduler", "DDIMScheduler", "PNDMScheduler"
+EULER, ANCESTRAL = "EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler"
+HEUN, LMS = "HeunDiscreteScheduler", "LMSDiscreteScheduler"
+DPM2, DPM2_A = "KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler"
+DPM = "DPMSolverMultistepScheduler"
+SIGMA_SPACE = (EULER, ANCESTRAL, HEUN, LMS, DPM2, DPM2_A)
+TWO_CALLS = (HEUN, DPM2, DPM2_A)  # a step, except for the last
 OFFSET = {"steps_offset": 1}
 LEAD = {"timestep_spacing": "leading", **OFFSET}
 TRAIL = {"timestep_spacing": "trailing"}
 RAW = {**BETAS, **OFFSET, "clip_sample": False}
+KARRAS = {"use_karras_sigmas": True}
+EXPONENTIAL = {"use_exponential_sigmas": True}
+BETA_SIGMAS = {"use_beta_sigmas": True}
 FINITE = {"final_sigmas_type": "sigma_min"}
 
 
@@ -31,13 +35,13 @@ class Case(NamedTuple):
     config: dict[str, Any]
     steps: int
     start: int = 0  # transitions left out
-    eta: float = 0.0
+    options: dict[str, Any] = {}  # noqa: RUF012  what the reference's step() is told
 
     @property
     def id(self) -> str:
         own = {k: v for k, v in self.config.items() if BETAS.get(k) != v}
         words = [self.cls.removesuffix("Scheduler"), str(self.steps), str(self.start)]
-        return "-".join([*words, str(self.eta), *(f"{k}={v}" for k, v in own.items())])
+        return "-".join([*words, *(f"{k}={v}" for k, v in {**own, **self.options}.items())])
 
 
 CASES = [
@@ -50,8 +54,8 @@ CASES = [
     Case(DDIM, {**ZERO, **V, "clip_sample": False}, 10),
     Case(DDIM, {**PIXELS, "clip_sample": False}, 25),
     Case(DDIM, {**COSINE, "clip_sample": False, **OFFSET}, 10),
-    Case(DDIM, RAW, 20, eta=0.5),
-    Case(DDIM, {**RAW, **V}, 20, eta=1.0),
+    Case(DDIM, RAW, 20, options={"eta": 0.5}),
+    Case(DDIM, {**RAW, **V}, 20, options={"eta": 1.0}),
     Case(DDIM, RAW, 20, start=8),
     Case(PNDM, {**BETAS, **OFFSET, "skip_prk_steps": True}, 50),
     Case(PNDM, {**BETAS, **OFFSET, "skip_prk_steps": True}, 20),
@@ -72,6 +76,34 @@ CASES = [
     Case(EULER, {**ZERO, **V}, 10),
     Case(EULER, COSINE, 12),
     Case(EULER, BETAS, 20, start=7),
+    Case(EULER, {**BETAS, **BETA_SIGMAS}, 20),
+    Case(EULER, BETAS, 20, options={"s_churn": 4.0, "s_noise": 1.003}),
+    Case(EULER, BETAS, 20, options={"s_churn": 40.0, "s_tmin": 0.1, "s_tmax": 8.0}),
+    Case(DDPM, RAW, 50),
+    Case(DDPM, RAW, 20, start=6),
+    Case(DDPM, {**RAW, **V, **TRAIL}, 20),
+    Case(DDPM, {**RAW, **X0, "timestep_spacing": "linspace"}, 12),
+    Case(DDPM, {**PIXELS, "clip_sample": False, "variance_type": "fixed_small_log"}, 25),
+    Case(DDPM, {**PIXELS, "clip_sample": False, "variance_type": "fixed_large"}, 25),
+    Case(DDPM, {**COSINE, "clip_sample": False}, 10),
+    Case(DDPM, {**ZERO, **V, "clip_sample": False}, 10),
+    *(
+        Case(cls, {**BETAS, **own}, steps)
+        for cls in (ANCESTRAL, HEUN, LMS, DPM2, DPM2_A)
+        for own, steps in (({}, 20), (LEAD, 12), (TRAIL, 11), (V, 10))
+    ),
+    *(Case(cls, COSINE, 8) for cls in (ANCESTRAL, HEUN, LMS, DPM2)),
+    *(
+        Case(cls, {**BETAS, **own}, 14)
+        for cls in (HEUN, LMS, DPM2, DPM2_A)
+        for own in (KARRAS, EXPONENTIAL, BETA_SIGMAS)
+    ),
+    *(Case(cls, BETAS, 16, start=5) for cls in (ANCESTRAL, HEUN, DPM2, DPM2_A)),
+    *(Case(cls, {**BETAS, **X0}, 10) for cls in (HEUN, LMS)),
+    Case(ANCESTRAL, {**ZERO, **V}, 10),
+    Case(HEUN, PIXELS, 3),
+    Case(LMS, PIXELS, 3),
+    *(Case(LMS, BETAS, 20, options={"order": n}) for n in (1, 2, 3)),
     Case(DPM, BETAS, 20),
     Case(DPM, BETAS, 10),
     Case(DPM, {**BETAS, "solver_order": 1}, 20),

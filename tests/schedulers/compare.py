@@ -3,20 +3,19 @@
 import numpy as np
 
 from mdx import schedulers
-from mdx.schedulers.samplers import training
+from mdx.schedulers.runs import RAMPS, training
 from tests.schedulers import hostrun
-from tests.schedulers.cases import Case
+from tests.schedulers.cases import DDIM, DDPM, DPM2, DPM2_A, SIGMA_SPACE, Case
 
 
 def scheduler(case: Case):
     """The case as mdx reads it."""
-    options = {"eta": case.eta} if case.eta else {}
-    return schedulers.from_config(case.config, case.cls, **options)
+    return schedulers.from_config(case.config, case.cls, **case.options)
 
 
 def kept(case: Case) -> np.ndarray:
     """The float64 alphas_cumprod both sides shall use."""
-    smallest = 0.0 if case.cls == "DDIMScheduler" else 2.0**-24
+    smallest = 0.0 if case.cls in (DDPM, DDIM) else 2.0**-24
     return training(scheduler(case).config, smallest)
 
 
@@ -36,18 +35,20 @@ def error(case: Case, expected: np.ndarray) -> float:
 def time_slack(case: Case) -> float:
     """How far the reference's times may be from ours.
 
-    It stores fractional times of ramps as whole numbers in DPM-Solver, and as float32 in Euler;
+    It stores fractional times of ramps as whole numbers in some classes, and as float32 in others;
     ours stay what the ramp says.
     """
-    ramp = case.config.get("use_karras_sigmas") or case.config.get("use_exponential_sigmas")
-    if case.cls.startswith("DPM") and ramp:
+    if "s_churn" in case.options:
+        return 1000.0  # it names the level before it was raised: see test_defects
+    ramp = any(case.config.get(key) for key in RAMPS)
+    if ramp and (case.cls.startswith("DPM") or case.cls in (DPM2, DPM2_A)):
         return 1.0
-    return 0.02 if ramp else 1e-4
+    return 0.02 if ramp or case.cls in (DPM2, DPM2_A) else 1e-4
 
 
 def tolerance(case: Case) -> float:
-    """1e-6, or a float32 rounding of the samples that the reference's Euler keeps at size sigma."""
-    if case.cls != "EulerDiscreteScheduler":
+    """1e-6, or float32 roundings of the samples that the reference keeps at size sigma."""
+    if case.cls not in SIGMA_SPACE:
         return 1e-6
     first = table(case)
-    return max(1e-6, 2.0**-24 * float(first.sigma[0] / first.alpha[0]))
+    return max(2e-6, 2.0**-24 * float(first.sigma[0] / first.alpha[0]))

@@ -1,10 +1,13 @@
 """What the reference schedulers do, as coefficients. Needs torch and diffusers."""
 
+import sys
+from unittest import mock
+
 import diffusers
 import numpy as np
 import torch
 
-from tests.schedulers.cases import Case
+from tests.schedulers.cases import SIGMA_SPACE, TWO_CALLS, Case
 
 
 def scheduler(case: Case, kept=None):
@@ -31,24 +34,35 @@ def response(case: Case, kept) -> tuple[np.ndarray, np.ndarray]:
     """
     s = scheduler(case, kept)
     s.set_timesteps(case.steps)
-    times = s.timesteps[case.start :]
+    begin = case.start * (2 if case.cls in TWO_CALLS else 1)
+    times = s.timesteps[begin:]
     n = len(times)
-    basis = torch.eye(1 + 2 * n, dtype=torch.float64)
+    basis = torch.eye(1 + 2 * n, dtype=torch.float64)[:, None]
     x = basis[0]
-    sigma_space = case.cls == "EulerDiscreteScheduler"
     if case.start:
         if hasattr(s, "set_begin_index"):
-            s.set_begin_index(case.start)
-        if sigma_space:
-            x = x * (s.sigmas[case.start].double() ** 2 + 1) ** 0.5
+            s.set_begin_index(begin)
+        if case.cls in SIGMA_SPACE:
+            x = x * (s.sigmas[begin].double() ** 2 + 1) ** 0.5
     else:
         x = x * s.init_noise_sigma
+    drawing = vars(sys.modules[type(s).__module__])
     for i, t in enumerate(times):
         s.scale_model_input(x, t)
-        options = {}
-        if case.eta:
-            options = {"eta": case.eta, "variance_noise": basis[1 + n + i]}
-        x = s.step(basis[1 + i], t, x, **options).prev_sample
-    if sigma_space:
+        with mock.patch.dict(drawing, randn_tensor=lambda *_, i=i, **__: basis[1 + n + i]):
+            x = s.step(basis[1 + i], t, x, **case.options).prev_sample
+    if case.cls in SIGMA_SPACE:
         x = x / (s.sigmas[-1].double() ** 2 + 1) ** 0.5
-    return times.double().numpy(), x.double().numpy()
+    x = x[0].double().numpy()
+    if "s_churn" in case.options:
+        x = churned_before(x, n)
+    return times.double().numpy(), x
+
+
+def churned_before(x: np.ndarray, n: int) -> np.ndarray:
+    """The noise that raises a row's level is drawn by that row; in mdx by the row before.
+
+    What the first row draws and the first noise are one normal number of their joint size.
+    """
+    first, outs, fresh = x[:1], x[1 : 1 + n], x[1 + n :]
+    return np.concatenate([np.hypot(first, fresh[:1]), outs, fresh[1:], [0.0]])

@@ -11,10 +11,22 @@ from hypothesis import strategies as st
 
 from mdx import schedulers
 from mdx.schedulers import Scheduler, compatibles, from_config, levels, noise, table
-from mdx.schedulers.samplers import SAMPLERS, training
+from mdx.schedulers.runs import RAMPS, training
+from mdx.schedulers.samplers import SAMPLERS
 from tests.schedulers.members import IDS, MEMBERS, SD
 
-NAMES = ["DDIMScheduler", "DPMSolverMultistepScheduler", "EulerDiscreteScheduler", "PNDMScheduler"]
+NAMES = [
+    "DDIMScheduler",
+    "DDPMScheduler",
+    "DPMSolverMultistepScheduler",
+    "EulerAncestralDiscreteScheduler",
+    "EulerDiscreteScheduler",
+    "HeunDiscreteScheduler",
+    "KDPM2AncestralDiscreteScheduler",
+    "KDPM2DiscreteScheduler",
+    "LMSDiscreteScheduler",
+    "PNDMScheduler",
+]
 
 
 def test_stable_diffusion_makes_51_calls():
@@ -136,7 +148,7 @@ def test_ramps_and_times_back(low, high, steps):
 @pytest.mark.parametrize("member", MEMBERS, ids=IDS)
 def test_custom_levels(member):
     """Custom times and custom sigmas, for every sampler."""
-    own = {k: v for k, v in member.options.items() if not k.endswith("sigmas")}
+    own = {k: v for k, v in member.options.items() if k not in (*RAMPS, "s_churn")}
     s = from_config(SD, member.name, **own)
     times = [999, 800.5, 500, 120, 3]
     t = table(s, timesteps=times)
@@ -182,7 +194,7 @@ KARRAS = from_config(SD, "euler", use_karras_sigmas=True)
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda p: from_config(SD, "dimm"), "unknown scheduler 'dimm'; known are DDIMScheduler"),
+        (lambda p: from_config(SD, "dimm"), "unknown scheduler 'dimm'; known are DDPMScheduler"),
         (lambda p: from_config({**SD, "_class_name": "LMS"}), "unknown scheduler 'LMS'"),
         (lambda p: from_config({"beta_start": 0.1}), "no _class_name"),
         (lambda p: from_config(bad_file(p, b"{")), "no JSON"),
@@ -196,14 +208,16 @@ KARRAS = from_config(SD, "euler", use_karras_sigmas=True)
         (lambda p: from_config(SD, "ddim", steps_offset=-1), "steps_offset -1"),
         (lambda p: from_config(SD, "ddim", beta_schedule="sigmoid"), "beta_schedule 'sigmoid'"),
         (lambda p: from_config(SD, "ddim", timestep_spacing="even"), "timestep_spacing 'even'"),
-        (lambda p: from_config(SD, "euler", s_churn=1.0), "s_churn 1.0 is not"),
-        (lambda p: from_config(SD, "euler", use_beta_sigmas=True), "use_beta_sigmas True"),
+        (lambda p: from_config(SD, "ddpm", variance_type="learned"), "variance_type 'learned'"),
+        (lambda p: from_config(SD, "ddpm", variance_type="learned_range"), "'learned_range'"),
+        (lambda p: from_config(SD, "lms", order=5), "order 5 is not"),
+        (lambda p: from_config(SD, "euler_a", use_karras_sigmas=True), "no option use_karras"),
         (lambda p: from_config(SD, "euler", interpolation_type="log_linear"), "log_linear"),
         (lambda p: from_config(SD, "euler", timestep_type="continuous"), "continuous"),
         (lambda p: from_config(SD, "dpmpp_2m", solver_order=3), "solver_order 3 is not"),
         (lambda p: from_config(SD, "dpmpp_2m", solver_order=True), "solver_order True is not"),
         (lambda p: from_config(SD, "dpmpp_2m", algorithm_type="dpmsolver"), "algorithm_type"),
-        (lambda p: from_config(SD, "dpmpp_2m", use_lu_lambdas=True), "use_lu_lambdas"),
+        (lambda p: from_config(SD, "dpmpp_2m", thresholding=True), "thresholding"),
         (lambda p: from_config(SD, "dpmpp_2m", use_flow_sigmas=True), "use_flow_sigmas"),
         (lambda p: from_config(SD, "dpmpp_2m", variance_type="learned"), "variance_type"),
         (lambda p: table(S, 0), "from 1 to 1000, not 0"),

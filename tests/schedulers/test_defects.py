@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mdx import schedulers
-from mdx.schedulers.samplers import training
+from mdx.schedulers.runs import training
 from tests.schedulers import hostrun
 from tests.schedulers.members import MEMBERS, SD
 
@@ -30,6 +30,61 @@ def test_pndm_sliced_start(start):
     assert t.alpha[0] == whole.alpha[start + (start > 1)]
     assert t.rows == 50 - start + (start < 49)
     assert ends_true(t)
+
+
+@pytest.mark.parametrize("start", [5, 10, 25, 45])
+def test_lms_sliced_start(start):
+    """LMS gives the first step of a slice the weights of a history it has not got.
+
+    Of 50 steps, from 5: error 0.44; from 10: 0.23; from 25: 0.054; from 45: 0.031.
+    """
+    t = schedulers.table(schedulers.from_config(SD, "lms"), 50, start=start)
+    assert np.count_nonzero(t.mix[0, 0, 1:4]) == 0
+    assert ends_true(t)
+
+
+def test_ddpm_adds_no_noise_to_the_last_sample():
+    """fixed_large noises the final sample unless the last time is 0: 0.041 on SD's times."""
+    s = schedulers.from_config(SD, "ddpm", variance_type="fixed_large")
+    t = schedulers.table(s, 20)
+    assert t.t[-1] == 1
+    assert not t.needs_noise(19)
+    assert t.needs_noise(18)
+
+
+def test_ddpm_log_variances():
+    """fixed_large_log takes the root of a logarithm: nan. It is fixed_large by another name."""
+    plain, log = (
+        schedulers.table(schedulers.from_config(SD, "ddpm", variance_type=name), 9)
+        for name in ("fixed_large", "fixed_large_log")
+    )
+    np.testing.assert_array_equal(plain.mix, log.mix)
+
+
+def test_ancestral_midpoint_with_a_large_first_ratio():
+    """KDPM2Ancestral subtracts float32 squares for `down`: nan on the cosine schedule, 8 steps."""
+    s = schedulers.from_config({"beta_schedule": "squaredcos_cap_v2"}, "dpm2_a")
+    t = schedulers.table(s, 8)
+    assert t.sigma[0] / t.alpha[0] > 1e4
+    assert np.all(np.isfinite(t.mix))
+
+
+@pytest.mark.parametrize("name", ["euler", "heun"])
+def test_churn_raises_the_level_that_the_model_sees(name):
+    """Euler raises the sample after the model has seen it, and names the lower level's time.
+
+    With s_churn = 4 of 20 steps the times are wrong by up to 56; the noise that the model returned
+    for one sample is taken out of another. Heun and others ignore s_churn.
+    """
+    plain, churned = (
+        schedulers.table(schedulers.from_config(SD, name, s_churn=churn), 20)
+        for churn in (0.0, 4.0)
+    )
+    first, raised = (t.sigma[0] / t.alpha[0] for t in (plain, churned))
+    assert raised == pytest.approx(1.2 * first)
+    assert np.all(churned.t[1:] >= plain.t[1:])
+    later = slice(1, None) if name == "euler" else slice(2, -1, 2)
+    assert np.all(churned.t[later] > plain.t[later])
 
 
 @pytest.mark.parametrize("spacing", ["linspace", "trailing", "leading"])

@@ -89,7 +89,7 @@ def test_random_dpm(betas, ramp, spacing, own, steps):
 )
 def test_random_ddim(betas, steps, offset, one, eta):
     own = {"clip_sample": False, "set_alpha_to_one": one, "steps_offset": offset}
-    agree(Case(DDIM, {**betas, **own}, steps, eta=eta))
+    agree(Case(DDIM, {**betas, **own}, steps, options={"eta": eta} if eta else {}))
 
 
 @settings(max_examples=40, deadline=None)

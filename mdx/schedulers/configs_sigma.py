@@ -1,0 +1,185 @@
+"""Configs of the samplers that papers write in sigma / alpha: Euler, Heun, LMS, DPM2 and kin."""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+
+from . import levels as lv
+from . import tables
+from .euler import euler, ratio
+from .euler_ancestral import euler_ancestral, parts
+from .heun import heun
+from .kdpm2 import kdpm2
+from .kdpm2_ancestral import kdpm2_ancestral
+from .levels import Level, Levels, unpack
+from .lms import ORDERS, lms
+from .runs import (
+    BETAS,
+    COMMON_CHOICES,
+    RAMPS,
+    SPACING,
+    Config,
+    Run,
+    Sampler,
+    cut,
+    ramped,
+    training,
+)
+from .tables import Array, Method, Table
+
+CHURN = {"s_churn": 0.0, "s_tmin": 0.0, "s_tmax": np.inf, "s_noise": 1.0}
+
+
+def built(c: Config, run: Run, method: Callable[[Array, Levels], Method]) -> Table:
+    """The table of a method that is made from the training schedule and the levels."""
+    kept = training(c, smallest=2.0**-24)
+
+    def times() -> Array:
+        return lv.spaced(c["timestep_spacing"], run.steps, len(kept), c["steps_offset"])
+
+    grid = np.interp(times(), np.arange(len(kept)), lv.ratios(kept))
+    levels = cut(ramped(c, kept, run, grid, times), run.start)
+    made = method(kept, levels)
+    scale = made.calls[0].now.alpha * beginning(c, levels, made.calls[0].now)
+    clip = c["clip_sample_range"] if c.get("clip_sample") else np.inf
+    return tables.trace(made, c["prediction_type"], clip=clip, init_noise_scale=scale)
+
+
+def beginning(c: Config, levels: Levels, raised: Level) -> float:
+    """How large x / alpha is when a run begins.
+
+    sigma_max, or the norm of data and noise together for "leading"; then what churn adds to it.
+    """
+    r = levels.sigma[0] / levels.alpha[0]
+    added = c.get("s_noise", 1.0) ** 2 * (ratio(raised) ** 2 - r**2)
+    return float(np.sqrt(r**2 + (c["timestep_spacing"] == "leading") + added))
+
+
+def churned(c: Config, kept: Array, run: Run, levels: Levels) -> Levels | None:
+    """The levels that s_churn raises the noise to before each call; None without churn."""
+    if not c["s_churn"]:
+        return None
+    r = levels.sigma / levels.alpha
+    gamma = min(c["s_churn"] / run.steps, np.sqrt(2) - 1)
+    raised = (r >= c["s_tmin"]) & (r <= c["s_tmax"]) & (np.arange(len(r)) < len(r) - 1)
+    up = lv.of_ratios(kept, np.where(raised, r * (1 + gamma), r))
+    return Levels(*(np.where(raised, a, b) for a, b in zip(up, levels, strict=True)))
+
+
+def middles(kept: Array, levels: Levels, down: Callable[[Level, Level], float]) -> list[Level]:
+    """Levels at the geometric mean of each level's ratio and the one its step goes down to."""
+    visited = unpack(levels)
+    steps = [(a, b) for a, b in pairwise(visited) if b.sigma > 0]
+    if not steps:
+        return []
+    return unpack(lv.of_ratios(kept, np.array([np.sqrt(ratio(a) * down(a, b)) for a, b in steps])))
+
+
+def build_euler(c: Config, run: Run) -> Table:
+    """Euler's table."""
+    return built(
+        c,
+        run,
+        lambda kept, x: euler(x, churned=churned(c, kept, run, x), strength=c["s_noise"]),
+    )
+
+
+def build_ancestral(c: Config, run: Run) -> Table:
+    """Ancestral Euler's table."""
+    return built(c, run, lambda _, levels: euler_ancestral(levels))
+
+
+def build_heun(c: Config, run: Run) -> Table:
+    """Heun's table."""
+    return built(
+        c, run, lambda kept, x: heun(x, churned=churned(c, kept, run, x), strength=c["s_noise"])
+    )
+
+
+def build_lms(c: Config, run: Run) -> Table:
+    """Linear multistep's table."""
+    return built(c, run, lambda _, levels: lms(levels, order=c["order"]))
+
+
+def build_kdpm2(c: Config, run: Run) -> Table:
+    """DPM2's table."""
+    return built(
+        c,
+        run,
+        lambda kept, x: kdpm2(x, middles(kept, x, lambda _, to: ratio(to))),
+    )
+
+
+def build_kdpm2_ancestral(c: Config, run: Run) -> Table:
+    """Ancestral DPM2's table."""
+    return built(
+        c,
+        run,
+        lambda kept, x: kdpm2_ancestral(x, middles(kept, x, lambda a, b: parts(a, b)[0])),
+    )
+
+
+# The betas these three classes default to.
+LATENT_BETAS = {**BETAS, "beta_start": 0.00085, "beta_end": 0.012}
+
+SIGMA = (
+    Sampler(
+        names=("EulerDiscreteScheduler", "euler"),
+        defaults={
+            **BETAS,
+            "interpolation_type": "linear",
+            **RAMPS,
+            "sigma_min": None,
+            "sigma_max": None,
+            **SPACING,
+            "timestep_type": "discrete",
+            "rescale_betas_zero_snr": False,
+            "final_sigmas_type": "zero",
+            **CHURN,
+        },
+        choices={
+            **COMMON_CHOICES,
+            "interpolation_type": ("linear",),
+            "timestep_type": ("discrete",),
+        },
+        build=build_euler,
+    ),
+    Sampler(
+        names=("EulerAncestralDiscreteScheduler", "euler_a"),
+        defaults={**BETAS, **SPACING, "rescale_betas_zero_snr": False},
+        choices=COMMON_CHOICES,
+        build=build_ancestral,
+    ),
+    Sampler(
+        names=("HeunDiscreteScheduler", "heun"),
+        defaults={
+            **LATENT_BETAS,
+            **RAMPS,
+            "clip_sample": False,
+            "clip_sample_range": 1.0,
+            **SPACING,
+            **CHURN,
+        },
+        choices=COMMON_CHOICES,
+        build=build_heun,
+    ),
+    Sampler(
+        names=("LMSDiscreteScheduler", "lms"),
+        defaults={**BETAS, **RAMPS, **SPACING, "order": 4},
+        choices={**COMMON_CHOICES, "order": ORDERS},
+        build=build_lms,
+    ),
+    Sampler(
+        names=("KDPM2DiscreteScheduler", "dpm2"),
+        defaults={**LATENT_BETAS, **RAMPS, **SPACING},
+        choices=COMMON_CHOICES,
+        build=build_kdpm2,
+    ),
+    Sampler(
+        names=("KDPM2AncestralDiscreteScheduler", "dpm2_a"),
+        defaults={**LATENT_BETAS, **RAMPS, **SPACING},
+        choices=COMMON_CHOICES,
+        build=build_kdpm2_ancestral,
+    ),
+)
