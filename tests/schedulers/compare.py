@@ -5,7 +5,7 @@ import numpy as np
 from mdx import schedulers
 from mdx.schedulers.runs import RAMPS, training
 from tests.schedulers import hostrun
-from tests.schedulers.cases import DDIM, DDPM, DPM2, DPM2_A, SIGMA_SPACE, Case
+from tests.schedulers.cases import DDIM, DDPM, DPM2, DPM2_A, LMS, SIGMA_SPACE, Case
 
 
 def scheduler(case: Case):
@@ -47,8 +47,12 @@ def time_slack(case: Case) -> float:
 
 
 def tolerance(case: Case) -> float:
-    """1e-6, or float32 roundings of the samples that the reference keeps at size sigma."""
+    """1e-6, or float32 roundings of the samples that the reference keeps at size sigma.
+
+    2e-6 for LMS, whose reference sums four such samples; 1.2e-6 is seen with beta sigmas.
+    """
     if case.cls not in SIGMA_SPACE:
         return 1e-6
     first = table(case)
-    return max(2e-6, 2.0**-24 * float(first.sigma[0] / first.alpha[0]))
+    least = 2e-6 if case.cls == LMS else 1e-6
+    return max(least, 2.0**-24 * float(first.sigma[0] / first.alpha[0]))
