@@ -1,6 +1,6 @@
 """How often pictures of the shipped checkpoint show what their prompts say, read from pixels.
 
-    python benchmarks/prompt_score.py [--pictures 64] [--steps 20] [--guidance 7.5]
+python benchmarks/prompt_score.py [--pictures 64] [--steps 20] [--guidance 7.5]
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The checkpoint in the package: it draws the colours that prompts say, and the README's words come true."""
+"""The checkpoint in the package draws the colours of its prompts, and the README comes true."""
 
 import re
 import runpy
