@@ -45,13 +45,18 @@ def fresh_noise(table):
 
 @every_member
 def test_device_is_host(member):
-    """float32 on the device against float64 in numpy, clipping included."""
+    """float32 on the device against float64 in numpy, clipping included.
+
+    Two-call methods let this model drive the samples to 30: roundings are of that size.
+    """
     clip = {"clip_sample": True, "clip_sample_range": 0.9} if member.name == "ddim" else {}
     t = schedulers.pad(schedulers.table(member.scheduler(**clip), 6), SLOTS)
     noise, fresh = pictures(), fresh_noise(t)
     state, info = run(t, noise, fresh)
     path = hostrun.run(t, noise * t.init_noise_scale, model, fresh)
-    np.testing.assert_allclose(state.slots.asnumpy()[0], path[-1], atol=2e-5)
+    rounding = 3e-6 * max(np.abs(sample).max() for sample in path)
+    atol = max(2e-5, rounding)
+    np.testing.assert_allclose(state.slots.asnumpy()[0], path[-1], atol=atol)
     assert state.slots.shape == (SLOTS, *SHAPE)
     assert info.x0.shape == SHAPE
     assert np.abs(info.x0.asnumpy()).max() <= t.clip[-1]
