@@ -38,19 +38,19 @@ class Settings(NamedTuple):
     """All sizes of a run; `TINY` is for tests."""
 
     pictures: int = 16000
-    vae_steps: int = 1500
+    vae_steps: int = 2400
     vae_batch: int = 16
-    vae_channels: tuple = (8, 16, 32, 64)
+    vae_channels: tuple = (8, 16, 32)
     vae_rate: float = 2e-3
     kl: float = 5e-4  # weight of the latents' pull to a unit Gaussian
-    steps: int = 3500
+    steps: int = 8000
     batch: int = 32
-    channels: tuple = (32, 64)
+    channels: tuple = (32, 64, 96)
     heads: int = 2
     text: int = 64  # channels of the text encoder
     text_layers: int = 2
     vocabulary: int = 640
-    rate: float = 1.5e-3
+    rate: float = 1.2e-3
     unconditional: float = 0.12  # share of empty captions, for guidance
     warmup: int = 100
     decay: float = 0.01
@@ -85,8 +85,8 @@ def unet_config(settings: Settings) -> unet.Config:
     levels = len(settings.channels)
     return unet.Config(
         sample_size=shapes.SIZE // vae.factor(vae_config(settings)),
-        down_block_types=(unet.CROSS_DOWN,) * levels,
-        up_block_types=(unet.CROSS_UP,) * levels,
+        down_block_types=("DownBlock2D", *(unet.CROSS_DOWN,) * (levels - 1)),
+        up_block_types=(*(unet.CROSS_UP,) * (levels - 1), "UpBlock2D"),
         block_out_channels=settings.channels,
         layers_per_block=1,
         norm_num_groups=8,
@@ -203,14 +203,18 @@ def vae_loss(settings: Settings):
     return loss
 
 
-def noise_loss(settings: Settings, words: tokenizer.Tokenizer):
-    """Mean squared error of the predicted noise, arXiv 2006.11239, equation 14."""
+def velocity_loss(settings: Settings, words: tokenizer.Tokenizer):
+    """Mean squared error of the predicted velocity, arXiv 2202.00512, appendix D.
+
+    In units of the noise that is an error divided by the signal: early steps, where a picture's
+    content is decided, count for as much as late ones.
+    """
     config, text = unet_config(settings), text_config(settings, words)
 
-    def loss(params, x, t, tokens, noise):
+    def loss(params, x, t, tokens, velocity):
         hidden, _ = clip.apply(text, params[0], tokens)
         found = unet.apply(config, params[1], x, t, hidden)
-        return ops.reduce_mean(ops.square(found - noise))
+        return ops.reduce_mean(ops.square(found - velocity))
 
     return loss
 
@@ -332,9 +336,11 @@ def train_unet(settings: Settings, latents, scenes, words: tokenizer.Tokenizer, 
         t = generator.integers(0, len(alphas), settings.batch)
         alpha = alphas[t].reshape(-1, 1, 1, 1)
         x = np.sqrt(alpha) * x0 + np.sqrt(1.0 - alpha) * noise
-        return x.astype(np.float32), t.astype(np.int32), tokens[[rows[s] for s in texts]], noise
+        velocity = np.sqrt(alpha) * noise - np.sqrt(1.0 - alpha) * x0
+        picked = tokens[[rows[s] for s in texts]]
+        return x.astype(np.float32), t.astype(np.int32), picked, velocity.astype(np.float32)
 
-    loss = noise_loss(settings, words)
+    loss = velocity_loss(settings, words)
     return train("unet", loss, nets, batch, settings.steps, settings.rate, settings, folder)
 
 

@@ -9,6 +9,7 @@ write them as BiasAdd, LayerNorm and BatchNorm, which do not.
 """
 
 import math
+import os
 import threading
 from pathlib import Path
 from typing import NamedTuple
@@ -33,20 +34,23 @@ class Lowering(NamedTuple):
     convolution: str  # "native", or "unfold": columns of patches times a matrix
     attention: str  # "flash", or "matmul": scores, softmax, values
     upsampling: str  # "native", or "gather"
+    norm: str  # of groups: "layer", rows of a LayerNorm, or "batch", channels of a BatchNorm
     compute: str  # "float32", or "weights": the dtype that the weights have
 
 
-ASCEND = Lowering("native", "flash", "native", "weights")
-CPU = Lowering("native", "matmul", "gather", "float32")
-# oneDNN's convolution falls back to its reference kernel here: 1 GFLOP/s instead of 150.
-CPU_AVX512 = Lowering("unfold", "matmul", "gather", "float32")
+ASCEND = Lowering("native", "flash", "native", "layer", "weights")
+CPU = Lowering("native", "matmul", "gather", "batch", "float32")
+# oneDNN's convolution falls back to its reference kernel here: 1 GFLOP/s instead of 150. It does
+# not where the environment keeps oneDNN to AVX2, which halves the speed of matrix products.
+CPU_AVX512 = Lowering("unfold", "matmul", "gather", "batch", "float32")
 
 
 def lowering() -> Lowering:
     """The lowering for the device that MindSpore is set to."""
     if mindspore.get_context("device_target") == "Ascend":
         return ASCEND
-    if CPU_FEATURES.exists() and " avx512f" in CPU_FEATURES.read_text():
+    kept_to_avx2 = os.environ.get("ONEDNN_MAX_CPU_ISA") == "AVX2"
+    if not kept_to_avx2 and CPU_FEATURES.exists() and " avx512f" in CPU_FEATURES.read_text():
         return CPU_AVX512
     return CPU
 
@@ -143,20 +147,42 @@ def unfold_convolution(x, weight, stride, padding):
 
 def group_norm(x, weight, bias, groups, epsilon):
     """Normalise x (B, C, H, W) over each of `groups` groups of channels."""
-    batch, channels, height, width = x.shape
-    size = channels // groups * height * width
-    rows = ops.cast(x, mindspore.float32).reshape((batch * groups, size))
-    # The norm's own scale is per element of a row, so the channels' scale follows as a BatchNorm
-    # whose mean is 0 and whose variance plus epsilon is 1.
-    normed, _, _ = ops.LayerNorm(1, 1, epsilon)(rows, _ones(size), _zeros(size))
+    channels = x.shape[1]
+    rows = ops.cast(x, mindspore.float32)
+    if _choice("norm") == "batch":
+        normed = normed_by_batch(rows, groups, epsilon)
+    else:
+        normed = normed_by_layer(rows, groups, epsilon)
+    # The channels' scale follows as a BatchNorm whose mean is 0 and variance plus epsilon is 1.
     scaled = ops.BatchNorm(is_training=False, epsilon=1e-5)(
-        normed.reshape(x.shape),
+        normed,
         ops.cast(weight, mindspore.float32),
         ops.cast(bias, mindspore.float32),
         _zeros(channels),
         _unit_variance(channels, 1e-5),
     )[0]
     return ops.cast(scaled, x.dtype)
+
+
+def normed_by_layer(x, groups, epsilon):
+    """x (B, C, H, W) with mean 0 and variance 1 in each group: a group is a row of a LayerNorm."""
+    batch, channels, height, width = x.shape
+    size = channels // groups * height * width
+    rows = x.reshape((batch * groups, size))
+    return ops.LayerNorm(1, 1, epsilon)(rows, _ones(size), _zeros(size))[0].reshape(x.shape)
+
+
+def normed_by_batch(x, groups, epsilon):
+    """The same where a group is a channel of one picture to BatchNorm.
+
+    On a CPU this runs 2 to 3 times as fast as LayerNorm over long rows, forwards and backwards.
+    """
+    count = x.shape[0] * groups
+    # BatchNorm in training keeps running statistics; momentum 0 leaves them as they are.
+    norm = ops.BatchNorm(is_training=True, epsilon=epsilon, momentum=0.0)
+    one_picture = x.reshape((1, count, -1, x.shape[3]))
+    ones, zeros = _ones(count), _zeros(count)
+    return norm(one_picture, ones, zeros, zeros, ones)[0].reshape(x.shape)
 
 
 def layer_norm(x, weight, bias, epsilon):
