@@ -36,7 +36,7 @@ def read(picture: np.ndarray) -> Found:
         raise ValueError(f"a picture must be ({SIZE}, {SIZE}, 3), not {pixels.shape}")
     ground, pattern, drawn = _ground(pixels)
     names = [name for name in COLOURS if name != ground]
-    palette = [np.broadcast_to(np.float64(COLOURS[name]), pixels.shape) for name in names]
+    palette = [np.broadcast_to(np.array(COLOURS[name], np.float64), pixels.shape) for name in names]
     labels = _nearest(pixels, [drawn, *palette])
     sure = [_core(labels == i + 1) for i in range(len(names))]
     most = np.argsort([-core.sum() for core in sure])[:2]
