@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mdx import schedulers
+from mdx.schedulers import testbed
 from tests.compiles import counted
-from tests.schedulers import hostrun
 from tests.schedulers.devicerun import SHAPE, SLOTS, fresh_noise, model, pictures, run
 from tests.schedulers.members import IDS, MEMBERS
 
@@ -28,7 +28,7 @@ def test_device_is_host(member):
     t = schedulers.pad(schedulers.table(member.scheduler(**clip), 6), SLOTS)
     noise, fresh = pictures(), fresh_noise(t)
     state, info = run(t, noise, fresh)
-    path = hostrun.run(t, noise * t.init_noise_scale, model, fresh)
+    path = testbed.run(t, model, noise * t.init_noise_scale, fresh)
     rounding = 3e-6 * max(np.abs(sample).max() for sample in path)
     atol = max(2e-5, rounding)
     np.testing.assert_allclose(state.slots.asnumpy()[0], path[-1], atol=atol)
