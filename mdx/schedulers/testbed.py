@@ -200,7 +200,7 @@ def error(table: Table, data: Data, sample: Array, prediction: str = "epsilon") 
     (B,) for a stacked table. ValueError for a table that adds noise, which follows no single
     solution, and for one that begins without any signal.
     """
-    if any(table.needs_noise(i) for i in range(table.rows)):
+    if table.stochastic:
         raise ValueError("the table adds noise: its runs follow no single solution")
     if not np.all(table.alpha > 0):
         raise ValueError("the table visits a level without signal: the flow begins nowhere")

@@ -45,7 +45,7 @@ def test_facts(member):
     t = schedulers.table(member.scheduler(), 10)
     assert t.slots == member.slots
     assert t.rows == 10 + member.extra_calls
-    assert any(t.needs_noise(i) for i in range(t.rows)) == member.stochastic
+    assert any(t.needs_noise(i) for i in range(t.rows)) == t.stochastic == member.stochastic
     reads = np.any(t.mix[:, 0, 1 : t.slots] != 0)
     assert reads == (member.stages or not member.one_step)
 

@@ -97,7 +97,7 @@ def test_a_stack_is_its_tables():
     for b, t in enumerate(tables):
         solo = testbed.run(t, testbed.perfect(t, PLANE), x[b], fresh[:, b])[-1]
         np.testing.assert_allclose(ends[b], solo, rtol=1e-12, atol=1e-12)
-    calm = [t for t in tables if not any(t.needs_noise(i) for i in range(t.rows))]
+    calm = [t for t in tables if not t.stochastic]
     errors = testbed.error(schedulers.stack(calm), PLANE, x[: len(calm)])
     expected = [testbed.error(t, PLANE, x[b]) for b, t in enumerate(calm)]
     np.testing.assert_allclose(errors, expected, rtol=1e-9)
