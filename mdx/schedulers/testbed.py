@@ -200,13 +200,48 @@ def error(table: Table, data: Data, sample: Array, prediction: str = "epsilon") 
     (B,) for a stacked table. ValueError for a table that adds noise, which follows no single
     solution, and for one that begins without any signal.
     """
+    sample = np.asarray(sample, np.float64)
+    end = solved(table, data, sample, prediction)
+    alpha, sigma = ([along(a[i], sample) for i in (0, -1)] for a in (table.alpha, table.sigma))
+    exact = flow(data, sample / alpha[0], sigma[0] / alpha[0], sigma[1] / alpha[1])
+    missed = end - alpha[1] * exact
+    return np.sqrt(np.mean(missed**2, axis=tuple(range(np.ndim(alpha[0]) > 0, missed.ndim))))
+
+
+def solved(table: Table, data: Data, sample: Array, prediction: str) -> Array:
+    """The final sample of a run that follows the flow; ValueError for one that cannot."""
     if table.stochastic:
         raise ValueError("the table adds noise: its runs follow no single solution")
     if not np.all(table.alpha > 0):
         raise ValueError("the table visits a level without signal: the flow begins nowhere")
-    sample = np.asarray(sample, np.float64)
-    end = run(table, perfect(table, data, prediction), sample)[-1]
-    alpha, sigma = ([along(a[i], sample) for i in (0, -1)] for a in (table.alpha, table.sigma))
-    high, low = sigma[0] / alpha[0], sigma[1] / alpha[1]
-    missed = end - alpha[1] * flow(data, sample / alpha[0], high, low)
-    return np.sqrt(np.mean(missed**2, axis=tuple(range(np.ndim(high) > 0, missed.ndim))))
+    return run(table, perfect(table, data, prediction), sample)[-1]
+
+
+def crowded(high: float, low: float, count: int) -> Array:
+    """Noise ratios (count,) whose steps in log-SNR grow from the start like 1, 3, 5, ...
+
+    What the first steps of a multistep method miss for want of history then is no limit.
+    """
+    return high * (low / high) ** (np.linspace(0, 1, count) ** 2)
+
+
+def order(
+    build: Callable[[Array], Table],
+    data: Data = NORMAL,
+    ramp: Callable[[float, float, int], Array] = crowded,
+    *,
+    high: float = 10.0,
+    low: float = 0.05,
+    counts: tuple[int, ...] = (80, 160),
+) -> float:
+    """The order of convergence: minus the slope of log error over log steps.
+
+    `build` makes the sampler's table for noise ratios (steps+1,), `ramp` those ratios from `high`
+    to `low`, for each number of steps in `counts`. ValueError as for `error`.
+    """
+    sample = np.linspace(-2, 2, 9)[:, None] * np.ones(data.means.shape[1])
+    tables = [build(ramp(high, low, n + 1)) for n in counts]
+    ends = [solved(t, data, sample, "epsilon") / t.alpha[-1] for t in tables]
+    exact = flow(data, sample / tables[0].alpha[0], high, low)
+    errors = [np.linalg.norm(end - exact) for end in ends]
+    return float(-np.polyfit(np.log(counts), np.log(errors), 1)[0])
