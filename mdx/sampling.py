@@ -37,7 +37,7 @@ class Request(NamedTuple):
     generators: list[np.random.Generator]  # (B,)
     height: int  # of the latents
     width: int  # of the latents
-    guidance: float
+    guidance: list[float]  # (B,)
     table: Table  # of at least SLOTS slots
 
 
@@ -46,9 +46,9 @@ def generate(
     prompt: str | Sequence[str],
     *,
     negative_prompt: str | Sequence[str] | None = None,
-    scheduler: str | Scheduler | Table | None = None,
+    scheduler: str | Scheduler | Table | Sequence[str | Scheduler | Table] | None = None,
     steps: int | None = None,
-    guidance: float = 7.5,
+    guidance: float | Sequence[float] = 7.5,
     seed: int | Sequence[int] | np.random.Generator | Sequence[np.random.Generator] | None = None,
     height: int | None = None,
     width: int | None = None,
@@ -62,8 +62,10 @@ def generate(
     negative_prompt replaces the empty text that guidance moves away from: one for all, or one a
     prompt. scheduler is a name, a Scheduler or a Table, None for the checkpoint's own; steps is
     50 where nothing says otherwise, and must be left out for a Table, whose rows are its steps.
-    guidance of 1 or less computes no negative half. height and width are in pixels, multiples of
-    the VAE's factor, None for the size of the model's training.
+    guidance of 1 or less computes no negative half. Both may be lists, one entry an image: image i
+    is then drawn by scheduler[i] with guidance[i] as it would be alone, and rests where it ends
+    before others. height and width are in pixels, multiples of the VAE's factor, None for the size
+    of the model's training.
 
     seed: image i of a list is drawn from seed[i], and of an int from seed + i; the generator of
     a seed is numpy.random.Generator(PCG64(seed)), initial latents are its standard_normal in
@@ -97,19 +99,18 @@ def generate(
 
 def _sample(model, request, progress, callback):
     table, count = request.table, len(request.prompts)
-    guided = request.guidance > 1
+    guided = max(request.guidance) > 1
     texts = [*request.negative, *request.prompts] if guided else request.prompts
     context = _encoded(model, texts)
-    scale = Tensor(np.full(count, request.guidance, np.float32))
+    # At 1 the negative half counts for nothing, as for an image that is made without one.
+    scale = Tensor(np.maximum(request.guidance, 1).astype(np.float32))
     shape = (1, model.unet.config.in_channels, request.height, request.width)
     noise = np.concatenate([one.standard_normal(shape) for one in request.generators])
     state = schedulers.init(table, noise)
     predict = _predictor(model.unet.config, guided)
     with tqdm(total=table.rows, disable=not progress, unit="step") as bar:
         for i in range(table.rows):
-            fresh = None
-            if table.needs_noise(i):
-                fresh = np.concatenate([one.standard_normal(shape) for one in request.generators])
+            fresh = _fresh(table, i, request.generators, shape)
             t = Tensor(np.broadcast_to(table.t[i], (count,)).astype(np.float32))
             rescale = Tensor(np.broadcast_to(table.scale[i], (count,)).astype(np.float32))
             with ONE_AT_A_TIME:
@@ -126,6 +127,19 @@ def _sample(model, request, progress, callback):
             "(load it in float32), or the steps of the scheduler are too large for it"
         )
     return latents
+
+
+def _fresh(table, i, generators, shape):
+    """Noise for row i, None if it adds none; no generator moves for an image that gets none."""
+    if not table.needs_noise(i):
+        return None
+    draws = np.broadcast_to(table.draws(i), (len(generators),))
+    return np.concatenate(
+        [
+            one.standard_normal(shape) if draw else np.zeros(shape)
+            for one, draw in zip(generators, draws, strict=True)
+        ]
+    )
 
 
 def _encoded(model, texts):
@@ -199,13 +213,10 @@ def _request(
         raise ValueError(
             f"{len(negative)} negative prompts for {len(prompts)} prompts: give one, or one each"
         )
-    if isinstance(guidance, bool) or not isinstance(guidance, (int, float, np.number)):
-        raise TypeError(f"guidance must be a number, not {guidance!r}")
-    if not math.isfinite(guidance):
-        raise ValueError(f"guidance must be a finite number, not {guidance}")
+    scales = [_finite("guidance", scale) for scale in _each("guidance", guidance, count)]
     size = model.unet.config.sample_size
     trained = size if isinstance(size, tuple) else (size, size)
-    table = _table(model, scheduler, steps)
+    table = _table(model, _each("scheduler", scheduler, count), steps)
     if table.width not in (None, count):
         raise ValueError(f"the stacked table is for {table.width} images, but {count} are asked")
     return Request(
@@ -214,7 +225,7 @@ def _request(
         generators=_generators(seed, count),
         height=_latent_side("height", height, trained[0], model),
         width=_latent_side("width", width, trained[1], model),
-        guidance=float(guidance),
+        guidance=[scales[i % len(scales)] for i in range(count)],
         table=schedulers.pad(table, max(SLOTS, table.slots)),
     )
 
@@ -236,10 +247,41 @@ def _whole(name, value, least):
     return int(value)
 
 
-def _table(model, scheduler, steps):
+def _each(name, value, count):
+    """The entries of a list, which must be one an image; anything else is one for all."""
+    # Schedulers and tables are tuples, too.
+    if type(value) not in (list, tuple):
+        return [value]
+    if len(value) != count:
+        raise ValueError(
+            f"{len(value)} entries of {name} for {count} images: give one, or one each"
+        )
+    return list(value)
+
+
+def _finite(name, value):
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+        raise TypeError(f"{name} must be a number, not {value!r}")
+    if not math.isfinite(value):
+        raise ValueError(f"{name} must be a finite number, not {value}")
+    return float(value)
+
+
+def _table(model, chosen, steps):
+    """The table of one scheduler, or the stack of as many as there are images."""
+    if steps is not None and all(isinstance(scheduler, Table) for scheduler in chosen):
+        raise ValueError("a Table has its own steps: leave out steps, or give a Scheduler")
+    steps = STEPS if steps is None else _whole("steps", steps, 1)
+    tables = [_one_table(model, scheduler, steps) for scheduler in chosen]
+    if len(tables) == 1:
+        return tables[0]
+    if any(table.width is not None for table in tables):
+        raise ValueError("a stacked table cannot be one of several: it is one for each image")
+    return schedulers.stack(tables)
+
+
+def _one_table(model, scheduler, steps):
     if isinstance(scheduler, Table):
-        if steps is not None:
-            raise ValueError("a Table has its own steps: leave out steps, or give a Scheduler")
         return scheduler
     if scheduler is None:
         scheduler = model.scheduler
@@ -248,7 +290,7 @@ def _table(model, scheduler, steps):
     elif not isinstance(scheduler, Scheduler):
         kinds = "a name, a Scheduler, a Table or None"
         raise TypeError(f"scheduler must be {kinds}, not {type(scheduler).__name__}")
-    return schedulers.table(scheduler, STEPS if steps is None else _whole("steps", steps, 1))
+    return schedulers.table(scheduler, steps)
 
 
 def _generators(seed, count):

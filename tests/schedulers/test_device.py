@@ -122,6 +122,8 @@ def test_a_batch_of_all_samplers():
     noise, fresh = pictures(0, shape), np.random.default_rng(1).normal(size=(t.rows, *shape))
     state, info = run(t, noise, fresh)
     for b, own in enumerate(tables):
+        draws = [own.needs_noise(i) for i in range(own.rows)] + [False] * (t.rows - own.rows)
+        assert [bool(t.draws(i)[b]) for i in range(t.rows)] == draws
         own = schedulers.pad(own, SLOTS)
         last, solo_info = run(own, noise[b : b + 1], fresh[:, b : b + 1])
         np.testing.assert_allclose(
