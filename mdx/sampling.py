@@ -18,6 +18,8 @@ from mdx.kernels import ONE_AT_A_TIME
 from mdx.model import Model
 from mdx.nets import clip, unet, vae
 from mdx.schedulers import Info, Scheduler, State, Table
+from mdx.schedulers.device import advance
+from mdx.schedulers.step import factors
 
 __all__ = ["generate"]
 
@@ -27,6 +29,9 @@ STEPS = 50  # where neither the caller nor a Table says
 # Tables are padded to this many slots, so that another sampler needs no other graph. Longer ones
 # keep their own number.
 SLOTS = 6
+
+# In one graph, tables are padded to a multiple of this many rows, for the same reason.
+ROWS = 64
 
 
 class Request(NamedTuple):
@@ -54,8 +59,9 @@ def generate(
     width: int | None = None,
     images_per_prompt: int = 1,
     output: str = "pil",
-    progress: bool = True,
+    progress: bool | None = None,
     callback: Callable[[int, State, Info], Any] | None = None,
+    one_graph: bool = False,
 ) -> Any:
     """Make pictures of prompts: `images_per_prompt` of each, a prompt's pictures in succession.
 
@@ -72,7 +78,9 @@ def generate(
     float64, and a sampler's own noise follows from the same generator. So an image depends on
     its seed and not on its batch. One Generator serves all images in turn.
 
-    callback(step, state, info) sees the state after every step, and info.x0.
+    progress shows a bar on stderr; callback(step, state, info) sees the state after every step,
+    and info.x0. one_graph runs all steps in one compiled graph, to the same latents bit for bit;
+    nothing can be seen of it before it ends, so it goes with neither of them.
 
     Returns a list of PIL images; with output "np" float32 pixels (B, H, W, 3) in [0, 1]; with
     output "latent" float32 latents (B, C, h, w). Raises ValueError or TypeError for arguments
@@ -83,11 +91,13 @@ def generate(
         raise ValueError(f"output must be one of {', '.join(OUTPUTS)}, not {output!r}")
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable, not {callback!r}")
+    if one_graph and (progress or callback is not None):
+        raise ValueError("one_graph cannot be watched: leave out progress and callback")
     request = _request(
         model, prompt, negative_prompt, scheduler, steps, guidance, seed, height, width,
         images_per_prompt,
     )  # fmt: skip
-    latents = _sample(model, request, progress, callback)
+    latents = _sample(model, request, one_graph, progress is not False, callback)
     if output == "latent":
         return latents
     # One at a time: a picture's memory does not grow with the batch, nor do graphs multiply.
@@ -97,8 +107,7 @@ def generate(
     return np.clip(pixels.transpose(0, 2, 3, 1) / 2 + 0.5, 0, 1)
 
 
-def _sample(model, request, progress, callback):
-    table, count = request.table, len(request.prompts)
+def _sample(model, request, one_graph, progress, callback):
     guided = max(request.guidance) > 1
     texts = [*request.negative, *request.prompts] if guided else request.prompts
     context = _encoded(model, texts)
@@ -106,19 +115,11 @@ def _sample(model, request, progress, callback):
     scale = Tensor(np.maximum(request.guidance, 1).astype(np.float32))
     shape = (1, model.unet.config.in_channels, request.height, request.width)
     noise = np.concatenate([one.standard_normal(shape) for one in request.generators])
-    state = schedulers.init(table, noise)
-    predict = _predictor(model.unet.config, guided)
-    with tqdm(total=table.rows, disable=not progress, unit="step") as bar:
-        for i in range(table.rows):
-            fresh = _fresh(table, i, request.generators, shape)
-            t = Tensor(np.broadcast_to(table.t[i], (count,)).astype(np.float32))
-            rescale = Tensor(np.broadcast_to(table.scale[i], (count,)).astype(np.float32))
-            with ONE_AT_A_TIME:
-                out = predict(model.unet.params, state.slots, rescale, t, context, scale)
-                state, info = schedulers.step(table, state, out, fresh)
-            if callback is not None:
-                callback(i, state, info)
-            bar.update()
+    state = schedulers.init(request.table, noise)
+    if one_graph:
+        state = _in_one_graph(model, request, guided, state, context, scale)
+    else:
+        state = _step_by_step(model, request, guided, state, context, scale, progress, callback)
     with ONE_AT_A_TIME:
         latents = _on_host(state.slots)[0]
     if not np.isfinite(latents).all():
@@ -127,6 +128,44 @@ def _sample(model, request, progress, callback):
             "(load it in float32), or the steps of the scheduler are too large for it"
         )
     return latents
+
+
+def _step_by_step(model, request, guided, state, context, scale, progress, callback):
+    table, (_, count, *shape) = request.table, state.slots.shape
+    predict = _predictor(model.unet.config, guided)
+    with tqdm(total=table.rows, disable=not progress, unit="step") as bar:
+        for i in range(table.rows):
+            fresh = _fresh(table, i, request.generators, (1, *shape))
+            t = Tensor(_per_image(table.t[i], count))
+            rescale = Tensor(_per_image(table.scale[i], count))
+            with ONE_AT_A_TIME:
+                out = predict(model.unet.params, state.slots, rescale, t, context, scale)
+                state, info = schedulers.step(table, state, out, fresh)
+            if callback is not None:
+                callback(i, state, info)
+            bar.update()
+    return state
+
+
+def _in_one_graph(model, request, guided, state, context, scale):
+    table, (_, count, *shape) = request.table, state.slots.shape
+    # The length of the arrays is part of the graph, the number of rows that it runs is not.
+    length = -(-table.rows // ROWS) * ROWS
+    fresh = np.zeros((length, count, *shape), np.float32)
+    for i in range(table.rows):
+        drawn = _fresh(table, i, request.generators, (1, *shape))
+        if drawn is not None:
+            fresh[i] = drawn
+    t, rescale = (_lengthened([_per_image(x, count) for x in a], length) for a in table[:2])
+    rows = zip(*(factors(table, i, count) for i in range(table.rows)), strict=True)
+    denoise, mix, clip = (_lengthened(array, length) for array in rows)
+    run = _runner(model.unet.config, guided)
+    with ONE_AT_A_TIME:
+        slots = run(
+            model.unet.params, state.slots, Tensor(fresh), t, rescale, denoise, mix, clip, context,
+            scale, Tensor(state.index, mindspore.int32), Tensor(table.rows, mindspore.int32),
+        )  # fmt: skip
+    return State(slots, table.rows)
 
 
 def _fresh(table, i, generators, shape):
@@ -139,6 +178,19 @@ def _fresh(table, i, generators, shape):
             one.standard_normal(shape) if draw else np.zeros(shape)
             for one, draw in zip(generators, draws, strict=True)
         ]
+    )
+
+
+def _per_image(factor, count):
+    """One number or one an image -> (count,) float32."""
+    return np.broadcast_to(factor, (count,)).astype(np.float32)
+
+
+def _lengthened(rows, length):
+    """Rows of a table as one tensor, with zeros up to the length."""
+    rows = np.stack(list(rows))
+    return Tensor(
+        np.concatenate([rows, np.zeros((length - len(rows), *rows.shape[1:]), np.float32)])
     )
 
 
@@ -187,6 +239,21 @@ def _predictor(config, guided):
         return denoiser(x, t, context)
 
     return predict
+
+
+@functools.cache
+def _runner(config, guided):
+    predict = _predictor(config, guided)
+
+    @mindspore.jit
+    def run(params, slots, fresh, t, rescale, denoise, mix, clip, context, scale, i, rows):
+        while i < rows:
+            out = predict(params, slots, rescale[i], t[i], context, scale)
+            slots, _ = advance(slots, out, fresh[i], denoise[i], mix[i], clip[i])
+            i = i + 1
+        return slots
+
+    return run
 
 
 @functools.cache

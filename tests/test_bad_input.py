@@ -117,6 +117,14 @@ GENERATE = {
         },
         "the stacked table is for 3 images, but 1 are asked",
     ),
+    "one graph with a progress bar": (
+        {"one_graph": True, "progress": True},
+        "one_graph cannot be watched: leave out progress and callback",
+    ),
+    "one graph with a callback": (
+        {"one_graph": True, "callback": print},
+        "one_graph cannot be watched",
+    ),
     "a scheduler too many": (
         {"prompt": ["a", "b"], "scheduler": ["ddim", "euler", "lms"]},
         "3 entries of scheduler for 2 images",

@@ -9,7 +9,7 @@ import pytest
 from mindspore import Tensor
 
 import mdx
-from mdx import schedulers
+from mdx import sampling, schedulers
 from tests.compiles import counted
 
 # Of the largest value: another batch size makes GEMM sum float32 in another order.
@@ -240,6 +240,34 @@ def test_one_for_all_is_a_list_of_equals(model):
     one = latents(model, scheduler="ddim", guidance=3.0, **options)
     each = latents(model, scheduler=["ddim"] * 2, guidance=[3.0, 3.0], **options)
     assert np.array_equal(one, each)
+
+
+def test_one_graph_is_the_loop_bit_for_bit(model):
+    """Every sampler, with one compile for all of them and for any number of steps."""
+    names = schedulers.compatibles(model.scheduler)
+    expected = [latents(model, scheduler=name, steps=5) for name in names]
+    short = latents(model, steps=2)
+    with counted() as compiles:
+        found = [latents(model, scheduler=name, steps=5, one_graph=True) for name in names]
+        assert np.array_equal(latents(model, steps=2, one_graph=True), short)
+    for name, got, loop in zip(names, found, expected, strict=True):
+        assert np.array_equal(got, loop), name
+    assert compiles.count == 1
+
+
+def test_one_graph_of_a_mixed_batch(model):
+    """A sampler, guidance and seed each; without guidance, and beyond the rows of one graph."""
+    names = ["ddim", "euler_a", "heun"]
+    options = {"images_per_prompt": 3, "scheduler": names, "guidance": [1.0, 7.5, 2.0]}
+    batch = latents(model, one_graph=True, **options)
+    assert np.array_equal(batch, latents(model, **options))
+    plain = {"guidance": 1, "scheduler": "ddpm", "steps": sampling.ROWS + 1}
+    assert np.array_equal(latents(model, one_graph=True, **plain), latents(model, **plain))
+
+
+def test_one_graph_shows_nothing(model, capsys):
+    mdx.generate(model, "a", one_graph=True, steps=2, seed=0)
+    assert capsys.readouterr().err == ""
 
 
 def test_two_threads_get_what_each_gets_alone(model):
