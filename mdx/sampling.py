@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import mindspore
 import numpy as np
-from mindspore import Tensor
+from mindspore import Tensor, ops
 from tqdm import tqdm
 
 from mdx import guidance as guiding
@@ -247,9 +247,13 @@ def _runner(config, guided):
 
     @mindspore.jit
     def run(params, slots, fresh, t, rescale, denoise, mix, clip, context, scale, i, rows):
+        # Rows by gather: an index in brackets might be negative, and the graph would check it.
         while i < rows:
-            out = predict(params, slots, rescale[i], t[i], context, scale)
-            slots, _ = advance(slots, out, fresh[i], denoise[i], mix[i], clip[i])
+            time, factor = ops.gather(t, i, 0), ops.gather(rescale, i, 0)
+            out = predict(params, slots, factor, time, context, scale)
+            noise, to_x0 = ops.gather(fresh, i, 0), ops.gather(denoise, i, 0)
+            to_slots, bound = ops.gather(mix, i, 0), ops.gather(clip, i, 0)
+            slots, _ = advance(slots, out, noise, to_x0, to_slots, bound)
             i = i + 1
         return slots
 

@@ -142,8 +142,9 @@ def run(table: Table, model: Model, sample: Array, fresh: Array | None = None) -
     """The sample before every row and after the last, (N+1, ...).
 
     The run begins with `sample`, which lies at the table's first level: init_noise_scale times unit
-    noise. `model(i, x)` is called before row i; `fresh` (N, ...) is the noise that rows may add.
-    ValueError if a row needs noise and there is none, or if a stacked table is for another batch.
+    noise. `model(i, x)` is called before row i with the sample itself: table.scale is for networks.
+    `fresh` (N, ...) is the noise that rows may add. ValueError if a row needs noise and there is
+    none, or if a stacked table is for another batch.
     """
     sample = np.asarray(sample, np.float64)
     if table.width not in (None, *sample.shape[:1]):
@@ -154,7 +155,7 @@ def run(table: Table, model: Model, sample: Array, fresh: Array | None = None) -
         if fresh is None and table.needs_noise(i):
             raise ValueError(f"row {i} adds noise, and none was given")
         noise = np.zeros_like(sample) if fresh is None else fresh[i]
-        slots = row(table, i, slots, model(i, along(table.scale[i], sample) * slots[0]), noise)
+        slots = row(table, i, slots, model(i, slots[0]), noise)
         path.append(slots[0])
     return np.stack(path)
 
