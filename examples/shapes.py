@@ -56,12 +56,15 @@ class Scene(NamedTuple):
     radius: float  # of the circle that has the shape's area, in pixels
 
 
-def scene(generator: np.random.Generator) -> Scene:
-    """Draw a scene at random: names, place and size are uniform and independent."""
+def scene(generator: np.random.Generator, away: float = 5.0) -> Scene:
+    """Draw a scene at random: names, place and size are uniform and independent.
+
+    The centre is at most `away` pixels from the picture's, along each axis.
+    """
     colour, background = generator.choice(list(COLOURS), 2, replace=False)
     radius = generator.uniform(12.0, 18.0)
     # A triangle or star reaches 1.7 radii from its centre: the picture holds nearly all of it.
-    x, y = generator.uniform(27.0, 37.0, 2)
+    x, y = generator.uniform(SIZE / 2 - away, SIZE / 2 + away, 2)
     return Scene(str(generator.choice(SHAPES)), str(colour), str(background), x, y, radius)
 
 

@@ -43,15 +43,19 @@ class Settings(NamedTuple):
     vae_channels: tuple = (8, 16, 32)
     vae_rate: float = 2e-3
     kl: float = 5e-4  # weight of the latents' pull to a unit Gaussian
-    steps: int = 8000
+    steps: int = 5000
     batch: int = 32
     channels: tuple = (32, 64, 96)
     heads: int = 2
     text: int = 64  # channels of the text encoder
     text_layers: int = 2
     vocabulary: int = 640
-    rate: float = 1.2e-3
+    rate: float = 1.6e-3
     unconditional: float = 0.12  # share of empty captions, for guidance
+    early: float = 0.6  # times are drawn as 1000 u^early: below 1, more of the noisy ones
+    away: float = 3.0  # the UNet's shapes are so near to the middle, in pixels
+    simple: int = 2000  # pictures of black shapes on white, to begin with: see train_unet
+    simple_until: float = 0.4  # the part of the steps after which they are left out
     warmup: int = 100
     decay: float = 0.01
     longest: float = 1.0  # gradients are shortened to this
@@ -61,8 +65,8 @@ class Settings(NamedTuple):
 
 
 TINY = Settings(
-    pictures=24, vae_steps=3, vae_batch=2, vae_channels=(4, 4), steps=4, batch=2, channels=(8,),
-    text=8, text_layers=1, vocabulary=520, warmup=1, save_every=2,
+    pictures=24, simple=8, vae_steps=3, vae_batch=2, vae_channels=(4, 4), steps=4, batch=2,
+    channels=(8,), text=8, text_layers=1, vocabulary=520, warmup=1, save_every=2,
 )  # fmt: skip
 
 
@@ -262,16 +266,34 @@ def train(name: str, loss, nets: tuple, batch, steps: int, rate: float, settings
     return found, losses
 
 
-def data(settings: Settings, folder: Path):
-    """All training pictures, uint8 (N, S, S, 3), and their scenes; drawn once, kept in folder."""
-    generator = np.random.default_rng([settings.seed, 0])
-    scenes = [shapes.scene(generator) for _ in range(settings.pictures)]
-    kept = folder / f"pictures-{settings.seed}-{settings.pictures}.npy"
+def drawn(scenes: list, kept: Path) -> np.ndarray:
+    """The pictures of scenes, uint8 (N, S, S, 3); drawn once and kept in a file."""
     if not kept.is_file():
         pictures = np.stack([shapes.draw(one) for one in tqdm(scenes, desc="draw", unit="picture")])
-        np.save(folder / "part.npy", pictures)
-        (folder / "part.npy").rename(kept)
-    return np.load(kept), scenes
+        np.save(kept.with_name("part.npy"), pictures)
+        kept.with_name("part.npy").rename(kept)
+    return np.load(kept)
+
+
+def vae_data(settings: Settings, folder: Path) -> np.ndarray:
+    """The autoencoder's pictures: shapes of all colours in many places."""
+    generator = np.random.default_rng([settings.seed, 0])
+    scenes = [shapes.scene(generator) for _ in range(settings.pictures)]
+    return drawn(scenes, folder / f"pictures-{settings.seed}-{settings.pictures}.npy")
+
+
+def unet_data(settings: Settings, folder: Path) -> tuple[np.ndarray, list]:
+    """The UNet's pictures and their scenes: shapes near the middle; the simple ones come last.
+
+    The words do not say where a shape is, and a word for a shape anywhere tells little of any
+    pixel: a tenth of what is unknown at 5 pixels from the middle, a quarter at 3.
+    """
+    generator = np.random.default_rng([settings.seed, TEXT_STAGE])
+    count = settings.pictures + settings.simple
+    scenes = [shapes.scene(generator, settings.away) for _ in range(count)]
+    for i in range(settings.pictures, count):
+        scenes[i] = scenes[i]._replace(colour="black", background="white")
+    return drawn(scenes, folder / f"pictures-unet-{settings.seed}-{count}.npy"), scenes
 
 
 def to_net(pictures: np.ndarray) -> np.ndarray:
@@ -316,29 +338,38 @@ def latents_of(settings: Settings, params: dict, pictures: np.ndarray, size: int
 
 
 def train_unet(settings: Settings, latents, scenes, words: tokenizer.Tokenizer, folder: Path):
-    """Text encoder and UNet together: -> ((weights of the one, of the other), losses)."""
+    """Text encoder and UNet together: -> ((weights of the one, of the other), losses).
+
+    The batches begin with black shapes on white and come to all colours little by little. What a
+    pixel is, is a product of the shape, its place and the difference of two colours: with every
+    colour at once the word for the shape is not learnt, because its gradients cancel.
+    """
     mean, deviation = latents
     nets = clip.shapes(text_config(settings, words)), unet.shapes(unet_config(settings))
     captions = sorted({shapes.caption(s, w) for s in scenes for w in range(len(shapes.WORDINGS))})
     rows = {text: row for row, text in enumerate(["", *captions])}
     tokens = tokenizer.encode(words, list(rows))
     alphas = export.alphas_cumprod()
+    count = len(scenes) - settings.simple  # the simple ones come last
 
     def batch(step):
         generator = np.random.default_rng([settings.seed, TEXT_STAGE, step])
-        picks = generator.integers(0, len(scenes), settings.batch)
+        picks = generator.integers(0, count, settings.batch)
+        simple = generator.integers(count, len(scenes), settings.batch)
+        share = 1.0 - step / (settings.simple_until * settings.steps)
+        picks = np.where(generator.random(settings.batch) < share, simple, picks)
         wordings = generator.integers(0, len(shapes.WORDINGS), settings.batch)
         empty = generator.random(settings.batch) < settings.unconditional
         texts = ["" if none else shapes.caption(scenes[i], w)
                  for i, w, none in zip(picks, wordings, empty, strict=True)]  # fmt: skip
         x0 = mean[picks] + deviation[picks] * generator.standard_normal(mean[picks].shape)
         noise = generator.standard_normal(x0.shape, np.float32)
-        t = generator.integers(0, len(alphas), settings.batch)
+        t = (len(alphas) * generator.random(settings.batch) ** settings.early).astype(np.int32)
         alpha = alphas[t].reshape(-1, 1, 1, 1)
         x = np.sqrt(alpha) * x0 + np.sqrt(1.0 - alpha) * noise
         velocity = np.sqrt(alpha) * noise - np.sqrt(1.0 - alpha) * x0
         picked = tokens[[rows[s] for s in texts]]
-        return x.astype(np.float32), t.astype(np.int32), picked, velocity.astype(np.float32)
+        return x.astype(np.float32), t, picked, velocity.astype(np.float32)
 
     loss = velocity_loss(settings, words)
     return train("unet", loss, nets, batch, settings.steps, settings.rate, settings, folder)
@@ -348,8 +379,8 @@ def run(settings: Settings, out: Path, folder: Path) -> None:
     """The whole training: from nothing, or from what folder holds, to the files in out."""
     began = time.time()
     folder.mkdir(parents=True, exist_ok=True)
-    pictures, scenes = data(settings, folder)
-    vae_params, vae_losses = train_vae(settings, pictures, folder)
+    vae_params, vae_losses = train_vae(settings, vae_data(settings, folder), folder)
+    pictures, scenes = unet_data(settings, folder)
     mean, deviation = latents_of(settings, vae_params, pictures)
     scaling = round(float(1.0 / mean.std()), 5)
     every = [text for one in range(len(shapes.WORDINGS)) for text, _ in shapes.prompts(one)]

@@ -1,5 +1,7 @@
 """The command `mdx`: prompts to PNG files, and a PNG file to the same picture again.
 
+Its first argument may name a sub-command instead of a prompt: see COMMANDS, at the end.
+
 MindSpore and the nets are imported once the arguments and the output are known to be good.
 """
 
@@ -23,15 +25,24 @@ __all__ = ["main"]
 
 EPILOG = """\
 Pictures are made for every prompt and every seed: one file, numbered files, or a --grid with
-prompts in rows and seeds in columns. Every PNG carries the settings that made it."""
+prompts in rows and seeds in columns. Every PNG carries the settings that made it.
+
+Two first words are commands, with a --help of their own: `mdx samplers` lists what --scheduler
+takes, `mdx table NAME` shows what a sampler does in numbers. To draw one of those words, put --
+before it: mdx -- table"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the result is the exit status: 0, 2 for bad input, 130 when stopped."""
-    options = parser().parse_intermixed_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given and given[0] in COMMANDS:
+        make, work = COMMANDS[given[0]]
+        options = make().parse_args(given[1:])
+    else:
+        work, options = run, parser().parse_intermixed_args(given)
     try:
         with _short_warnings():
-            run(options)
+            work(options)
     except (ValueError, OSError, FloatingPointError) as error:
         _fail(str(error) or type(error).__name__)
     except KeyboardInterrupt:
@@ -66,6 +77,69 @@ def parser() -> argparse.ArgumentParser:
     )
     make.add_argument("--version", action="version", version=f"mdx {version()}")
     return make
+
+
+def samplers_parser() -> argparse.ArgumentParser:
+    """The arguments of `mdx samplers`."""
+    make = _Parser(
+        prog="mdx samplers",
+        description="List the samplers, each by what its table for Stable Diffusion's levels says.",
+        epilog="Names and classes both are good for --scheduler.",
+    )
+    return make
+
+
+def samplers(_: argparse.Namespace) -> None:
+    """Print the list of samplers."""
+    from mdx import listing
+
+    for line in listing.samplers(_scheduler(None, None)):
+        print(line)
+
+
+def table_parser() -> argparse.ArgumentParser:
+    """The arguments of `mdx table`."""
+    make = _Parser(
+        prog="mdx table",
+        description="Print the numbers of a sampler's run: levels, and what each call adds up.",
+    )
+    make.add_argument("name", metavar="NAME", help="of the sampler, as `mdx samplers` lists them")
+    make.add_argument("--steps", metavar="N", type=int, default=10, help="default: 10")
+    make.add_argument(
+        "--model",
+        metavar="M",
+        help="folder or Hub id whose levels it visits (default: the packaged one)",
+    )
+    make.add_argument("--plot", metavar="FILE", type=Path, help="PNG file to draw the table in")
+    return make
+
+
+def table(options: argparse.Namespace) -> None:
+    """Print a table, and draw it if asked. Raises ValueError or OSError for bad input."""
+    from mdx import listing, schedulers
+
+    scheduler = _scheduler(options.model, options.name)
+    made = schedulers.table(scheduler, options.steps)
+    if options.plot is not None:
+        if options.plot.suffix.lower() != ".png":
+            raise ValueError(f"--plot must name a .png file, not {str(options.plot)!r}")
+        check_writable(options.plot)
+        try:
+            listing.plot(scheduler, made, options.plot)
+        except ModuleNotFoundError as error:
+            raise ValueError(
+                f"--plot wants matplotlib: pip install 'mdx[plots]' ({error})"
+            ) from None
+    for line in listing.rows(scheduler, made):
+        print(line)
+
+
+def _scheduler(model: str | None, name: str | None) -> Any:
+    """The scheduler of a checkpoint, as another sampler if there is a name."""
+    from mdx import hub, schedulers
+
+    folder = hub.resolve(model, parts=()) / "scheduler"
+    return schedulers.from_config(schedulers.from_config(folder), name)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -211,7 +285,7 @@ class _Parser(argparse.ArgumentParser):
     """argparse prints its whole usage before an error; one line says more."""
 
     def error(self, message: str) -> NoReturn:
-        _fail(f"{message} (mdx --help lists the options)")
+        _fail(f"{message} ({self.prog} --help lists the options)")
 
 
 def _fail(message: str) -> NoReturn:
@@ -229,3 +303,7 @@ def _short_warnings():
     with warnings.catch_warnings():
         warnings.showwarning = show
         yield
+
+
+# What the first argument may be instead of a prompt: its arguments, and its work.
+COMMANDS = {"samplers": (samplers_parser, samplers), "table": (table_parser, table)}

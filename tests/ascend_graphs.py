@@ -59,7 +59,11 @@ def outputs(model):
         "slots": state.slots,
         "x0": info.x0,
     }
-    return {name: value.asnumpy() for name, value in found.items()}
+    # The whole loop as one graph, and the text encoder at its batch of one.
+    loop = mdx.generate(
+        model, "a", one_graph=True, steps=2, seed=0, height=18, width=12, output="latent"
+    )
+    return {"loop": loop, **{name: value.asnumpy() for name, value in found.items()}}
 
 
 if __name__ == "__main__":

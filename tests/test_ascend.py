@@ -20,7 +20,7 @@ PUBLIC = {
     "Concat": "cat", "SiLU": "silu", "StridedSlice": "strided_slice", "ArgMaxExt": "argmax",
 }  # fmt: skip
 # Parts of the graph, not of a device.
-STRUCTURE = {"Return", "MakeTuple", "TupleGetItem", "Depend", "Load", "UpdateState"}
+STRUCTURE = {"Return", "MakeTuple", "TupleGetItem", "Depend", "Load", "UpdateState", "Switch"}
 
 
 @pytest.fixture(scope="module", params=["float32", "float16"])
@@ -35,7 +35,7 @@ def compiled(request, tiny_checkpoint, tmp_path_factory):
     command = [sys.executable, "-m", "tests.ascend_graphs", str(tiny_checkpoint)]
     subprocess.run([*command, request.param, folder / "out.npz"], env=environment, check=True)
     graphs = [path.read_text() for path in folder.glob("*_validate_*.ir")]
-    assert len(graphs) == 5  # text, UNet, VAE twice, step
+    assert len(graphs) == 7  # text twice, UNet, VAE twice, step, loop
     names = {
         name
         for graph in graphs

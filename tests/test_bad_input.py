@@ -117,6 +117,47 @@ GENERATE = {
         },
         "the stacked table is for 3 images, but 1 are asked",
     ),
+    "one graph with a progress bar": (
+        {"one_graph": True, "progress": True},
+        "one_graph cannot be watched: leave out progress and callback",
+    ),
+    "one graph with a callback": (
+        {"one_graph": True, "callback": print},
+        "one_graph cannot be watched",
+    ),
+    "a scheduler too many": (
+        {"prompt": ["a", "b"], "scheduler": ["ddim", "euler", "lms"]},
+        "3 entries of scheduler for 2 images",
+    ),
+    "no schedulers": ({"scheduler": []}, "0 entries of scheduler for 1 images"),
+    "an unknown scheduler in a list": (
+        {"prompt": ["a", "b"], "scheduler": ["ddim", "foo"]},
+        "unknown scheduler 'foo'",
+    ),
+    "a number in a list of schedulers": (
+        {"prompt": ["a", "b"], "scheduler": ["ddim", 3]},
+        "scheduler must be a name, a Scheduler, a Table or None, not int",
+    ),
+    "a stack in a list": (
+        {
+            "prompt": ["a", "b"],
+            "scheduler": [
+                "ddim",
+                schedulers.stack(
+                    [schedulers.table(schedulers.from_config({"_class_name": "ddim"}), 5)] * 2
+                ),
+            ],
+        },
+        "a stacked table cannot be one of several",
+    ),
+    "a guidance too few": (
+        {"prompt": ["a", "b", "c"], "guidance": [1.0, 2.0]},
+        "2 entries of guidance for 3 images",
+    ),
+    "guidance with a NaN": (
+        {"prompt": ["a", "b"], "guidance": [1.0, float("nan")]},
+        "guidance must be a finite number, not nan",
+    ),
     "guidance is a string": ({"guidance": "7"}, "guidance must be a number, not '7'"),
     "guidance is NaN": ({"guidance": float("nan")}, "guidance must be a finite number"),
     "seed is a string": ({"seed": "x"}, "seed must be a whole number, not 'x'"),

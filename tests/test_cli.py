@@ -9,8 +9,10 @@ import pytest
 from PIL import Image
 
 import mdx
-from mdx import cli, hub, images
+from mdx import cli, hub, images, schedulers
+from mdx.schedulers.config import SAMPLERS
 from tests import tiny
+from tests.schedulers import members
 
 
 @pytest.fixture
@@ -181,10 +183,116 @@ def test_a_failed_write_keeps_the_old_picture(here, calls, monkeypatch):
     assert (here / "mdx.png").read_bytes() == before
 
 
+def listed(capsys, *arguments):
+    """The lines that a sub-command prints."""
+    assert cli.main([*arguments]) == 0
+    return capsys.readouterr().out.splitlines()
+
+
+def test_samplers_are_listed_with_what_the_tests_claim_of_them(here, capsys):
+    """Each by its defaults; every figure is that of the list that the properties are tested on."""
+    lines = listed(capsys, "samplers")
+    assert lines[0].split() == ["name", "class", "order", "calls", "slots", "noise"]
+    found = {line.split()[0]: line.split()[1:] for line in lines[1 : lines.index("")]}
+    base = schedulers.from_config(members.SD)
+    assert [kind for kind, *_ in found.values()] == [s.names[0] for s in SAMPLERS]
+    assert {kind for kind, *_ in found.values()} == set(schedulers.compatibles(base))
+    plain = {}
+    for member in members.MEMBERS:
+        if member.options in ({}, members.PLAIN):
+            plain[member.name] = member
+    assert plain.keys() == found.keys()
+    for name, member in plain.items():
+        order = "-" if member.stochastic else member.order_crowded or member.order_log_snr
+        noise = "yes" if member.stochastic else "no"
+        facts = [str(order), str(10 + member.extra_calls), str(member.slots), noise]
+        assert found[name][1:] == facts, name
+
+
+@pytest.mark.parametrize("name", [sampler.names[1] for sampler in SAMPLERS])
+def test_a_table_is_printed_whole(here, capsys, name):
+    """All its coefficients, to the digits shown, within 100 columns."""
+    lines = listed(capsys, "table", name, "--steps", "7")
+    table = schedulers.table(schedulers.from_config(tiny.SCHEDULER, name), 7)
+    assert max(map(len, lines)) <= 100
+    head = lines[2].split()[4:]
+    every = ["x", *(f"s{k}" for k in range(1, table.slots)), "out", "x0", "noise"]
+    found = np.zeros_like(table.mix)
+    row = -1
+    for line in lines[3 : lines.index("", 3) - 1]:
+        left, _, right = line.partition(" =")
+        if len(left.split()) > 1:
+            row += 1
+            numbers = [float(n) for n in left.split()[:4]]
+            expected = [row, table.t[row], table.alpha[row], table.sigma[row]]
+            np.testing.assert_allclose(numbers, expected, atol=0.00501)
+        for column, value in zip(head, right.split(), strict=True):
+            slot = every.index(left.split()[-1])
+            found[row, slot, every.index(column)] = 0 if value == "." else float(value)
+    np.testing.assert_allclose(found, table.mix, atol=5.1e-5, rtol=1e-3)
+
+
+def test_a_table_is_drawn(here, capsys):
+    lines = listed(capsys, "table", "lms", "--plot", "lms.png")
+    assert lines[0].startswith("LMSDiscreteScheduler: 10 model calls, 4 slots, deterministic")
+    assert pixels("lms.png").std() > 0
+    assert [file.name for file in here.iterdir()] == ["lms.png"]
+
+
+def test_a_table_of_another_checkpoint(here, capsys, checkpoint):
+    """Its own levels, the clipping that its config asks for included."""
+    file = checkpoint / "scheduler" / "scheduler_config.json"
+    tiny.change_json(file, clip_sample=True, clip_sample_range=2.5, steps_offset=0)
+    lines = listed(capsys, "table", "ddim", "--steps", "2", "--model", str(checkpoint))
+    assert lines[3].split()[:2] == ["0", "500.00"]
+    assert lines[-1] == "x0 is clipped to 2.5."
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["table"], "the following arguments are required: NAME (mdx table --help"),
+        (["table", "nonsense"], "unknown scheduler 'nonsense'; known are"),
+        (["table", "ddim", "--steps", "0"], "steps must be a whole number from 1 to 1000, not 0"),
+        (["table", "ddim", "--steps", "x"], "invalid int value: 'x' (mdx table --help"),
+        (["table", "ddim", "--plot", "x.jpg"], "--plot must name a .png file, not 'x.jpg'"),
+        (["table", "ddim", "--plot", "no/x.png"], "folder no does not exist"),
+        (["table", "ddim", "--model", "./none"], "'./none' is neither a folder nor a Hub id"),
+        (["samplers", "all"], "unrecognized arguments: all (mdx samplers --help"),
+    ],
+)
+def test_errors_of_sub_commands_are_one_line(here, capsys, arguments, words):
+    with pytest.raises(SystemExit) as leaving:
+        cli.main(arguments)
+    assert leaving.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("mdx: error: ")
+    assert words in err
+    assert err.count("\n") == 1
+    assert list(here.iterdir()) == []
+
+
+def test_plots_without_matplotlib(here, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(SystemExit):
+        cli.main(["table", "ddim", "--plot", "x.png"])
+    assert "--plot wants matplotlib: pip install 'mdx[plots]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("word", cli.COMMANDS)
+def test_a_command_s_name_may_be_a_prompt(here, calls, word):
+    cli.main(["--", word])
+    cli.main(["--seed", "1", "--", word])
+    cli.main([f"{word} and chairs"])
+    assert [call["prompt"] for call in calls] == [word, word, f"{word} and chairs"]
+
+
 def test_help_and_bad_arguments_do_not_wait_for_mindspore():
     code = "import sys\nfrom mdx import cli\ntry: cli.main({})\nexcept SystemExit: pass\n"
     code += "assert not {{'mindspore', 'tokenizers', 'huggingface_hub'}} & sys.modules.keys()"
-    for arguments in (["--help"], ["a", "--size", "big"], ["a", "-o", "no/where.png"]):
+    good = (["--help"], ["samplers"], ["table", "--help"], ["table", "pndm"])
+    for arguments in (*good, ["a", "--size", "big"], ["a", "-o", "no/where.png"]):
         subprocess.run([sys.executable, "-c", code.format(arguments)], check=True)
 
 

@@ -9,7 +9,7 @@ import pytest
 from mindspore import Tensor
 
 import mdx
-from mdx import schedulers
+from mdx import sampling, schedulers
 from tests.compiles import counted
 
 # Of the largest value: another batch size makes GEMM sum float32 in another order.
@@ -190,6 +190,84 @@ def test_a_batch_of_samplers(model):
     for i, table in enumerate(tables):
         solo = latents(model, "a", seed=i, scheduler=table, steps=None)
         assert apart(batch[i], solo[0]) < TOLERANCE
+
+
+def generators(count):
+    return [np.random.Generator(np.random.PCG64(seed)) for seed in range(count)]
+
+
+def test_a_batch_of_every_sampler_with_guidance_and_seed_each(model):
+    """All samplers of the checkpoint at once: each image is its solo run, of unequal length.
+
+    The noise that an image drew is bitwise that of its solo run: its generator stands where it
+    stood there, which also says that samplers without noise draw none.
+    """
+    names = schedulers.compatibles(model.scheduler)
+    count = len(names)
+    scales = [(7.5, 1.0, 0.5, 3.0)[i % 4] for i in range(count)]
+    tables = [schedulers.table(schedulers.from_config(model.scheduler, n), 4) for n in names]
+    assert len({table.rows for table in tables}) > 1
+    assert len({table.stochastic for table in tables}) == 2
+    together, alone = generators(count), generators(count)
+    batch = latents(
+        model,
+        "a",
+        scheduler=names,
+        guidance=scales,
+        seed=together,
+        images_per_prompt=count,
+        steps=4,
+    )
+    for i, name in enumerate(names):
+        solo = latents(model, "a", scheduler=name, guidance=scales[i], seed=[alone[i]], steps=4)
+        assert apart(batch[i], solo[0]) < TOLERANCE, name
+        assert together[i].bit_generator.state == alone[i].bit_generator.state, name
+
+
+def test_names_schedulers_and_tables_in_one_list(model):
+    """Only those without rows of their own take the number of steps."""
+    scheduler = schedulers.from_config(model.scheduler, "euler")
+    chosen = ["ddim", scheduler, schedulers.table(scheduler, 2)]
+    batch = latents(model, "a", scheduler=chosen, steps=4, images_per_prompt=3)
+    for i, one in enumerate(chosen):
+        solo = latents(model, "a", scheduler=one, seed=i, steps=None if i == 2 else 4)
+        assert apart(batch[i], solo[0]) < TOLERANCE
+
+
+def test_one_for_all_is_a_list_of_equals(model):
+    """Bitwise: the graph is the same, and so are its inputs."""
+    options = {"prompt": ["a", "b"], "seed": [3, 4]}
+    one = latents(model, scheduler="ddim", guidance=3.0, **options)
+    each = latents(model, scheduler=["ddim"] * 2, guidance=[3.0, 3.0], **options)
+    assert np.array_equal(one, each)
+
+
+def test_one_graph_is_the_loop_bit_for_bit(model):
+    """Every sampler, with one compile for all of them and for any number of steps."""
+    names = schedulers.compatibles(model.scheduler)
+    expected = [latents(model, scheduler=name, steps=5) for name in names]
+    short = latents(model, steps=2)
+    with counted() as compiles:
+        found = [latents(model, scheduler=name, steps=5, one_graph=True) for name in names]
+        assert np.array_equal(latents(model, steps=2, one_graph=True), short)
+    for name, got, loop in zip(names, found, expected, strict=True):
+        assert np.array_equal(got, loop), name
+    assert compiles.count == 1
+
+
+def test_one_graph_of_a_mixed_batch(model):
+    """A sampler, guidance and seed each; without guidance, and beyond the rows of one graph."""
+    names = ["ddim", "euler_a", "heun"]
+    options = {"images_per_prompt": 3, "scheduler": names, "guidance": [1.0, 7.5, 2.0]}
+    batch = latents(model, one_graph=True, **options)
+    assert np.array_equal(batch, latents(model, **options))
+    plain = {"guidance": 1, "scheduler": "ddpm", "steps": sampling.ROWS + 1}
+    assert np.array_equal(latents(model, one_graph=True, **plain), latents(model, **plain))
+
+
+def test_one_graph_shows_nothing(model, capsys):
+    mdx.generate(model, "a", one_graph=True, steps=2, seed=0)
+    assert capsys.readouterr().err == ""
 
 
 def test_two_threads_get_what_each_gets_alone(model):

@@ -1,7 +1,7 @@
 """Diffusion samplers as data: a table of coefficients, and one pure step that runs any of them."""
 
 from .config import Scheduler, compatibles, from_config, table
-from .files import load, save
+from .files import load, load_state, save, save_state
 from .levels import Level, Levels
 from .step import Info, State, add_noise, begin, init, step
 from .tables import Table, check, concat, pad, stack, take, trace
@@ -21,8 +21,10 @@ __all__ = [
     "from_config",
     "init",
     "load",
+    "load_state",
     "pad",
     "save",
+    "save_state",
     "stack",
     "step",
     "table",

@@ -68,6 +68,8 @@ def step(
     `noise` is needed where `table.needs_noise(i)`, and ignored elsewhere. ValueError if it is
     missing, if shapes do not fit or if no row is left.
     """
+    from mindspore import Tensor
+
     from mdx.kernels import ONE_AT_A_TIME
 
     from .device import advance
@@ -87,7 +89,8 @@ def step(
     else:
         fresh = device("noise", noise, shape[1:])
     with ONE_AT_A_TIME:
-        slots, x0 = advance(state.slots, out, fresh, *factors(table, i, shape[1]))
+        row = (Tensor(array) for array in factors(table, i, shape[1]))
+        slots, x0 = advance(state.slots, out, fresh, *row)
     return State(slots, i + 1), Info(x0)
 
 
@@ -137,13 +140,11 @@ def device(name: str, values: Any, shape: tuple[int, ...]) -> Tensor:
     return Tensor(np.ascontiguousarray(values, np.float32))
 
 
-def factors(table: Table, i: int, batch: int) -> Iterator[Tensor]:
-    """One row's denoise, mix and clip as float32 tensors, columns first and ready to broadcast."""
-    from mindspore import Tensor
-
+def factors(table: Table, i: int, batch: int) -> Iterator[Host]:
+    """One row's denoise, mix and clip as float32 arrays, columns first and ready to broadcast."""
     for array in (table.denoise[i], table.mix[i], table.clip[i]):
         lead = array if table.width is not None else np.broadcast_to(array, (batch, *array.shape))
-        yield Tensor(np.ascontiguousarray(lead.T[..., None, None, None], np.float32))
+        yield np.ascontiguousarray(lead.T[..., None, None, None], np.float32)
 
 
 def per_image(factor: NDArray[np.float64]) -> Host:

@@ -49,9 +49,21 @@ class Table(NamedTuple):
         """B, the batch a stacked table is for; None for one sampler and any batch."""
         return self.mix.shape[1] if self.mix.ndim == 4 else None
 
+    @property
+    def stochastic(self) -> bool:
+        """Whether any row adds fresh noise."""
+        return bool(np.any(self.mix[..., -1]))
+
     def needs_noise(self, row: int) -> bool:
         """Whether this row adds fresh noise to any slot (for a stacked table: of any sampler)."""
-        return bool(np.any(self.mix[row, ..., -1]))
+        return bool(np.any(self.draws(row)))
+
+    def draws(self, row: int) -> NDArray[np.bool_]:
+        """Whether this row adds fresh noise, (); for a stacked table which images' it does, (B,).
+
+        The others must not consume their generators, or an image would depend on its batch.
+        """
+        return np.any(self.mix[row, ..., -1], axis=-1)
 
 
 class Values(NamedTuple):

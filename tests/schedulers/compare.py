@@ -3,8 +3,8 @@
 import numpy as np
 
 from mdx import schedulers
+from mdx.schedulers import testbed
 from mdx.schedulers.runs import RAMPS, training
-from tests.schedulers import hostrun
 from tests.schedulers.cases import DDIM, DDPM, DPM2, DPM2_A, LMS, SIGMA_SPACE, Case
 
 
@@ -27,7 +27,7 @@ def table(case: Case):
 
 def error(case: Case, expected: np.ndarray) -> float:
     """The largest difference of a coefficient, relative to the largest coefficient."""
-    got = hostrun.response(table(case))
+    got = testbed.response(table(case))
     assert got.shape == expected.shape
     return float(np.abs(got - expected).max() / np.abs(expected).max())
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from mdx import schedulers
+from mdx.schedulers import testbed
 from mdx.schedulers.runs import training
-from tests.schedulers import hostrun
 from tests.schedulers.members import MEMBERS, SD
 
 
@@ -17,7 +17,7 @@ def ends_true(table, tolerance=1e-9):
     """With a perfect denoiser the run ends at alpha x0 + sigma eps."""
     x0, eps = np.random.default_rng(0).normal(size=(2, 8))
     begin = table.alpha[0] * x0 + table.sigma[0] * eps
-    end = hostrun.run(table, begin, lambda i, x: eps)[-1]
+    end = testbed.run(table, lambda i, x: eps, begin)[-1]
     return np.abs(end - (table.alpha[-1] * x0 + table.sigma[-1] * eps)).max() < tolerance
 
 
@@ -115,10 +115,10 @@ def test_pndm_combines_noises_whatever_the_model_says():
     ends = []
     for prediction in ("epsilon", "v_prediction"):
         t = schedulers.table(schedulers.from_config(SD, prediction_type=prediction), 10)
-        model = lambda i, x, t=t, p=prediction: hostrun.spoken(  # noqa: E731
+        model = lambda i, x, t=t, p=prediction: testbed.spoken(  # noqa: E731
             p, t, i, x, np.tanh(x)
         )
-        ends.append(hostrun.run(t, x0 * t.alpha[0] + eps * t.sigma[0], model)[-1])
+        ends.append(testbed.run(t, model, x0 * t.alpha[0] + eps * t.sigma[0])[-1])
     np.testing.assert_allclose(ends[1], ends[0], atol=1e-10)
 
 

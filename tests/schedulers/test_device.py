@@ -10,37 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mdx import schedulers
+from mdx.schedulers import testbed
 from tests.compiles import counted
-from tests.schedulers import hostrun
+from tests.schedulers.devicerun import SHAPE, SLOTS, fresh_noise, model, pictures, run
 from tests.schedulers.members import IDS, MEMBERS
 
-SHAPE = (3, 4, 4, 5)
-SLOTS = max(member.slots for member in MEMBERS)
 every_member = pytest.mark.parametrize("member", MEMBERS, ids=IDS)
-
-
-def pictures(seed=0, shape=SHAPE):
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
-
-
-def model(i, x):
-    """Nonlinear, and different for each image and step."""
-    return np.tanh(x * np.float32(0.3 + 0.01 * i)) + x[:, ::-1] * np.float32(0.1)
-
-
-def run(table, noise, fresh=None, dtype=np.float32, rows=None, state=None):
-    """Device run; the final state and the last x0."""
-    state = schedulers.init(table, noise) if state is None else state
-    info = None
-    for i in range(state.index, table.rows if rows is None else rows):
-        out = model(i, state.slots.asnumpy()[0]).astype(dtype)
-        given_noise = fresh[i] if table.needs_noise(i) else None
-        state, info = schedulers.step(table, state, out, given_noise)
-    return state, info
-
-
-def fresh_noise(table):
-    return np.random.default_rng(1).normal(size=(table.rows, *SHAPE)).astype(np.float32)
 
 
 @every_member
@@ -53,7 +28,7 @@ def test_device_is_host(member):
     t = schedulers.pad(schedulers.table(member.scheduler(**clip), 6), SLOTS)
     noise, fresh = pictures(), fresh_noise(t)
     state, info = run(t, noise, fresh)
-    path = hostrun.run(t, noise * t.init_noise_scale, model, fresh)
+    path = testbed.run(t, model, noise * t.init_noise_scale, fresh)
     rounding = 3e-6 * max(np.abs(sample).max() for sample in path)
     atol = max(2e-5, rounding)
     np.testing.assert_allclose(state.slots.asnumpy()[0], path[-1], atol=atol)
@@ -147,6 +122,8 @@ def test_a_batch_of_all_samplers():
     noise, fresh = pictures(0, shape), np.random.default_rng(1).normal(size=(t.rows, *shape))
     state, info = run(t, noise, fresh)
     for b, own in enumerate(tables):
+        draws = [own.needs_noise(i) for i in range(own.rows)] + [False] * (t.rows - own.rows)
+        assert [bool(t.draws(i)[b]) for i in range(t.rows)] == draws
         own = schedulers.pad(own, SLOTS)
         last, solo_info = run(own, noise[b : b + 1], fresh[:, b : b + 1])
         np.testing.assert_allclose(
@@ -154,15 +131,6 @@ def test_a_batch_of_all_samplers():
         )
         if own.rows == t.rows:
             np.testing.assert_allclose(info.x0.asnumpy()[b], solo_info.x0.asnumpy()[0], atol=2e-6)
-
-
-def test_resume_is_bitwise():
-    t = schedulers.table(MEMBERS[3].scheduler(), 6)
-    whole, _ = run(t, pictures())
-    half, _ = run(t, pictures(), rows=3)
-    stored = schedulers.State(type(half.slots)(half.slots.asnumpy().copy()), half.index)
-    resumed, _ = run(t, None, state=stored)
-    assert resumed.slots.asnumpy().tobytes() == whole.slots.asnumpy().tobytes()
 
 
 def test_threads_share_the_step():

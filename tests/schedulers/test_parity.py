@@ -105,7 +105,8 @@ def test_clipping():
     """With clipping a run is no linear map: random pictures take the place of basis vectors."""
     import torch
 
-    from tests.schedulers import hostrun, reference
+    from mdx.schedulers import testbed
+    from tests.schedulers import reference
 
     case = Case(DDIM, {**BETAS, "clip_sample": True, "clip_sample_range": 0.8}, 10)
     s = reference.scheduler(case, compare.kept(case))
@@ -115,5 +116,5 @@ def test_clipping():
     x = torch.tensor(first)
     for out, t in zip(outs, s.timesteps, strict=True):
         x = s.step(torch.tensor(out), t, x).prev_sample
-    ours = hostrun.run(compare.table(case), first, lambda i, _: outs[i])[-1]
+    ours = testbed.run(compare.table(case), lambda i, _: outs[i], first)[-1]
     np.testing.assert_allclose(ours, x.numpy(), atol=1e-9)

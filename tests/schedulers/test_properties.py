@@ -1,7 +1,6 @@
 """Every member of the list, every property that can be stated without a device."""
 
 from functools import partial
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,21 +9,15 @@ from hypothesis import strategies as st
 
 from mdx import schedulers
 from mdx.schedulers import levels as lv
-from mdx.schedulers import tables
+from mdx.schedulers import tables, testbed
 from mdx.schedulers.ddim import move
 from mdx.schedulers.pndm import pndm
 from mdx.schedulers.runs import RAMPS
 from mdx.schedulers.tables import PREDICTIONS, Values, denoiser, trace
-from tests.schedulers import hostrun
 from tests.schedulers.members import IDS, MEMBERS, SD
 
 RNG = partial(np.random.default_rng, 7)
 every_member = pytest.mark.parametrize("member", MEMBERS, ids=IDS)
-
-
-def crowded(high, low, count):
-    """Noise ratios whose log-steps grow from the start like 1, 3, 5, ..."""
-    return high * (low / high) ** (np.linspace(0, 1, count) ** 2)
 
 
 def ramp(steps, high=10.0, low=0.05):
@@ -47,7 +40,7 @@ def test_facts(member):
     t = schedulers.table(member.scheduler(), 10)
     assert t.slots == member.slots
     assert t.rows == 10 + member.extra_calls
-    assert any(t.needs_noise(i) for i in range(t.rows)) == member.stochastic
+    assert any(t.needs_noise(i) for i in range(t.rows)) == t.stochastic == member.stochastic
     reads = np.any(t.mix[:, 0, 1 : t.slots] != 0)
     assert reads == (member.stages or not member.one_step)
 
@@ -76,7 +69,7 @@ def test_rows_are_the_equations(member, prediction, monkeypatch):
         v = Values(tuple(slots), slots[0], out, x0, eps, noise)
         expected = np.stack(call.update(v))
         np.testing.assert_allclose(
-            hostrun.row(t, i, slots, out, noise), expected, rtol=1e-11, atol=1e-11
+            testbed.row(t, i, slots, out, noise), expected, rtol=1e-11, atol=1e-11
         )
         np.testing.assert_allclose(
             call.now.alpha * x0 + call.now.sigma * eps, slots[0], rtol=1e-10, atol=1e-10
@@ -94,8 +87,8 @@ def assert_line(t, prediction, keeps_variance=True):
     """
     basis = np.eye(2 + t.rows)
     begin = t.alpha[0] * basis[0] + t.sigma[0] * basis[1]
-    path = hostrun.run(
-        t, begin, lambda i, x: hostrun.spoken(prediction, t, i, x, basis[0]), basis[2:]
+    path = testbed.run(
+        t, lambda i, x: testbed.spoken(prediction, t, i, x, basis[0]), begin, basis[2:]
     )
     np.testing.assert_allclose(path[:, 0], t.alpha, atol=1e-8)
     if keeps_variance:
@@ -135,77 +128,22 @@ def test_the_large_variance_of_ddpm_is_exact_for_unit_normal_data():
     s = schedulers.from_config(SD, "ddpm", variance_type="fixed_large")
     t = schedulers.table(s, 20)
     basis = np.eye(1 + t.rows)
-    model = lambda i, x: hostrun.spoken("epsilon", t, i, x, t.alpha[i] * x)  # noqa: E731
-    path = hostrun.run(t, basis[0], model, basis[1:])
+    model = lambda i, x: testbed.spoken("epsilon", t, i, x, t.alpha[i] * x)  # noqa: E731
+    path = testbed.run(t, model, basis[0], basis[1:])
     np.testing.assert_allclose(np.linalg.norm(path[:-1], axis=1), 1, atol=1e-10)
 
 
 # 3. Order of convergence
 
 
-def gaussian(alpha, sigma, x, mean=0.3, std=0.7):
-    """E[x0 | x] for normal data."""
-    return mean + alpha * std**2 / (alpha**2 * std**2 + sigma**2) * (x - alpha * mean)
-
-
-def mixture(alpha, sigma, x, means=(-1.0, 0.4, 1.2), stds=(0.3, 0.5, 0.4)):
-    """E[x0 | x] for an even mixture of three normals."""
-    x = np.asarray(x)[..., None]
-    means, stds = np.array(means), np.array(stds)
-    var = (alpha * stds) ** 2 + sigma**2
-    log_weight = -((x - alpha * means) ** 2) / (2 * var) - np.log(var) / 2
-    weight = np.exp(log_weight - log_weight.max(-1, keepdims=True))
-    weight /= weight.sum(-1, keepdims=True)
-    return np.sum(weight * (means + alpha * stds**2 / var * (x - alpha * means)), -1)
-
-
-def exact(belief, x, high, low, steps=4000):
-    """The probability flow from sigma / alpha = high to low by RK4 in its logarithm.
-
-    y = x / alpha obeys dy / dr = (y - E[x0]) / r with r = sigma / alpha.
-    """
-
-    def slope(log_r, y):
-        r = np.exp(log_r)
-        return y - belief(1 / np.hypot(1, r), r / np.hypot(1, r), y / np.hypot(1, r))
-
-    grid = np.linspace(np.log(high), np.log(low), steps + 1)
-    y = x * np.hypot(1, high)
-    for a, b in pairwise(grid):
-        h = b - a
-        k1 = slope(a, y)
-        k2 = slope(a + h / 2, y + h / 2 * k1)
-        k3 = slope(a + h / 2, y + h / 2 * k2)
-        k4 = slope(b, y + h * k3)
-        y = y + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
-    return y / np.hypot(1, low)
-
-
-POINTS = np.linspace(-2, 2, 9)
-WIDE, NARROW = (10.0, 0.05), (1.0, 0.5)
-EXACT = {
-    (f.__name__, h, lo): exact(f, POINTS, h, lo)
-    for f in (gaussian, mixture)
-    for h, lo in (WIDE, NARROW)
-}
-
-
-def slope_of_error(member, belief, spacing, high, low, counts):
-    """Minus the regressed slope of log error over log steps."""
-    errors = []
-    for steps in counts:
-        t = schedulers.table(free(member), sigmas=spacing(high, low, steps + 1))
-        model = lambda i, x, t=t: hostrun.spoken(  # noqa: E731
-            "epsilon", t, i, x, belief(t.alpha[i], t.sigma[i], x)
-        )
-        end = hostrun.run(t, POINTS, model)[-1]
-        errors.append(np.linalg.norm(end - EXACT[belief.__name__, high, low]))
-    return -np.polyfit(np.log(counts), np.log(errors), 1)[0]
+POINTS = np.linspace(-2, 2, 9)[:, None]
+WIDE, NARROW = {"high": 10.0, "low": 0.05}, {"high": 1.0, "low": 0.5}
+DATA = {"normal": testbed.NORMAL, "mixture": testbed.MIXTURE}
 
 
 @every_member
-@pytest.mark.parametrize("belief", [gaussian, mixture])
-def test_order(member, belief):
+@pytest.mark.parametrize("data", DATA)
+def test_order(member, data):
     """The measured order is the claimed one, within 0.2; a random sampler claims none."""
     if member.stochastic:
         t = schedulers.table(member.scheduler(), 10)
@@ -213,16 +151,30 @@ def test_order(member, belief):
         assert member.order_ratio is None
         return
     high_order = member.order_crowded is not None
-    counts = (120, 170, 240, 340)
-    log_snr = slope_of_error(
-        member, belief, lv.exponential, *(NARROW if high_order else WIDE), counts
+    measured = partial(
+        testbed.order,
+        lambda sigmas: schedulers.table(free(member), sigmas=sigmas),
+        DATA[data],
+        counts=(120, 170, 240, 340),
     )
+    log_snr = measured(lv.exponential, **(NARROW if high_order else WIDE))
     assert abs(log_snr - member.order_log_snr) < 0.2, log_snr
-    even = slope_of_error(member, belief, np.linspace, *NARROW, counts)
+    even = measured(np.linspace, **NARROW)
     assert abs(even - member.order_ratio) < 0.2, even
     if high_order:
-        full = slope_of_error(member, belief, crowded, *WIDE, (80, 113, 160, 226))
+        full = measured(testbed.crowded, **WIDE, counts=(80, 113, 160, 226))
         assert abs(full - member.order_crowded) < 0.2, full
+
+
+@every_member
+def test_order_in_short(member):
+    """What `mdx samplers` shows: the order without the warm-up's limit, rounded."""
+    build = lambda sigmas: schedulers.table(free(member), sigmas=sigmas)  # noqa: E731
+    if member.stochastic:
+        with pytest.raises(ValueError, match="adds noise"):
+            testbed.order(build)
+        return
+    assert round(testbed.order(build)) == (member.order_crowded or member.order_log_snr)
 
 
 # 5. Collapse identities
@@ -246,7 +198,7 @@ def test_first_order_methods_are_one(steps, spacing, prediction, clean):
         )
         for name, options in [("ddim", {}), ("euler", {}), ("dpmpp_2m", {"solver_order": 1})]
     ]
-    a, b, c = (hostrun.response(t._replace(init_noise_scale=np.ones(()))) for t in tables)
+    a, b, c = (testbed.response(t._replace(init_noise_scale=np.ones(()))) for t in tables)
     np.testing.assert_allclose(b, a, atol=1e-10 * np.abs(a).max())
     np.testing.assert_allclose(c, a, atol=1e-10 * np.abs(a).max())
 
@@ -266,7 +218,7 @@ def test_ancestral_noise_is_one(steps):
 
 def unit_response(t):
     """The final sample as a combination of (first sample, outputs, noises)."""
-    return hostrun.response(t._replace(init_noise_scale=np.ones(())))
+    return testbed.response(t._replace(init_noise_scale=np.ones(())))
 
 
 @pytest.mark.parametrize("solver", ["midpoint", "heun"])
@@ -276,8 +228,8 @@ def test_first_row_of_2m_is_ddim(solver):
     first = schedulers.take(schedulers.table(s, sigmas=sigmas), slice(0, 1))
     ddim = schedulers.table(schedulers.from_config(SD, "ddim"), sigmas=sigmas)
     np.testing.assert_allclose(
-        hostrun.response(first._replace(init_noise_scale=np.ones(()))),
-        hostrun.response(schedulers.take(ddim, slice(0, 1))),
+        testbed.response(first._replace(init_noise_scale=np.ones(()))),
+        testbed.response(schedulers.take(ddim, slice(0, 1))),
         atol=1e-12,
     )
 
@@ -359,14 +311,12 @@ def test_churn_begins_above_its_level(name):
 @every_member
 def test_parametrisations_agree(member):
     """One denoiser, told as eps, v or x0, makes one trajectory."""
-    noises = RNG().normal(size=(40, len(POINTS)))
+    noises = RNG().normal(size=(40, *POINTS.shape))
     paths = []
     for prediction in PREDICTIONS:
         t = schedulers.table(member.scheduler(prediction_type=prediction), 15)
-        model = lambda i, x, t=t, p=prediction: hostrun.spoken(  # noqa: E731
-            p, t, i, x, mixture(t.alpha[i], t.sigma[i], x)
-        )
-        paths.append(hostrun.run(t, POINTS, model, noises))
+        model = testbed.perfect(t, testbed.MIXTURE, prediction)
+        paths.append(testbed.run(t, model, POINTS, noises))
     np.testing.assert_allclose(paths[1], paths[0], atol=1e-9)
     np.testing.assert_allclose(paths[2], paths[0], atol=1e-9)
 

@@ -1,0 +1,109 @@
+"""A trajectory is a value: kept in a file, gone on with, forked, handed to another sampler."""
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from mdx import schedulers
+from mdx.schedulers import files
+from tests.schedulers.devicerun import SLOTS, fresh_noise, pictures, run
+from tests.schedulers.members import IDS, MEMBERS, SD
+
+every_member = pytest.mark.parametrize("member", MEMBERS, ids=IDS)
+
+
+def same(a, b):
+    """Bitwise, and at the same row."""
+    return a.index == b.index and a.slots.asnumpy().tobytes() == b.slots.asnumpy().tobytes()
+
+
+@every_member
+def test_resume_is_bitwise(member, tmp_path):
+    """Stopped after any row, written to a file and read again, a run ends as if never stopped."""
+    t = schedulers.pad(schedulers.table(member.scheduler(), 4), SLOTS)
+    fresh = fresh_noise(t)
+    whole, _ = run(t, pictures(), fresh)
+    for row in range(t.rows + 1):
+        stopped, _ = run(t, pictures(), fresh, rows=row)
+        schedulers.save_state(stopped, tmp_path / "state")
+        stored = schedulers.load_state(tmp_path / "state")
+        assert same(stored, stopped)
+        resumed, _ = run(t, None, fresh, state=stored)
+        assert same(resumed, whole)
+    assert [file.name for file in tmp_path.iterdir()] == ["state"]
+
+
+@every_member
+def test_fork(member):
+    """Two runs from one state are two runs; the state they began with is left as it was.
+
+    Equal noise makes them equal; other noise tells them apart if the sampler adds any.
+    """
+    t = schedulers.pad(schedulers.table(member.scheduler(), 4), SLOTS)
+    fresh = fresh_noise(t)
+    middle, _ = run(t, pictures(), fresh, rows=2)
+    before = middle.slots.asnumpy().tobytes()
+    one, _ = run(t, None, fresh, state=middle)
+    two, _ = run(t, None, -fresh, state=middle)
+    again, _ = run(t, None, fresh, state=middle)
+    assert same(one, again)
+    assert same(one, two) == (not any(t.needs_noise(i) for i in range(2, t.rows)))
+    assert middle.slots.asnumpy().tobytes() == before
+
+
+@every_member
+def test_swap_half_way(member):
+    """Any member goes on where PNDM stops, by a joined table or by a run begun from the sample."""
+    late = schedulers.pad(schedulers.table(member.scheduler(), 8, start=4), SLOTS)
+    ratio = late.sigma[0] / late.alpha[0]
+    early = schedulers.table(schedulers.from_config(SD), sigmas=[4 * ratio, 2 * ratio, ratio])
+    chain = schedulers.concat(early, late)
+    np.testing.assert_array_equal(chain.mix[early.rows :], late.mix)
+    fresh = fresh_noise(chain)
+    whole, _ = run(chain, pictures(), fresh)
+    half, _ = run(chain, pictures(), fresh, rows=early.rows)
+    begun = schedulers.begin(late, half.slots[0])._replace(index=early.rows)
+    after, _ = run(chain, None, fresh, state=begun)
+    np.testing.assert_array_equal(after.slots.asnumpy()[0], whole.slots.asnumpy()[0])
+
+
+T = schedulers.table(schedulers.from_config(SD, "ddim"), 3)
+SLOTS_OF = np.zeros((1, 2, 4, 3, 3), np.float32)
+
+
+def written(path, slots=SLOTS_OF, index=0, metadata=files.STATE, **more):
+    save_file({"slots": slots, "index": np.asarray(index), **more}, path, metadata)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: path.write_bytes(b"no"), "no safetensors file"),
+        (lambda path: schedulers.save(T, path), "no state of mdx: .*schedulers.table"),
+        (lambda path: written(path, metadata=None), "no state of mdx: no metadata"),
+        (lambda path: written(path, metadata={**files.STATE, "version": "2"}), "'version': '2'"),
+        (lambda path: written(path, more=SLOTS_OF), "no state of mdx"),
+        (lambda path: written(path, slots=SLOTS_OF[0]), "the wrong type or shape"),
+        (lambda path: written(path, slots=SLOTS_OF.astype(float)), "the wrong type or shape"),
+        (lambda path: written(path, index=-1), "the wrong type or shape"),
+        (lambda path: written(path, index=[1]), "the wrong type or shape"),
+        (lambda path: written(path, index=1.0), "the wrong type or shape"),
+    ],
+)
+def test_a_file_that_is_no_state(tmp_path, make, words):
+    make(tmp_path / "x")
+    with pytest.raises(ValueError, match=words):
+        schedulers.load_state(tmp_path / "x")
+
+
+def test_files_that_are_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no state at"):
+        schedulers.load_state(tmp_path / "x")
+    with pytest.raises(OSError, match="cannot write"):
+        schedulers.save_state(schedulers.init(T, pictures()), tmp_path / "missing" / "x")
+
+
+def test_a_state_is_no_table(tmp_path):
+    schedulers.save_state(schedulers.init(T, pictures()), tmp_path / "x")
+    with pytest.raises(ValueError, match=r"no table of mdx: .*schedulers\.state"):
+        schedulers.load(tmp_path / "x")
