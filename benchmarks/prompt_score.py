@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 import mdx
+from mdx import shapes
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
-import shapes
+from shapes import prompts
 
 
 def main() -> None:
@@ -22,18 +23,18 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--guidance", type=float, default=7.5)
     given = parser.parse_args()
-    every = shapes.prompts()
+    every = prompts()
     order = np.random.default_rng(0).permutation(len(every))[: given.pictures]
     chosen = [every[i] for i in order]
     pictures = mdx.generate(
         mdx.load(),
-        [prompt for prompt, _ in chosen],
+        chosen,
         scheduler="dpmpp_2m",
         steps=given.steps,
         guidance=given.guidance,
         seed=0,
     )
-    for name, share in shapes.score(pictures, [scene for _, scene in chosen]).items():
+    for name, share in shapes.score(pictures, chosen).items():
         print(f"{name:10} {share:.0%} right")
 
 

@@ -1,7 +1,7 @@
-"""Pictures of one coloured shape on a coloured background, their captions, and a reader of them.
+"""Pictures of one coloured shape on a coloured background and their captions, to train on.
 
 Everything is numpy and pure: a scene says what is in a picture, `draw` turns it into pixels,
-`caption` into words, and `read` gets the scene's names back from pixels alone.
+`caption` into words. mdx.shapes reads such pictures, and draws richer ones.
 """
 
 from typing import NamedTuple
@@ -17,9 +17,7 @@ __all__ = [
     "caption",
     "draw",
     "prompts",
-    "read",
     "scene",
-    "score",
 ]
 
 SIZE = 64  # pixels along a side
@@ -79,17 +77,16 @@ def caption(scene: Scene, wording: int = 0) -> str:
     )
 
 
-def prompts(wording: int = 0) -> tuple[tuple[str, Scene], ...]:
-    """Every combination of names, in one of WORDINGS, with its scene in the middle."""
+def prompts(wording: int = 0) -> tuple[str, ...]:
+    """The captions of every combination of names, in one of WORDINGS."""
     middle = SIZE / 2
-    scenes = tuple(
-        Scene(shape, colour, background, middle, middle, 15.0)
+    return tuple(
+        caption(Scene(shape, colour, background, middle, middle, 15.0), wording)
         for shape in SHAPES
         for colour in COLOURS
         for background in COLOURS
         if background != colour
     )
-    return tuple((caption(one, wording), one) for one in scenes)
 
 
 def draw(scene: Scene) -> np.ndarray:
@@ -100,60 +97,8 @@ def draw(scene: Scene) -> np.ndarray:
     return np.round(cover * colour + (1.0 - cover) * background).astype(np.uint8)
 
 
-def read(picture: np.ndarray) -> tuple[str, str, str]:
-    """The names (shape, colour, background) that fit a picture, uint8 (SIZE, SIZE, 3), best.
-
-    The background's colour is the border's, the shape's that of most pixels that differ from it;
-    the shape is the one whose outline, put at the same centre with the same area, overlaps the
-    picture's most (intersection over union).
-    """
-    pixels = np.asarray(picture, np.float64)
-    names = list(COLOURS)
-    palette = np.array([COLOURS[name] for name in names], np.float64)
-    nearest = np.square(pixels[..., None, :] - palette).sum(-1).argmin(-1)
-    border = np.concatenate([nearest[:3].ravel(), nearest[-3:].ravel(),
-                             nearest[:, :3].ravel(), nearest[:, -3:].ravel()])  # fmt: skip
-    background = int(np.bincount(border, minlength=len(names)).argmax())
-    inside = nearest[nearest != background]
-    if inside.size < 30:  # nothing is drawn: no shape has so few pixels
-        return "nothing", names[background], names[background]
-    counts = np.bincount(inside, minlength=len(names))
-    colour = int(counts.argmax())
-    # How far each pixel is from the background towards the shape's colour.
-    way = palette[colour] - palette[background]
-    share = (pixels - palette[background]) @ way / (way @ way)
-    mask = share > 0.5
-    if mask.sum() < 30:
-        return "nothing", names[colour], names[background]
-    y, x = (axis.mean() + 0.5 for axis in np.nonzero(mask))
-    radius = np.sqrt(mask.sum() / np.pi)
-    overlaps = [_overlap(mask, shape, x, y, radius) for shape in SHAPES]
-    return SHAPES[int(np.argmax(overlaps))], names[colour], names[background]
-
-
-def score(pictures, scenes) -> dict[str, float]:
-    """The share of pictures that show their scene's shape, colour, background, and all three."""
-    found = [read(np.asarray(picture)) for picture in pictures]
-    wanted = [(one.shape, one.colour, one.background) for one in scenes]
-    right = np.array([[a == b for a, b in zip(f, w, strict=True)]
-                      for f, w in zip(found, wanted, strict=True)])  # fmt: skip
-    shares = right.mean(0)
-    return {
-        "shape": float(shares[0]),
-        "colour": float(shares[1]),
-        "background": float(shares[2]),
-        "all": float(right.all(1).mean()),
-    }
-
-
 def _article(word):
     return "an" if word[0] in "aeiou" else "a"
-
-
-def _overlap(mask, shape, x, y, radius):
-    """Intersection over union of a mask and a shape of the same centre and area."""
-    other = _cover(shape, x, y, radius, 2) > 0.5
-    return (mask & other).sum() / max(1, (mask | other).sum())
 
 
 def _cover(shape, x, y, radius, samples=SAMPLES):

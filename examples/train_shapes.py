@@ -383,7 +383,7 @@ def run(settings: Settings, out: Path, folder: Path) -> None:
     pictures, scenes = unet_data(settings, folder)
     mean, deviation = latents_of(settings, vae_params, pictures)
     scaling = round(float(1.0 / mean.std()), 5)
-    every = [text for one in range(len(shapes.WORDINGS)) for text, _ in shapes.prompts(one)]
+    every = [text for one in range(len(shapes.WORDINGS)) for text in shapes.prompts(one)]
     tokenizer.train(every, folder / "tokenizer", settings.vocabulary)
     words = tokenizer.load(folder / "tokenizer")
     latents = mean * scaling, deviation * scaling

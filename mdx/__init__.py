@@ -9,12 +9,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mdx import nets, schedulers
+    from mdx import nets, schedulers, shapes
     from mdx.images import grid
     from mdx.model import Model, Net, load, load_vae
     from mdx.sampling import generate
 
-__all__ = ["Model", "Net", "generate", "grid", "load", "load_vae", "nets", "schedulers"]
+__all__ = ["Model", "Net", "generate", "grid", "load", "load_vae", "nets", "schedulers", "shapes"]
 
 # Imported when first asked for: `mdx.schedulers` and `mdx --help` do without MindSpore.
 HOMES = {
@@ -28,7 +28,7 @@ HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("nets", "schedulers"):
+    if name in ("nets", "schedulers", "shapes"):
         return importlib.import_module(f"mdx.{name}")
     if name not in HOMES:
         raise AttributeError(f"module 'mdx' has no attribute {name!r}")

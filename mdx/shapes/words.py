@@ -66,6 +66,8 @@ def parse(prompt: str) -> Scene:
             relation, subject = _RELATION_WORDS[word], len(things) - 1
         elif word not in FILLERS:
             raise ValueError(f"{prompt!r}: {word!r} cannot be understood there")
+    if ground is None and colour is not None:  # "on blue"
+        ground = colour, pattern or "plain"
     if ground is None or len(things) != (1 if relation is None else 2):
         raise ValueError(
             f"{prompt!r} must name a background and one object, or two and their relation"
