@@ -17,7 +17,10 @@ from shapes import prompts
 
 
 def main() -> None:
-    """Print the share of right shapes, colours and backgrounds; seeds are 0, 1, 2, ..."""
+    """Print the share of right shapes, colours and backgrounds, and of pictures that show no more.
+
+    Seeds are 0, 1, 2, ...
+    """
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--pictures", type=int, default=64)
     parser.add_argument("--steps", type=int, default=20)
