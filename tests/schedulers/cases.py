@@ -17,7 +17,10 @@ HEUN, LMS = "HeunDiscreteScheduler", "LMSDiscreteScheduler"
 DPM2, DPM2_A = "KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler"
 DPM = "DPMSolverMultistepScheduler"
 SIGMA_SPACE = (EULER, ANCESTRAL, HEUN, LMS, DPM2, DPM2_A)
-TWO_CALLS = (HEUN, DPM2, DPM2_A)  # a step, except for the last
+FLOW_EULER, FLOW_HEUN = "FlowMatchEulerDiscreteScheduler", "FlowMatchHeunDiscreteScheduler"
+FLOW_LCM = "FlowMatchLCMScheduler"
+FLOW = (FLOW_EULER, FLOW_HEUN, FLOW_LCM)
+TWO_CALLS = (HEUN, DPM2, DPM2_A, FLOW_HEUN)  # a step, except for the last
 OFFSET = {"steps_offset": 1}
 LEAD = {"timestep_spacing": "leading", **OFFSET}
 TRAIL = {"timestep_spacing": "trailing"}
@@ -25,6 +28,7 @@ RAW = {**BETAS, **OFFSET, "clip_sample": False}
 KARRAS = {"use_karras_sigmas": True}
 EXPONENTIAL = {"use_exponential_sigmas": True}
 BETA_SIGMAS = {"use_beta_sigmas": True}
+MU = {"use_dynamic_shifting": True}
 FINITE = {"final_sigmas_type": "sigma_min"}
 
 
@@ -36,12 +40,15 @@ class Case(NamedTuple):
     steps: int
     start: int = 0  # transitions left out
     options: dict[str, Any] = {}  # noqa: RUF012  what the reference's step() is told
+    asked: dict[str, Any] = {}  # noqa: RUF012  what its set_timesteps() is told
 
     @property
     def id(self) -> str:
         own = {k: v for k, v in self.config.items() if BETAS.get(k) != v}
         words = [self.cls.removesuffix("Scheduler"), str(self.steps), str(self.start)]
-        return "-".join([*words, *(f"{k}={v}" for k, v in {**own, **self.options}.items())])
+        return "-".join(
+            [*words, *(f"{k}={v}" for k, v in {**own, **self.options, **self.asked}.items())]
+        )
 
 
 CASES = [
@@ -120,4 +127,20 @@ CASES = [
     Case(DPM, {**COSINE, "lambda_min_clipped": -5.1}, 20),
     Case(DPM, {**ZERO, **V}, 10),
     Case(DPM, BETAS, 20, start=9),
+    *(Case(cls, {"shift": shift}, 12) for cls in FLOW for shift in (1.0, 3.0)),
+    *(Case(cls, {"shift": 3.0}, 10, start=4) for cls in FLOW),
+    Case(FLOW_EULER, {}, 1),
+    Case(FLOW_EULER, {"shift": 3.0, "shift_terminal": 0.1}, 9),
+    Case(FLOW_EULER, {"stochastic_sampling": True}, 9),
+    *(
+        Case(cls, {**MU, "time_shift_type": kind, **own}, 9, asked={"mu": mu})
+        for cls in (FLOW_EULER, FLOW_LCM)
+        for kind, mu, own in (("exponential", 0.8, {"shift_terminal": 0.02}), ("linear", 2.5, {}))
+    ),
+    *(
+        Case(cls, {"shift": 2.0, **own}, 9)
+        for cls in (FLOW_EULER, FLOW_LCM)
+        for own in (KARRAS, EXPONENTIAL, BETA_SIGMAS)
+    ),
+    Case(FLOW_EULER, {"invert_sigmas": True, "shift": 2.0}, 9),
 ]

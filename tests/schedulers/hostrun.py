@@ -32,7 +32,18 @@ def spoken(prediction: str, table: Table, i: int, x, x0):
     """What a model of this prediction type returns when it believes in x0."""
     alpha, sigma = table.alpha[i], table.sigma[i]
     eps = (x - alpha * x0) / sigma
-    return {"epsilon": eps, "sample": x0, "v_prediction": alpha * eps - sigma * x0}[prediction]
+    return told(prediction, alpha, sigma, x0, eps)
+
+
+def told(prediction: str, alpha, sigma, x0, eps):
+    """x0 and eps in the words of a prediction type."""
+    words = {
+        "epsilon": lambda: eps,
+        "sample": lambda: x0,
+        "v_prediction": lambda: alpha * eps - sigma * x0,
+        "flow_prediction": lambda: eps - x0,
+    }
+    return words[prediction]()
 
 
 def response(table: Table):

@@ -2,7 +2,10 @@
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from mdx.schedulers import Scheduler, from_config
+from mdx.schedulers.tables import PREDICTIONS
 
 SD = {
     "_class_name": "PNDMScheduler",
@@ -31,6 +34,9 @@ class Member(NamedTuple):
     stages: bool = False  # a step's later calls read what its earlier ones kept
     order_crowded: int | None = None  # order once the warm-up's low orders are no limit; None: same
     keeps_variance: bool = True  # exactly, if x0 is known; otherwise only as steps shrink, or never
+    predictions: tuple[str, ...] = PREDICTIONS  # what its models may return
+    spaced: bool = True  # has the option timestep_spacing
+    coordinates: str = "vp"  # alpha^2 + sigma^2 = 1; or "flow", alpha + sigma = 1
 
     @property
     def id(self) -> str:
@@ -44,11 +50,17 @@ class Member(NamedTuple):
         """The member on Stable Diffusion's betas."""
         return from_config(SD, self.name, **{**self.options, **more})
 
+    def sigmas(self, ratios: Any) -> Any:
+        """Noise ratios sigma / alpha as table() wants them for this member."""
+        r = np.asarray(ratios)
+        return r / (1 + r) if self.coordinates == "flow" else r
+
 
 PLAIN = {"lower_order_final": False}
 KARRAS = {"use_karras_sigmas": True}
 EXPONENTIAL = {"use_exponential_sigmas": True}
 BETA = {"use_beta_sigmas": True}
+FLOW = {"predictions": ("flow_prediction",), "spaced": False, "coordinates": "flow"}
 
 # PNDM's weights are Adams and Runge-Kutta weights for even steps in sigma / alpha, the variable its
 # transfer integrates over. There its order is that of its start: 3 after improved Euler and
@@ -85,5 +97,12 @@ MEMBERS = [
     Member("dpmpp_2m", {**PLAIN, "solver_type": "heun"}, 2, 0, 2, 2, False),
     Member("dpmpp_2m", {**PLAIN, **KARRAS}, 2, 0, 2, 2, False),
     Member("dpmpp_2m", {"euler_at_final": True}, 2, 0, 2, 2, False),
+    Member("flow_euler", {}, 1, 0, 1, 1, True, **FLOW),
+    Member("flow_euler", {"shift": 3.0, "shift_terminal": 0.1}, 1, 0, 1, 1, True, **FLOW),
+    Member("flow_euler", {"use_dynamic_shifting": True, "mu": 0.8}, 1, 0, 1, 1, True, **FLOW),
+    Member("flow_euler", KARRAS, 1, 0, 1, 1, True, **FLOW),
+    Member("flow_euler", {"stochastic_sampling": True}, 1, 0, None, None, True, **FLOW),
+    Member("flow_heun", {"shift": 3.0}, 2, 9, 2, 2, True, stages=True, **FLOW),
+    Member("flow_lcm", {}, 1, 0, None, None, True, **FLOW),
 ]
 IDS = [member.id for member in MEMBERS]

@@ -33,7 +33,7 @@ def response(case: Case, kept) -> tuple[np.ndarray, np.ndarray]:
     each fresh noise. One run on basis vectors tells every factor.
     """
     s = scheduler(case, kept)
-    s.set_timesteps(case.steps)
+    s.set_timesteps(case.steps, **case.asked)
     begin = case.start * (2 if case.cls in TWO_CALLS else 1)
     times = s.timesteps[begin:]
     n = len(times)
@@ -44,11 +44,12 @@ def response(case: Case, kept) -> tuple[np.ndarray, np.ndarray]:
             s.set_begin_index(begin)
         if case.cls in SIGMA_SPACE:
             x = x * (s.sigmas[begin].double() ** 2 + 1) ** 0.5
-    else:
+    elif hasattr(s, "init_noise_sigma"):
         x = x * s.init_noise_sigma
     drawing = vars(sys.modules[type(s).__module__])
     for i, t in enumerate(times):
-        s.scale_model_input(x, t)
+        if hasattr(s, "scale_model_input"):
+            s.scale_model_input(x, t)
         with mock.patch.dict(drawing, randn_tensor=lambda *_, i=i, **__: basis[1 + n + i]):
             x = s.step(basis[1 + i], t, x, **case.options).prev_sample
     if case.cls in SIGMA_SPACE:

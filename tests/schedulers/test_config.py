@@ -40,6 +40,17 @@ def test_stable_diffusion_makes_51_calls():
 def test_compatibles():
     assert compatibles(from_config(SD)) == NAMES
     assert compatibles(from_config(SD, "ddim")) == NAMES
+    flow = compatibles(from_config({}, "flow_euler"))
+    assert "FlowMatchHeunDiscreteScheduler" in flow
+    assert not set(flow) & set(NAMES)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda s: s.names[0])
+def test_families_share_nothing(sampler):
+    """A sampler's compatibles are its family, itself among them, whichever member is asked."""
+    own = compatibles(from_config({}, sampler.names[0]))
+    assert sampler.names[0] in own
+    assert all(compatibles(from_config({}, name)) == own for name in own)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda s: s.names[0])
@@ -154,7 +165,7 @@ def test_custom_levels(member):
     t = table(s, timesteps=times)
     assert sorted(set(times) - set(t.t)) == []
     sigmas = np.array([14.6, 6.5, 3.9, 1.6, 0.5, 0.0])
-    t = table(s, 5, sigmas=sigmas)
+    t = table(s, 5, sigmas=member.sigmas(sigmas))
     ratio = t.sigma / t.alpha
     for value in sigmas:
         assert np.isclose(ratio, value, atol=1e-12).any()
@@ -189,6 +200,7 @@ def bad_file(folder, content: bytes):
 S = from_config(SD)
 DDIM = from_config(SD, "ddim")
 KARRAS = from_config(SD, "euler", use_karras_sigmas=True)
+FLOW = from_config({}, "flow_euler")
 
 
 @pytest.mark.parametrize(
@@ -255,6 +267,18 @@ KARRAS = from_config(SD, "euler", use_karras_sigmas=True)
                 5,
             ),
             "nothing at zero SNR",
+        ),
+        (lambda p: from_config(SD, "flow_euler", beta_start=0.1), "no option beta_start"),
+        (lambda p: from_config(SD, "flow_euler", time_shift_type="cubic"), "time_shift_type"),
+        (lambda p: from_config(SD, "flow_heun", mu=1.0), "no option mu"),
+        (lambda p: from_config(SD, "flow_lcm", scale_factors=(0.5,)), "scale_factors"),
+        (lambda p: from_config({"prediction_type": "epsilon"}, "flow_lcm"), "'epsilon'"),
+        (lambda p: table(from_config(FLOW, use_dynamic_shifting=True), 5), "needs mu"),
+        (lambda p: table(FLOW, sigmas=[1.5, 0]), "within 1 to 0"),
+        (lambda p: table(FLOW, timesteps=[500, 700]), "strictly"),
+        (
+            lambda p: table(from_config(FLOW, use_beta_sigmas=True), sigmas=[1, 0]),
+            "use_beta_sigmas and sigmas exclude",
         ),
         (lambda p: schedulers.take(table(S, 5), slice(3, 3)), "consecutive"),
         (lambda p: schedulers.take(table(S, 5), slice(0, 4, 2)), "consecutive"),

@@ -13,11 +13,12 @@ from tests.schedulers import hostrun
 from tests.schedulers.members import MEMBERS, SD
 
 
-def ends_true(table, tolerance=1e-9):
+def ends_true(table, prediction="epsilon", tolerance=1e-9):
     """With a perfect denoiser the run ends at alpha x0 + sigma eps."""
     x0, eps = np.random.default_rng(0).normal(size=(2, 8))
     begin = table.alpha[0] * x0 + table.sigma[0] * eps
-    end = hostrun.run(table, begin, lambda i, x: eps)[-1]
+    model = lambda i, x: hostrun.told(prediction, table.alpha[i], table.sigma[i], x0, eps)  # noqa: E731
+    end = hostrun.run(table, begin, model)[-1]
     return np.abs(end - (table.alpha[-1] * x0 + table.sigma[-1] * eps)).max() < tolerance
 
 
@@ -147,14 +148,42 @@ def test_ramp_that_ends_where_it_is():
         assert ends_true(t)
 
 
+@pytest.mark.parametrize("name", ["flow_euler", "flow_lcm"])
+def test_inverted_flow_ends_clean(name):
+    """With invert_sigmas, FlowMatchLCM and stochastic_sampling noise the wrong way.
+
+    They end on the last noise drawn, its factor 1 and all others 0; here x0 has factor 1.
+    """
+    own = {"stochastic_sampling": True} if name == "flow_euler" else {}
+    s = schedulers.from_config({"invert_sigmas": True}, name, **own)
+    t = schedulers.table(s, 9)
+    assert np.all(np.diff(t.t) > 0)
+    assert t.sigma[-1] == 0
+    assert not t.needs_noise(8)
+
+
+def test_flow_of_one_step_with_a_terminal():
+    """shift_terminal divides by the signal of the last level: nan for a run of one step."""
+    s = schedulers.from_config({"shift_terminal": 0.1}, "flow_euler")
+    t = schedulers.table(s, 1)
+    assert t.sigma.tolist() == [1.0, 0.0]
+
+
+def test_flow_times_are_those_of_its_levels():
+    """Given times, FlowMatchEuler shifts the levels but not the times: 267 apart with shift 3."""
+    s = schedulers.from_config({"shift": 3.0}, "flow_euler")
+    t = schedulers.table(s, timesteps=[1000.0, 700.0, 400.0, 100.0])
+    np.testing.assert_allclose(t.sigma[:-1] * 1000, t.t)
+
+
 def test_tables_are_shared_safely():
     """Schedulers that count steps inside break when two requests share one; tables hold none."""
     for member in MEMBERS:
         if not member.stochastic:
             t = schedulers.table(member.scheduler(), 6)
             before = [a.tobytes() for a in t]
-            assert ends_true(t)
-            assert ends_true(t)
+            assert ends_true(t, member.predictions[0])
+            assert ends_true(t, member.predictions[0])
             assert [a.tobytes() for a in t] == before
 
 

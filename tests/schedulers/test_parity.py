@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tests.schedulers import compare
 from tests.schedulers.cases import BETAS, CASES, DDIM, DPM, EULER, PNDM, Case
 
+WITH_BETAS = [case for case in CASES if compare.kept(case) is not None]
 pytestmark = pytest.mark.parity
 
 
@@ -24,7 +25,7 @@ def test_every_coefficient(case):
     agree(case)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
+@pytest.mark.parametrize("case", WITH_BETAS, ids=lambda c: c.id)
 def test_training_schedule(case):
     """The reference's float32 alphas_cumprod are ours, as far as float32 goes."""
     from tests.schedulers import reference

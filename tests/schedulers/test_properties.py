@@ -56,7 +56,22 @@ def test_facts(member):
 
 
 @every_member
-@pytest.mark.parametrize("prediction", PREDICTIONS)
+def test_what_a_member_lacks(member):
+    """Predictions and spacings that the list denies are refused by name."""
+    for prediction in set(PREDICTIONS) - set(member.predictions):
+        with pytest.raises(ValueError, match=f"prediction_type '{prediction}' is not supported"):
+            member.scheduler(prediction_type=prediction)
+    if not member.spaced:
+        with pytest.raises(ValueError, match="has no option timestep_spacing"):
+            member.scheduler(timestep_spacing="linspace")
+
+
+EVERY_PREDICTION = [(m, p) for m in MEMBERS for p in m.predictions]
+
+
+@pytest.mark.parametrize(
+    ("member", "prediction"), EVERY_PREDICTION, ids=[f"{p}-{m.id}" for m, p in EVERY_PREDICTION]
+)
 def test_rows_are_the_equations(member, prediction, monkeypatch):
     """The sampler's own function on random arrays gives what its row gives: it is linear."""
     seen = []
@@ -108,13 +123,14 @@ def assert_line(t, prediction, keeps_variance=True):
 @given(
     steps=st.integers(1, 60),
     spacing=st.sampled_from(lv.SPACINGS),
-    prediction=st.sampled_from(PREDICTIONS),
     data=st.data(),
 )
-def test_straight_line(member, steps, spacing, prediction, data):
+def test_straight_line(member, steps, spacing, data):
     """Constant x0 and eps stay on the line; a stochastic sampler keeps mean and variance."""
     start = data.draw(st.integers(0, steps - 1))
-    s = member.scheduler(timestep_spacing=spacing, prediction_type=prediction)
+    prediction = data.draw(st.sampled_from(member.predictions))
+    own = {"timestep_spacing": spacing} if member.spaced else {}
+    s = member.scheduler(**own, prediction_type=prediction)
     t = schedulers.table(s, steps, start=start)
     path = assert_line(t, prediction, member.keeps_variance)
     if not member.stochastic:
@@ -125,7 +141,7 @@ def test_straight_line(member, steps, spacing, prediction, data):
 def test_variance(member):
     """Kept exactly where the list says so, and not elsewhere."""
     t = schedulers.table(member.scheduler(), 10)
-    path = assert_line(t, "epsilon", member.keeps_variance)
+    path = assert_line(t, member.predictions[0], member.keeps_variance)
     error = np.abs(np.linalg.norm(path[:, 1:], axis=1) - t.sigma).max()
     assert (error < 1e-8) == member.keeps_variance, error
 
@@ -194,11 +210,14 @@ def slope_of_error(member, belief, spacing, high, low, counts):
     """Minus the regressed slope of log error over log steps."""
     errors = []
     for steps in counts:
-        t = schedulers.table(free(member), sigmas=spacing(high, low, steps + 1))
+        sigmas = member.sigmas(spacing(high, low, steps + 1))
+        t = schedulers.table(free(member), sigmas=sigmas)
         model = lambda i, x, t=t: hostrun.spoken(  # noqa: E731
-            "epsilon", t, i, x, belief(t.alpha[i], t.sigma[i], x)
+            member.predictions[0], t, i, x, belief(t.alpha[i], t.sigma[i], x)
         )
-        end = hostrun.run(t, POINTS, model)[-1]
+        # POINTS and EXACT are of alpha^2 + sigma^2 = 1; x / alpha is the same in all coordinates.
+        begin = POINTS * np.hypot(t.alpha[0], t.sigma[0])
+        end = hostrun.run(t, begin, model)[-1] / np.hypot(t.alpha[-1], t.sigma[-1])
         errors.append(np.linalg.norm(end - EXACT[belief.__name__, high, low]))
     return -np.polyfit(np.log(counts), np.log(errors), 1)[0]
 
@@ -301,7 +320,7 @@ def test_split_anywhere(member, steps, data):
     """A one-step method split anywhere is the same table; a multistep one warms up again."""
     k = data.draw(st.integers(1, steps - 1))
     s = free(member)
-    sigmas = ramp(steps)
+    sigmas = member.sigmas(ramp(steps))
     whole = schedulers.table(s, sigmas=sigmas)
     late = schedulers.table(s, sigmas=sigmas, start=k)
     calls_before = whole.rows - late.rows
@@ -314,7 +333,7 @@ def test_split_anywhere(member, steps, data):
             np.testing.assert_array_equal(getattr(again, name), getattr(whole, name))
         split = schedulers.concat(early, schedulers.take(whole, slice(calls_before, None)))
         np.testing.assert_array_equal(split.mix, whole.mix)
-    assert_line(again, "epsilon", member.keeps_variance)
+    assert_line(again, member.predictions[0], member.keeps_variance)
 
 
 @pytest.mark.parametrize("member", [m for m in MEMBERS if not m.one_step], ids=lambda m: m.id)
@@ -330,15 +349,24 @@ def test_history_cannot_be_cut(member):
 def test_swap_half_way(member):
     """Any sampler may take over from any other where a level is shared."""
     sigmas = ramp(16)
+    a = schedulers.table(free(member), sigmas=member.sigmas(sigmas[:9]))
     for other in MEMBERS:
         if free(other).config.get("s_churn"):
             continue  # it begins above the level that the other ends on: see below
-        a = schedulers.table(free(member), sigmas=sigmas[:9])
-        b = schedulers.table(free(other), sigmas=sigmas, start=8)
+        b = schedulers.table(free(other), sigmas=other.sigmas(sigmas), start=8)
+        if other.coordinates != member.coordinates:
+            with pytest.raises(ValueError, match="cannot go on at"):
+                schedulers.concat(a, b)
+            continue
         chain = schedulers.concat(a, b)
         assert chain.slots == max(a.slots, b.slots)
         assert chain.rows == a.rows + b.rows
-        assert_line(chain, "epsilon", member.keeps_variance and other.keeps_variance)
+        assert_line(chain, common(member, other), member.keeps_variance and other.keeps_variance)
+
+
+def common(a, b):
+    """A prediction type that both members take."""
+    return next(p for p in a.predictions if p in b.predictions)
 
 
 @pytest.mark.parametrize("name", ["euler", "heun"])
@@ -358,17 +386,17 @@ def test_churn_begins_above_its_level(name):
 
 @every_member
 def test_parametrisations_agree(member):
-    """One denoiser, told as eps, v or x0, makes one trajectory."""
+    """One denoiser, told as eps, v, x0 or velocity, makes one trajectory."""
     noises = RNG().normal(size=(40, len(POINTS)))
     paths = []
-    for prediction in PREDICTIONS:
+    for prediction in member.predictions:
         t = schedulers.table(member.scheduler(prediction_type=prediction), 15)
         model = lambda i, x, t=t, p=prediction: hostrun.spoken(  # noqa: E731
             p, t, i, x, mixture(t.alpha[i], t.sigma[i], x)
         )
         paths.append(hostrun.run(t, POINTS, model, noises))
-    np.testing.assert_allclose(paths[1], paths[0], atol=1e-9)
-    np.testing.assert_allclose(paths[2], paths[0], atol=1e-9)
+    for path in paths[1:]:
+        np.testing.assert_allclose(path, paths[0], atol=1e-9)
 
 
 # Runge-Kutta apart from the table
