@@ -71,6 +71,8 @@ class Call(NamedTuple):
     now: Level  # level of slot 0 when the model is called
     to: Level  # level of slot 0 afterwards
     update: Callable[[Values], tuple[Array, ...]]  # the new slots
+    reads: tuple[float, float] | None = None  # x0 from (x, out), if not by the prediction type
+    scale: float = 1.0  # factor on the model's input
 
 
 class Method(NamedTuple):
@@ -108,20 +110,30 @@ def denoiser(prediction: str, level: Level) -> tuple[tuple[float, float], tuple[
     raise ValueError(f"prediction_type {prediction!r} is not one of {', '.join(PREDICTIONS)}")
 
 
+def reading(call: Call, prediction: str) -> tuple[tuple[float, float], tuple[float, float]]:
+    """x0 and eps as combinations of (x, out) at a call: as it says itself, or by `denoiser`."""
+    if call.reads is None:
+        return denoiser(prediction, call.now)
+    (from_x, from_out), alpha, sigma = call.reads, call.now.alpha, call.now.sigma
+    if sigma == 0:
+        return call.reads, (0.0, 0.0)
+    return call.reads, ((1 - alpha * from_x) / sigma, -alpha * from_out / sigma)
+
+
 def trace(
     method: Method, prediction: str, *, clip: float = np.inf, init_noise_scale: float = 1.0
 ) -> Table:
     """The table of a method: its equations evaluated on basis vectors are the rows.
 
-    `prediction` is what the model returns, one of PREDICTIONS; `clip` bounds |x0|, inf does not.
-    ValueError if the method's rows do not pass `check`.
+    `prediction` is what the model returns, one of PREDICTIONS unless the calls have their own
+    reading; `clip` bounds |x0|, inf does not. ValueError if the rows do not pass `check`.
     """
     k = method.slots
     basis = np.eye(k + 3)
     slots, (out, x0, noise) = tuple(basis[:k]), basis[k:]
     denoise, mix = [], []
     for call in method.calls:
-        to_x0, (from_x, from_out) = denoiser(prediction, call.now)
+        to_x0, (from_x, from_out) = reading(call, prediction)
         eps = from_x * slots[0] + from_out * out
         denoise.append(to_x0)
         mix.append(call.update(Values(slots, slots[0], out, x0, eps, noise)))
@@ -130,7 +142,7 @@ def trace(
     return check(
         frozen(
             t=[level.t for level in visited[:-1]],
-            scale=np.ones(n),
+            scale=[call.scale for call in method.calls],
             denoise=denoise,
             mix=mix,
             clip=np.full(n, clip),

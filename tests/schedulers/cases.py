@@ -20,6 +20,9 @@ SIGMA_SPACE = (EULER, ANCESTRAL, HEUN, LMS, DPM2, DPM2_A)
 FLOW_EULER, FLOW_HEUN = "FlowMatchEulerDiscreteScheduler", "FlowMatchHeunDiscreteScheduler"
 FLOW_LCM = "FlowMatchLCMScheduler"
 FLOW = (FLOW_EULER, FLOW_HEUN, FLOW_LCM)
+LCM, TCD = "LCMScheduler", "TCDScheduler"
+CM, SCM = "CMStochasticIterativeScheduler", "SCMScheduler"
+NO_BETAS = (*FLOW, CM, SCM)
 TWO_CALLS = (HEUN, DPM2, DPM2_A, FLOW_HEUN)  # a step, except for the last
 OFFSET = {"steps_offset": 1}
 LEAD = {"timestep_spacing": "leading", **OFFSET}
@@ -143,4 +146,16 @@ CASES = [
         for own in (KARRAS, EXPONENTIAL, BETA_SIGMAS)
     ),
     Case(FLOW_EULER, {"invert_sigmas": True, "shift": 2.0}, 9),
+    *(
+        Case(cls, own, steps)
+        for cls in (LCM, TCD)
+        for own, steps in (({}, 4), (V, 8), (X0, 7), ({"original_inference_steps": 100}, 60))
+    ),
+    Case(LCM, {"timestep_scaling": 0.03}, 4),
+    *(Case(TCD, {}, 8, options={"eta": eta}) for eta in (0.0, 0.7, 1.0)),
+    *(Case(cls, {}, 10, start=4) for cls in (LCM, TCD)),
+    *(Case(CM, {"clip_denoised": False}, steps) for steps in (1, 2, 7, 40)),
+    Case(CM, {"clip_denoised": False, "sigma_data": 0.8, "sigma_min": 0.02}, 4),
+    *(Case(SCM, {"sigma_data": data}, 2) for data in (0.5, 1.0)),
+    Case(SCM, {}, 5, asked={"intermediate_timesteps": None}),
 ]

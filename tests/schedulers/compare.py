@@ -5,17 +5,18 @@ import numpy as np
 from mdx import schedulers
 from mdx.schedulers.runs import RAMPS, training
 from tests.schedulers import hostrun
-from tests.schedulers.cases import DDIM, DDPM, DPM2, DPM2_A, FLOW, LMS, SIGMA_SPACE, Case
+from tests.schedulers.cases import DDIM, DDPM, DPM2, DPM2_A, LMS, NO_BETAS, SIGMA_SPACE, Case
 
 
 def scheduler(case: Case):
     """The case as mdx reads it."""
-    return schedulers.from_config(case.config, case.cls, **case.options, **case.asked)
+    asked = {key: value for key, value in case.asked.items() if value is not None}
+    return schedulers.from_config(case.config, case.cls, **case.options, **asked)
 
 
 def kept(case: Case) -> np.ndarray | None:
     """The float64 alphas_cumprod both sides shall use; None for models that know no betas."""
-    if case.cls in FLOW:
+    if case.cls in NO_BETAS:
         return None
     smallest = 0.0 if case.cls in (DDPM, DDIM) else 2.0**-24
     return training(scheduler(case).config, smallest)

@@ -42,8 +42,16 @@ def told(prediction: str, alpha, sigma, x0, eps):
         "sample": lambda: x0,
         "v_prediction": lambda: alpha * eps - sigma * x0,
         "flow_prediction": lambda: eps - x0,
+        "trigflow": lambda: alpha * eps - sigma * x0,
+        "consistency": lambda: network(sigma, x0, x0 + sigma * eps),
     }
     return words[prediction]()
+
+
+def network(sigma, x0, x, data=0.5):
+    """What is left for a preconditioned network to say: (x0 - c_skip x) / c_out."""
+    skip = data**2 / (sigma**2 + data**2)
+    return (x0 - skip * x) * np.hypot(sigma, data) / (data * sigma)
 
 
 def response(table: Table):

@@ -36,7 +36,8 @@ class Member(NamedTuple):
     keeps_variance: bool = True  # exactly, if x0 is known; otherwise only as steps shrink, or never
     predictions: tuple[str, ...] = PREDICTIONS  # what its models may return
     spaced: bool = True  # has the option timestep_spacing
-    coordinates: str = "vp"  # alpha^2 + sigma^2 = 1; or "flow", alpha + sigma = 1
+    coordinates: str = "vp"  # alpha^2 + sigma^2 = 1; "flow": alpha + sigma = 1; "ve": alpha = 1
+    times: tuple[float, ...] = (999, 800.5, 500, 120, 3)  # five of its model's times
 
     @property
     def id(self) -> str:
@@ -60,7 +61,18 @@ PLAIN = {"lower_order_final": False}
 KARRAS = {"use_karras_sigmas": True}
 EXPONENTIAL = {"use_exponential_sigmas": True}
 BETA = {"use_beta_sigmas": True}
-FLOW = {"predictions": ("flow_prediction",), "spaced": False, "coordinates": "flow"}
+ON_FLOW = {"predictions": ("flow_prediction",), "spaced": False, "coordinates": "flow"}
+ON_SIGMA = {"predictions": ("consistency",), "spaced": False, "coordinates": "ve"}
+ON_ANGLES = {
+    "predictions": ("trigflow",),
+    "spaced": False,
+    "times": (1.57, 1.3, 0.9, 0.4, 0.1),
+}
+ORIGINAL = {"original_inference_steps": 100}
+# Boundary scalings make x0 a mixture of the sample and of what the model says; without them the
+# words of a prediction type are those of diffusion. See test_distilled.py for the scalings.
+PLAIN_LCM = {**ORIGINAL, "timestep_scaling": 1e9}
+PLAIN_CM = {"sigma_min": 0.0, "clip_denoised": False}
 
 # PNDM's weights are Adams and Runge-Kutta weights for even steps in sigma / alpha, the variable its
 # transfer integrates over. There its order is that of its start: 3 after improved Euler and
@@ -97,12 +109,18 @@ MEMBERS = [
     Member("dpmpp_2m", {**PLAIN, "solver_type": "heun"}, 2, 0, 2, 2, False),
     Member("dpmpp_2m", {**PLAIN, **KARRAS}, 2, 0, 2, 2, False),
     Member("dpmpp_2m", {"euler_at_final": True}, 2, 0, 2, 2, False),
-    Member("flow_euler", {}, 1, 0, 1, 1, True, **FLOW),
-    Member("flow_euler", {"shift": 3.0, "shift_terminal": 0.1}, 1, 0, 1, 1, True, **FLOW),
-    Member("flow_euler", {"use_dynamic_shifting": True, "mu": 0.8}, 1, 0, 1, 1, True, **FLOW),
-    Member("flow_euler", KARRAS, 1, 0, 1, 1, True, **FLOW),
-    Member("flow_euler", {"stochastic_sampling": True}, 1, 0, None, None, True, **FLOW),
-    Member("flow_heun", {"shift": 3.0}, 2, 9, 2, 2, True, stages=True, **FLOW),
-    Member("flow_lcm", {}, 1, 0, None, None, True, **FLOW),
+    Member("flow_euler", {}, 1, 0, 1, 1, True, **ON_FLOW),
+    Member("flow_euler", {"shift": 3.0, "shift_terminal": 0.1}, 1, 0, 1, 1, True, **ON_FLOW),
+    Member("flow_euler", {"use_dynamic_shifting": True, "mu": 0.8}, 1, 0, 1, 1, True, **ON_FLOW),
+    Member("flow_euler", KARRAS, 1, 0, 1, 1, True, **ON_FLOW),
+    Member("flow_euler", {"stochastic_sampling": True}, 1, 0, None, None, True, **ON_FLOW),
+    Member("flow_heun", {"shift": 3.0}, 2, 9, 2, 2, True, stages=True, **ON_FLOW),
+    Member("flow_lcm", {}, 1, 0, None, None, True, **ON_FLOW),
+    Member("lcm", PLAIN_LCM, 1, 0, None, None, True, spaced=False),
+    Member("tcd", ORIGINAL, 1, 0, None, None, True, spaced=False),
+    Member("tcd", {**ORIGINAL, "eta": 1.0}, 1, 0, None, None, True, spaced=False),
+    Member("tcd", {**ORIGINAL, "eta": 0.0}, 1, 0, 1, 1, True, spaced=False),
+    Member("cm", PLAIN_CM, 1, 0, None, None, True, **ON_SIGMA),
+    Member("scm", {"sigma_data": 1.0}, 1, 0, None, None, True, **ON_ANGLES),
 ]
 IDS = [member.id for member in MEMBERS]

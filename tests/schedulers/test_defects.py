@@ -176,6 +176,12 @@ def test_flow_times_are_those_of_its_levels():
     np.testing.assert_allclose(t.sigma[:-1] * 1000, t.t)
 
 
+def test_consistency_models_end_without_noise():
+    """float32 sigma_min^2 - sigma_min^2 is not 0: 6.7e-7 of noise in the final sample."""
+    t = schedulers.table(schedulers.from_config({}, "cm"), 7)
+    assert not t.needs_noise(6)
+
+
 def test_tables_are_shared_safely():
     """Schedulers that count steps inside break when two requests share one; tables hold none."""
     for member in MEMBERS:

@@ -14,7 +14,7 @@ from mdx.schedulers import tables
 from mdx.schedulers.ddim import move
 from mdx.schedulers.pndm import pndm
 from mdx.schedulers.runs import RAMPS
-from mdx.schedulers.tables import PREDICTIONS, Values, denoiser, trace
+from mdx.schedulers.tables import PREDICTIONS, Values, reading, trace
 from tests.schedulers import hostrun
 from tests.schedulers.members import IDS, MEMBERS, SD
 
@@ -86,7 +86,7 @@ def test_rows_are_the_equations(member, prediction, monkeypatch):
     rng = RNG()
     for i, call in enumerate(method.calls):
         slots, out, noise = rng.normal(size=(t.slots, 5)), *rng.normal(size=(2, 5))
-        (a, b), (c, d) = denoiser(prediction, call.now)
+        (a, b), (c, d) = reading(call, prediction)
         x0, eps = a * slots[0] + b * out, c * slots[0] + d * out
         v = Values(tuple(slots), slots[0], out, x0, eps, noise)
         expected = np.stack(call.update(v))
@@ -101,16 +101,18 @@ def test_rows_are_the_equations(member, prediction, monkeypatch):
 # 2. Straight line
 
 
-def assert_line(t, prediction, keeps_variance=True):
+def assert_line(t, *predictions, keeps_variance=True):
     """x0 known exactly: its factor is alpha at every level, and all noise together has sigma.
 
     Coordinates are (x0, first noise, fresh noises...): the norm over the noises is the standard
-    deviation of the sample around alpha x0.
+    deviation of the sample around alpha x0. One prediction type is for all rows, several for one
+    row each.
     """
+    words = predictions if len(predictions) > 1 else predictions * t.rows
     basis = np.eye(2 + t.rows)
     begin = t.alpha[0] * basis[0] + t.sigma[0] * basis[1]
     path = hostrun.run(
-        t, begin, lambda i, x: hostrun.spoken(prediction, t, i, x, basis[0]), basis[2:]
+        t, begin, lambda i, x: hostrun.spoken(words[i], t, i, x, basis[0]), basis[2:]
     )
     np.testing.assert_allclose(path[:, 0], t.alpha, atol=1e-8)
     if keeps_variance:
@@ -132,7 +134,7 @@ def test_straight_line(member, steps, spacing, data):
     own = {"timestep_spacing": spacing} if member.spaced else {}
     s = member.scheduler(**own, prediction_type=prediction)
     t = schedulers.table(s, steps, start=start)
-    path = assert_line(t, prediction, member.keeps_variance)
+    path = assert_line(t, prediction, keeps_variance=member.keeps_variance)
     if not member.stochastic:
         np.testing.assert_allclose(path[:, 1], t.sigma, atol=1e-8)
 
@@ -141,7 +143,7 @@ def test_straight_line(member, steps, spacing, data):
 def test_variance(member):
     """Kept exactly where the list says so, and not elsewhere."""
     t = schedulers.table(member.scheduler(), 10)
-    path = assert_line(t, member.predictions[0], member.keeps_variance)
+    path = assert_line(t, member.predictions[0], keeps_variance=member.keeps_variance)
     error = np.abs(np.linalg.norm(path[:, 1:], axis=1) - t.sigma).max()
     assert (error < 1e-8) == member.keeps_variance, error
 
@@ -333,7 +335,7 @@ def test_split_anywhere(member, steps, data):
             np.testing.assert_array_equal(getattr(again, name), getattr(whole, name))
         split = schedulers.concat(early, schedulers.take(whole, slice(calls_before, None)))
         np.testing.assert_array_equal(split.mix, whole.mix)
-    assert_line(again, member.predictions[0], member.keeps_variance)
+    assert_line(again, member.predictions[0], keeps_variance=member.keeps_variance)
 
 
 @pytest.mark.parametrize("member", [m for m in MEMBERS if not m.one_step], ids=lambda m: m.id)
@@ -361,12 +363,9 @@ def test_swap_half_way(member):
         chain = schedulers.concat(a, b)
         assert chain.slots == max(a.slots, b.slots)
         assert chain.rows == a.rows + b.rows
-        assert_line(chain, common(member, other), member.keeps_variance and other.keeps_variance)
-
-
-def common(a, b):
-    """A prediction type that both members take."""
-    return next(p for p in a.predictions if p in b.predictions)
+        words = [member.predictions[0]] * a.rows + [other.predictions[0]] * b.rows
+        both = member.keeps_variance and other.keeps_variance
+        assert_line(chain, *words, keeps_variance=both)
 
 
 @pytest.mark.parametrize("name", ["euler", "heun"])
