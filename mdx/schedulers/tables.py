@@ -98,6 +98,10 @@ def denoiser(prediction: str, level: Level) -> tuple[tuple[float, float], tuple[
             )
         return (1 / alpha, -sigma / alpha), (0.0, 1.0)
     if prediction == "sample":
+        if sigma == 0:
+            raise ValueError(
+                "a model that predicts the sample says nothing of the noise at a clean level"
+            )
         return (0.0, 1.0), (1 / sigma, -alpha / sigma)
     if prediction == "v_prediction":
         # General alpha, sigma: x = alpha x0 + sigma eps and v = alpha eps - sigma x0.

@@ -16,14 +16,16 @@ EULER, ANCESTRAL = "EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler"
 HEUN, LMS = "HeunDiscreteScheduler", "LMSDiscreteScheduler"
 DPM2, DPM2_A = "KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler"
 DPM = "DPMSolverMultistepScheduler"
-SIGMA_SPACE = (EULER, ANCESTRAL, HEUN, LMS, DPM2, DPM2_A)
 FLOW_EULER, FLOW_HEUN = "FlowMatchEulerDiscreteScheduler", "FlowMatchHeunDiscreteScheduler"
 FLOW_LCM = "FlowMatchLCMScheduler"
 FLOW = (FLOW_EULER, FLOW_HEUN, FLOW_LCM)
 LCM, TCD = "LCMScheduler", "TCDScheduler"
 CM, SCM = "CMStochasticIterativeScheduler", "SCMScheduler"
-NO_BETAS = (*FLOW, CM, SCM)
-TWO_CALLS = (HEUN, DPM2, DPM2_A, FLOW_HEUN)  # a step, except for the last
+IPNDM, INVERSE = "IPNDMScheduler", "DDIMInverseScheduler"
+SA, DPM_SDE = "SASolverScheduler", "DPMSolverSDEScheduler"
+NO_BETAS = (*FLOW, CM, SCM, IPNDM)
+SIGMA_SPACE = (EULER, ANCESTRAL, HEUN, LMS, DPM2, DPM2_A, DPM_SDE)
+TWO_CALLS = (HEUN, DPM2, DPM2_A, FLOW_HEUN, DPM_SDE)  # a step, except for the last
 OFFSET = {"steps_offset": 1}
 LEAD = {"timestep_spacing": "leading", **OFFSET}
 TRAIL = {"timestep_spacing": "trailing"}
@@ -158,4 +160,23 @@ CASES = [
     Case(CM, {"clip_denoised": False, "sigma_data": 0.8, "sigma_min": 0.02}, 4),
     *(Case(SCM, {"sigma_data": data}, 2) for data in (0.5, 1.0)),
     Case(SCM, {}, 5, asked={"intermediate_timesteps": None}),
+    *(Case(IPNDM, {}, steps, start=1) for steps in (3, 12, 50)),
+    Case(IPNDM, {}, 20, start=9),
+    Case(INVERSE, RAW, 20),
+    Case(INVERSE, {**RAW, **V}, 50),
+    Case(INVERSE, {**RAW, "set_alpha_to_one": False}, 20),
+    Case(INVERSE, {**RAW, **X0, "set_alpha_to_one": False}, 10),
+    *(Case(SA, {**BETAS, **own}, 12) for own in ({}, V, X0, LEAD, TRAIL)),
+    *(
+        Case(SA, {**BETAS, "predictor_order": p, "corrector_order": q, **own}, 9)
+        for p, q in ((1, 1), (1, 2), (2, 1), (3, 1), (1, 3), (3, 2), (3, 3))
+        for own in ({}, {"algorithm_type": "noise_prediction"})
+    ),
+    Case(SA, {**BETAS, "lower_order_final": False, "predictor_order": 3, "corrector_order": 3}, 9),
+    *(Case(SA, {**BETAS, **own}, 12) for own in (KARRAS, EXPONENTIAL, BETA_SIGMAS)),
+    *(Case(SA, {**BETAS, "tau_func": tau}, 12) for tau in (0.0, 0.6, 1.0)),
+    Case(SA, BETAS, 12, start=5),
+    *(Case(DPM_SDE, {**BETAS, **own}, 12) for own in ({}, V, LEAD, TRAIL)),
+    *(Case(DPM_SDE, {**BETAS, **own}, 9) for own in (KARRAS, EXPONENTIAL, BETA_SIGMAS)),
+    Case(DPM_SDE, BETAS, 12, start=5),
 ]

@@ -37,6 +37,7 @@ class Member(NamedTuple):
     predictions: tuple[str, ...] = PREDICTIONS  # what its models may return
     spaced: bool = True  # has the option timestep_spacing
     coordinates: str = "vp"  # alpha^2 + sigma^2 = 1; "flow": alpha + sigma = 1; "ve": alpha = 1
+    upward: bool = False  # runs from clean to noisy
     times: tuple[float, ...] = (999, 800.5, 500, 120, 3)  # five of its model's times
 
     @property
@@ -68,6 +69,10 @@ ON_ANGLES = {
     "spaced": False,
     "times": (1.57, 1.3, 0.9, 0.4, 0.1),
 }
+ON_RIGHT_ANGLES = {**ON_ANGLES, "predictions": ("v_prediction",), "times": (1, 0.9, 0.5, 0.4, 0.1)}
+THREE = {"predictor_order": 3, "corrector_order": 3}
+ON_NOISE = {"algorithm_type": "noise_prediction"}
+DRIFTS = {"keeps_variance": False}
 ORIGINAL = {"original_inference_steps": 100}
 # Boundary scalings make x0 a mixture of the sample and of what the model says; without them the
 # words of a prediction type are those of diffusion. See test_distilled.py for the scalings.
@@ -121,6 +126,15 @@ MEMBERS = [
     Member("tcd", {**ORIGINAL, "eta": 1.0}, 1, 0, None, None, True, spaced=False),
     Member("tcd", {**ORIGINAL, "eta": 0.0}, 1, 0, 1, 1, True, spaced=False),
     Member("cm", PLAIN_CM, 1, 0, None, None, True, **ON_SIGMA),
+    Member("ipndm", {}, 4, 0, 2, 2, False, **ON_RIGHT_ANGLES),
+    Member("ddim_inverse", {}, 1, 0, 1, 1, True, upward=True, predictions=PREDICTIONS[:3]),
+    Member("sa_solver", {}, 3, 0, None, None, False),
+    Member("sa_solver", {"tau_func": 0.0, **PLAIN}, 3, 0, 2, 2, False),
+    Member("sa_solver", {"tau_func": 0.0, **PLAIN, **THREE}, 4, 0, 3, 3, False),
+    Member("sa_solver", {"tau_func": 0.7, **THREE}, 4, 0, None, None, False),
+    Member("sa_solver", {"tau_func": 0.0, **PLAIN, **ON_NOISE}, 3, 0, 2, 2, False),
+    Member("sa_solver", {"tau_func": 1.0, **ON_NOISE}, 3, 0, None, None, False, **DRIFTS),
+    Member("dpmpp_sde", {}, 2, 9, None, None, True, stages=True),
     Member("scm", {"sigma_data": 1.0}, 1, 0, None, None, True, **ON_ANGLES),
 ]
 IDS = [member.id for member in MEMBERS]

@@ -1,13 +1,24 @@
 """What the reference schedulers do, as coefficients. Needs torch and diffusers."""
 
+import importlib
 import sys
+from functools import partial
 from unittest import mock
 
 import diffusers
 import numpy as np
 import torch
 
-from tests.schedulers.cases import CM, SCM, SIGMA_SPACE, TWO_CALLS, Case
+from tests.schedulers.cases import CM, DPM_SDE, SCM, SIGMA_SPACE, TWO_CALLS, Case
+
+
+def named(cls: str):
+    """A reference's class."""
+    if cls != DPM_SDE:
+        return getattr(diffusers, cls)
+    # Its noise is the test's, so the library that would draw it need not be there.
+    sys.modules.setdefault("torchsde", mock.MagicMock())
+    return getattr(importlib.import_module("diffusers.schedulers.scheduling_dpmsolver_sde"), cls)
 
 
 def scheduler(case: Case, kept=None):
@@ -16,11 +27,14 @@ def scheduler(case: Case, kept=None):
     The references make betas in float32. Given the same float64 table, what is left to compare is
     the sampler.
     """
-    s = getattr(diffusers, case.cls)(**case.config)
+    s = named(case.cls)(**case.config)
+    if "tau_func" in case.config:
+        s.tau_func = lambda _: case.config["tau_func"]
     if kept is not None:
         s.alphas_cumprod = torch.tensor(kept, dtype=torch.float64)
         if not s.config.get("set_alpha_to_one", True):
             s.final_alpha_cumprod = s.alphas_cumprod[0]
+            s.initial_alpha_cumprod = s.alphas_cumprod[0]
         if hasattr(s, "lambda_t"):
             s.lambda_t = torch.log(s.alphas_cumprod / (1 - s.alphas_cumprod)) / 2
     return s
@@ -58,6 +72,8 @@ def response(case: Case, kept) -> tuple[np.ndarray, np.ndarray]:
     for i, t in enumerate(times):
         if hasattr(s, "scale_model_input"):
             s.scale_model_input(x, t)
+        if case.cls == DPM_SDE:
+            s.noise_sampler = partial(brownian, s.sigmas[begin:].double(), basis[1 + n :], i)
         with mock.patch.dict(drawing, randn_tensor=lambda *_, i=i, **__: basis[1 + n + i]):
             x = s.step(basis[1 + i] * data, t, x, **case.options).prev_sample
     if case.cls in SIGMA_SPACE:
@@ -66,6 +82,16 @@ def response(case: Case, kept) -> tuple[np.ndarray, np.ndarray]:
     if "s_churn" in case.options:
         x = churned_before(x, n)
     return times.double().numpy(), x
+
+
+def brownian(sigmas, fresh, i: int, _, __):
+    """The unit noise of call i of DPM++ SDE: of half a step, or of both its halves."""
+    if i % 2 == 0:
+        return fresh[i]
+    high, low = sigmas[i - 1], sigmas[i]
+    middle = (high * low).sqrt()
+    halves = (high - middle).sqrt() * fresh[i - 1] + (middle - low).sqrt() * fresh[i]
+    return halves / (high - low).sqrt()
 
 
 def churned_before(x: np.ndarray, n: int) -> np.ndarray:

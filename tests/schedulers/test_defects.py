@@ -182,6 +182,26 @@ def test_consistency_models_end_without_noise():
     assert not t.needs_noise(6)
 
 
+@pytest.mark.parametrize("steps", [1, 5, 20])
+def test_ipndm_hears_the_first_call(steps):
+    """iPNDM divides 0 by 1e-8 where no signal is left, and the model's first x0 is lost."""
+    t = schedulers.table(schedulers.from_config({}, "ipndm"), steps)
+    assert t.alpha[0] == 0
+    assert ends_true(t, "v_prediction")
+
+
+@pytest.mark.parametrize("steps", [7, 19, 27, 50])
+@pytest.mark.parametrize("spacing", ["linspace", "trailing", "leading"])
+def test_ddim_inverse_steps_between_visited_times(spacing, steps):
+    """DDIMInverse assumes every level 1000 // steps below the next; "linspace" it has not got."""
+    own = {"timestep_spacing": spacing}
+    t = schedulers.table(schedulers.from_config(SD, "ddim_inverse", **own), steps)
+    down = schedulers.table(schedulers.from_config(SD, "ddim", **own), steps)
+    np.testing.assert_array_equal(t.alpha, down.alpha[::-1])
+    np.testing.assert_array_equal(t.t, down.t[::-1])
+    assert ends_true(t)
+
+
 def test_tables_are_shared_safely():
     """Schedulers that count steps inside break when two requests share one; tables hold none."""
     for member in MEMBERS:
