@@ -9,6 +9,7 @@ from .configs_further import FURTHER
 from .configs_grid import GRID
 from .configs_log_snr import LOG_SNR
 from .configs_sigma import SIGMA
+from .configs_special import SPECIAL
 from .runs import Sampler
 
-SAMPLERS: tuple[Sampler, ...] = (*GRID, *SIGMA, *LOG_SNR, *FLOW, *CONSISTENCY, *FURTHER)
+SAMPLERS: tuple[Sampler, ...] = (*GRID, *SIGMA, *LOG_SNR, *FLOW, *CONSISTENCY, *FURTHER, *SPECIAL)

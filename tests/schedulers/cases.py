@@ -23,7 +23,10 @@ LCM, TCD = "LCMScheduler", "TCDScheduler"
 CM, SCM = "CMStochasticIterativeScheduler", "SCMScheduler"
 IPNDM, INVERSE = "IPNDMScheduler", "DDIMInverseScheduler"
 SA, DPM_SDE = "SASolverScheduler", "DPMSolverSDEScheduler"
-NO_BETAS = (*FLOW, CM, SCM, IPNDM)
+UNCLIP, WUERSTCHEN = "UnCLIPScheduler", "DDPMWuerstchenScheduler"
+VIDEO = ("CogVideoXDDIMScheduler", "CogVideoXDPMScheduler")
+REPAINT, VE = "RePaintScheduler", "ScoreSdeVeScheduler"
+NO_BETAS = (*FLOW, CM, SCM, IPNDM, WUERSTCHEN, VE)
 SIGMA_SPACE = (EULER, ANCESTRAL, HEUN, LMS, DPM2, DPM2_A, DPM_SDE)
 TWO_CALLS = (HEUN, DPM2, DPM2_A, FLOW_HEUN, DPM_SDE)  # a step, except for the last
 OFFSET = {"steps_offset": 1}
@@ -179,4 +182,17 @@ CASES = [
     *(Case(DPM_SDE, {**BETAS, **own}, 12) for own in ({}, V, LEAD, TRAIL)),
     *(Case(DPM_SDE, {**BETAS, **own}, 9) for own in (KARRAS, EXPONENTIAL, BETA_SIGMAS)),
     Case(DPM_SDE, BETAS, 12, start=5),
+    *(Case(UNCLIP, {"clip_sample": False, **own}, n) for own in ({}, X0) for n in (2, 7, 25)),
+    *(Case(WUERSTCHEN, {"scaler": scaler}, 12) for scaler in (0.5, 1.0, 2.0)),
+    *(
+        Case(cls, {**own, "clip_sample": False}, 10)
+        for cls in VIDEO
+        for own in ({}, V, X0, {**ZERO, **V}, {"set_alpha_to_one": False}, {"snr_shift_scale": 1.0})
+    ),
+    *(Case(cls, {"clip_sample": False}, 20, start=8) for cls in VIDEO),
+    *(
+        Case(REPAINT, {**PIXELS, "clip_sample": False, "eta": eta}, 20, asked={"jump_n_sample": 1})
+        for eta in (0.0, 0.7, 1.0)
+    ),
+    *(Case(VE, {"sigma_max": most}, steps) for most in (1348.0, 50.0) for steps in (2, 12)),
 ]

@@ -3,6 +3,8 @@
 import numpy as np
 
 from mdx import schedulers
+from mdx.schedulers.cogvideox import shifted
+from mdx.schedulers.noise import alphas_cumprod, betas, zero_snr
 from mdx.schedulers.runs import RAMPS, training
 from tests.schedulers import hostrun
 from tests.schedulers.cases import (
@@ -16,6 +18,8 @@ from tests.schedulers.cases import (
     NO_BETAS,
     SA,
     SIGMA_SPACE,
+    UNCLIP,
+    VIDEO,
     Case,
 )
 
@@ -30,6 +34,12 @@ def kept(case: Case) -> np.ndarray | None:
     """The float64 alphas_cumprod both sides shall use; None for models that know no betas."""
     if case.cls in NO_BETAS:
         return None
+    if case.cls in VIDEO:
+        c = scheduler(case).config
+        even = shifted(training({**c, "rescale_betas_zero_snr": False}), c["snr_shift_scale"])
+        return zero_snr(even) if c["rescale_betas_zero_snr"] else even
+    if case.cls == UNCLIP:
+        return alphas_cumprod(betas("squaredcos_cap_v2", 1000))
     smallest = 0.0 if case.cls in (DDPM, DDIM) else 2.0**-24
     return training(scheduler(case).config, smallest)
 

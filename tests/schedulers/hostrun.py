@@ -43,6 +43,7 @@ def told(prediction: str, alpha, sigma, x0, eps):
         "v_prediction": lambda: alpha * eps - sigma * x0,
         "flow_prediction": lambda: eps - x0,
         "trigflow": lambda: alpha * eps - sigma * x0,
+        "score": lambda: -eps / sigma,
         "consistency": lambda: network(sigma, x0, x0 + sigma * eps),
     }
     return words[prediction]()

@@ -38,6 +38,8 @@ class Member(NamedTuple):
     spaced: bool = True  # has the option timestep_spacing
     coordinates: str = "vp"  # alpha^2 + sigma^2 = 1; "flow": alpha + sigma = 1; "ve": alpha = 1
     upward: bool = False  # runs from clean to noisy
+    jumps: bool = False  # comes by a level more than once
+    base: Any = SD  # the config it starts from
     times: tuple[float, ...] = (999, 800.5, 500, 120, 3)  # five of its model's times
 
     @property
@@ -49,8 +51,8 @@ class Member(NamedTuple):
         return self.order_log_snr is None
 
     def scheduler(self, **more: Any) -> Scheduler:
-        """The member on Stable Diffusion's betas."""
-        return from_config(SD, self.name, **{**self.options, **more})
+        """The member on Stable Diffusion's betas, if it can run on them."""
+        return from_config(self.base, self.name, **{**self.options, **more})
 
     def sigmas(self, ratios: Any) -> Any:
         """Noise ratios sigma / alpha as table() wants them for this member."""
@@ -70,6 +72,12 @@ ON_ANGLES = {
     "times": (1.57, 1.3, 0.9, 0.4, 0.1),
 }
 ON_RIGHT_ANGLES = {**ON_ANGLES, "predictions": ("v_prediction",), "times": (1, 0.9, 0.5, 0.4, 0.1)}
+ON_SHARES = {
+    **ON_RIGHT_ANGLES,
+    "predictions": ("epsilon",),
+    "keeps_variance": False,
+}
+ON_SCORE = {**ON_SIGMA, "predictions": ("score",), "keeps_variance": False}
 THREE = {"predictor_order": 3, "corrector_order": 3}
 ON_NOISE = {"algorithm_type": "noise_prediction"}
 DRIFTS = {"keeps_variance": False}
@@ -135,6 +143,14 @@ MEMBERS = [
     Member("sa_solver", {"tau_func": 0.0, **PLAIN, **ON_NOISE}, 3, 0, 2, 2, False),
     Member("sa_solver", {"tau_func": 1.0, **ON_NOISE}, 3, 0, None, None, False, **DRIFTS),
     Member("dpmpp_sde", {}, 2, 9, None, None, True, stages=True),
+    Member("unclip", {}, 1, 0, None, None, True, spaced=False, base={"clip_sample": False}),
+    Member("wuerstchen", {}, 1, 0, None, None, True, **ON_SHARES),
+    Member("wuerstchen", {"scaler": 2.0}, 1, 0, None, None, True, **ON_SHARES),
+    Member("cogvideox_ddim", {}, 1, 0, 1, 1, True),
+    Member("cogvideox_dpm", {}, 2, 0, None, None, False),
+    Member("repaint", {"jump_length": 3, "jump_n_sample": 2}, 1, 9, None, None, True, jumps=True),
+    Member("repaint", {"jump_n_sample": 1, "eta": 1.0}, 1, 0, None, None, True),
+    Member("sde_ve", {}, 1, 0, None, None, True, **ON_SCORE),
     Member("scm", {"sigma_data": 1.0}, 1, 0, None, None, True, **ON_ANGLES),
 ]
 IDS = [member.id for member in MEMBERS]

@@ -9,7 +9,19 @@ import diffusers
 import numpy as np
 import torch
 
-from tests.schedulers.cases import CM, DPM_SDE, SCM, SIGMA_SPACE, TWO_CALLS, Case
+from tests.schedulers.cases import (
+    CM,
+    DPM_SDE,
+    REPAINT,
+    SCM,
+    SIGMA_SPACE,
+    TWO_CALLS,
+    UNCLIP,
+    VE,
+    VIDEO,
+    WUERSTCHEN,
+    Case,
+)
 
 
 def named(cls: str):
@@ -48,13 +60,18 @@ def response(case: Case, kept) -> tuple[np.ndarray, np.ndarray]:
     """
     s = scheduler(case, kept)
     s.set_timesteps(case.steps, **case.asked)
+    if case.cls == VE:
+        s.set_sigmas(case.steps)
+    if case.cls == WUERSTCHEN:
+        s.s, s.timesteps = s.s.double(), torch.linspace(1, 0, case.steps + 1).double()
+        s._init_alpha_cumprod = torch.cos(s.s / (1 + s.s) * torch.pi / 2) ** 2
     if case.cls == CM:
         # float32 sigmas leave 7e-7 of noise where none belongs; its times are float64.
         last = torch.tensor([s.config.sigma_min], dtype=torch.float64)
         s.sigmas = torch.cat([torch.exp(s.timesteps / 250), last])
     begin = case.start * (2 if case.cls in TWO_CALLS else 1)
     times = s.timesteps[begin:]
-    if case.cls == SCM:
+    if case.cls in (SCM, WUERSTCHEN):
         times = times[:-1]  # its last is no call
     n = len(times)
     basis = torch.eye(1 + 2 * n, dtype=torch.float64)[:, None]
@@ -75,13 +92,35 @@ def response(case: Case, kept) -> tuple[np.ndarray, np.ndarray]:
         if case.cls == DPM_SDE:
             s.noise_sampler = partial(brownian, s.sigmas[begin:].double(), basis[1 + n :], i)
         with mock.patch.dict(drawing, randn_tensor=lambda *_, i=i, **__: basis[1 + n + i]):
-            x = s.step(basis[1 + i] * data, t, x, **case.options).prev_sample
+            x = stepped(case, s, i, times, basis[1 + i] * data, x)
     if case.cls in SIGMA_SPACE:
         x = x / (s.sigmas[-1].double() ** 2 + 1) ** 0.5
     x = x[0].double().numpy()
     if "s_churn" in case.options:
         x = churned_before(x, n)
-    return times.double().numpy(), x
+    told = s.sigmas if case.cls == VE else times
+    return told.double().numpy(), x
+
+
+def stepped(case: Case, s, i: int, times, out, x):
+    """The sample after call i; these classes have step() each their own way."""
+    t = times[i]
+    if case.cls == UNCLIP:
+        then = times[i + 1] if i + 1 < len(times) else None
+        return s.step(out, t, x, prev_timestep=then).prev_sample
+    if case.cls == WUERSTCHEN:
+        return s.step(out, t[None], x).prev_sample
+    if case.cls == VIDEO[1]:
+        x, s.old = s.step(out, s.old if i else None, t, times[i - 1] if i else None, x)
+        return x
+    if case.cls == REPAINT:
+        return s.step(out, t, x, 0 * x, 0 * x).prev_sample
+    if case.cls == VE:
+        # The pipeline's last sample is the one before noise is added.
+        last = i + 1 == len(times)
+        done = s.step_pred(out, t, x)
+        return done.prev_sample_mean if last else done.prev_sample
+    return s.step(out, t, x, **case.options).prev_sample
 
 
 def brownian(sigmas, fresh, i: int, _, __):

@@ -56,7 +56,7 @@ def test_families_share_nothing(sampler):
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda s: s.names[0])
 def test_short_names_are_names(sampler):
     for name in sampler.names:
-        assert from_config(SD, name) == from_config(SD, sampler.names[0])
+        assert from_config({}, name) == from_config({}, sampler.names[0])
 
 
 def test_keeps_the_model_takes_own_defaults():
@@ -160,7 +160,7 @@ def test_ramps_and_times_back(low, high, steps):
 def test_custom_levels(member):
     """Custom times and custom sigmas, for every sampler."""
     own = {k: v for k, v in member.options.items() if k not in (*RAMPS, "s_churn")}
-    s = from_config(SD, member.name, **own)
+    s = from_config(member.base, member.name, **own)
     times = member.times
     t = table(s, timesteps=times)
     for time in times:
@@ -297,6 +297,13 @@ FLOW = from_config({}, "flow_euler")
         (lambda p: table(from_config(SD, "sa_solver", tau_func=-1.0), 5), "tau_func must be"),
         (lambda p: table(from_config(SD, "sa_solver", tau_func="t"), 5), "tau_func must be"),
         (lambda p: from_config(SD, "dpmpp_sde", noise_sampler_seed=3), "noise_sampler_seed"),
+        (lambda p: from_config({"beta_schedule": "linear"}, "unclip"), "'linear'"),
+        (lambda p: from_config({}, "unclip", variance_type="learned_range"), "'learned_range'"),
+        (lambda p: table(from_config({}, "wuerstchen"), timesteps=[1.5, 0.5]), "within 1 to 0"),
+        (lambda p: from_config(SD, "repaint", beta_schedule="sigmoid"), "'sigmoid'"),
+        (lambda p: table(from_config(SD, "repaint", eta=2.0), 5), "eta must lie"),
+        (lambda p: table(from_config(SD, "repaint", jump_length=0), 5), "must be 1 or more"),
+        (lambda p: table(from_config({}, "sde_ve"), sigmas=[1, 2]), "strictly"),
         (lambda p: from_config(SD, "lcm", timestep_spacing="leading"), "no option timestep_s"),
         (lambda p: table(from_config(SD, "lcm"), 51), "from 51 to 1000, not 50"),
         (lambda p: table(from_config(SD, "lcm", original_inference_steps=0), 1), "not 0"),

@@ -184,7 +184,10 @@ def test_consistency_models_end_without_noise():
 
 @pytest.mark.parametrize("steps", [1, 5, 20])
 def test_ipndm_hears_the_first_call(steps):
-    """iPNDM divides 0 by 1e-8 where no signal is left, and the model's first x0 is lost."""
+    """iPNDM divides 0 by 1e-8 where no signal is left, and the model's first x0 is lost.
+
+    5 steps: error 0.27; 20: 0.069; 50: 0.028.
+    """
     t = schedulers.table(schedulers.from_config({}, "ipndm"), steps)
     assert t.alpha[0] == 0
     assert ends_true(t, "v_prediction")
@@ -193,13 +196,58 @@ def test_ipndm_hears_the_first_call(steps):
 @pytest.mark.parametrize("steps", [7, 19, 27, 50])
 @pytest.mark.parametrize("spacing", ["linspace", "trailing", "leading"])
 def test_ddim_inverse_steps_between_visited_times(spacing, steps):
-    """DDIMInverse assumes every level 1000 // steps below the next; "linspace" it has not got."""
+    """DDIMInverse assumes every level 1000 // steps below the next; "linspace" it has not got.
+
+    trailing, 7 steps: 5 of 6 wrong, error 0.0027; 19: 11 of 18, 0.0038; 27: 1 of 26, 0.0002.
+    """
     own = {"timestep_spacing": spacing}
     t = schedulers.table(schedulers.from_config(SD, "ddim_inverse", **own), steps)
     down = schedulers.table(schedulers.from_config(SD, "ddim", **own), steps)
     np.testing.assert_array_equal(t.alpha, down.alpha[::-1])
     np.testing.assert_array_equal(t.t, down.t[::-1])
     assert ends_true(t)
+
+
+@pytest.mark.parametrize("steps", [7, 19, 27, 50])
+def test_cogvideox_steps_between_visited_times(steps):
+    """CogVideoX's samplers have DDIM's fault, on the spacing that their models use.
+
+    trailing, 7 steps: error 0.017; 19: 0.038; 27: 0.003. They also ignore clip_sample and eta.
+    """
+    own = {"timestep_spacing": "trailing", "set_alpha_to_one": True}
+    s = schedulers.from_config(SD, "cogvideox_ddim", **own)
+    assert ends_true(schedulers.table(s, steps))
+    clipped = schedulers.from_config(s, clip_sample=True, clip_sample_range=0.9)
+    assert np.all(schedulers.table(clipped, steps).clip == 0.9)
+    with pytest.raises(ValueError, match="has no option eta"):
+        schedulers.from_config(s, eta=0.5)
+
+
+def test_repaint_jumps_reach_their_level():
+    """RePaint takes the betas of a jump one stride too high: the signal is off by up to 0.086.
+
+    Of 20 steps, jumps of 5 made once: 3 of 35 calls see a wrong level. Of 250 steps with the
+    defaults, 36 of 2410, by up to 0.0013.
+    """
+    s = schedulers.from_config(SD, "repaint", jump_length=5, jump_n_sample=2)
+    t = schedulers.table(s, 20)
+    kept = training(s.config)
+    assert t.rows == 35
+    np.testing.assert_allclose(t.alpha[:-1], np.sqrt(kept[t.t.astype(int)]))
+
+
+def test_one_step_of_unclip():
+    """UnCLIP divides by steps - 1: ZeroDivisionError."""
+    t = schedulers.table(schedulers.from_config({}, "unclip"), 1)
+    assert t.rows == 1
+    assert t.sigma[-1] == 0
+
+
+def test_one_step_of_sde_ve_begins_at_the_largest_sigma():
+    """ScoreSdeVe takes sigma_min for a sample of size sigma_max: error 1358."""
+    t = schedulers.table(schedulers.from_config({}, "sde_ve"), 1)
+    assert t.sigma.tolist() == [1348.0, 0.0]
+    np.testing.assert_allclose(t.denoise, [[1, 1348.0**2]])
 
 
 def test_tables_are_shared_safely():

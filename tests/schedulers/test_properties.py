@@ -35,7 +35,7 @@ def ramp(steps, high=10.0, low=0.05):
 def free(member):
     """The member on levels that the test chooses: ramps would exclude them."""
     own = {k: v for k, v in member.options.items() if k not in RAMPS}
-    return schedulers.from_config(SD, member.name, **own)
+    return schedulers.from_config(member.base, member.name, **own)
 
 
 # Facts
@@ -62,8 +62,8 @@ def test_what_a_member_lacks(member):
         with pytest.raises(ValueError, match=f"prediction_type '{prediction}' is not supported"):
             member.scheduler(prediction_type=prediction)
     if not member.spaced:
-        with pytest.raises(ValueError, match="has no option timestep_spacing"):
-            member.scheduler(timestep_spacing="linspace")
+        with pytest.raises(ValueError, match="timestep_spacing"):
+            member.scheduler(timestep_spacing="trailing")
 
 
 EVERY_PREDICTION = [(m, p) for m in MEMBERS for p in m.predictions]
@@ -93,8 +93,10 @@ def test_rows_are_the_equations(member, prediction, monkeypatch):
         np.testing.assert_allclose(
             hostrun.row(t, i, slots, out, noise), expected, rtol=1e-11, atol=1e-11
         )
+        # Roundings are of the size of the terms; a score is multiplied by sigma^2.
+        size = max(1.0, np.abs(x0).max())
         np.testing.assert_allclose(
-            call.now.alpha * x0 + call.now.sigma * eps, slots[0], rtol=1e-10, atol=1e-10
+            call.now.alpha * x0 + call.now.sigma * eps, slots[0], rtol=1e-10, atol=1e-10 * size
         )
 
 
@@ -368,11 +370,11 @@ def test_split_anywhere(member, steps, data):
     whole = schedulers.table(s, sigmas=sigmas)
     late = schedulers.table(s, sigmas=sigmas, start=k)
     calls_before = whole.rows - late.rows
-    if not member.one_step:
+    if not member.one_step or member.jumps:
         calls_before = int(np.argmax(np.isclose(whole.alpha, late.alpha[0])))
     early = schedulers.take(whole, slice(0, calls_before))
     again = schedulers.concat(early, late)
-    if member.one_step:
+    if member.one_step and not member.jumps:
         for name in ("t", "denoise", "mix", "alpha", "sigma"):
             np.testing.assert_array_equal(getattr(again, name), getattr(whole, name))
         split = schedulers.concat(early, schedulers.take(whole, slice(calls_before, None)))
