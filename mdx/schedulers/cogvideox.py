@@ -16,7 +16,7 @@ from .tables import Array, Call, Method, Values
 def shifted(kept: Array, scale: float) -> Array:
     """alphas_cumprod whose signal to noise ratio is divided by `scale`, (T,) -> (T,).
 
-    Section 2.4 of the paper, "progressive" training at higher resolutions needs more noise.
+    Larger pictures need more noise to hide as much of them.
     """
     return kept / (scale + (1 - scale) * kept)
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from . import levels as lv
 from . import tables
+from .configs_grid import bound
 from .consistency import consistency, preconditioned
 from .lcm import lcm
 from .levels import Level, Levels, unpack
@@ -13,11 +14,6 @@ from .runs import BETAS, COMMON_CHOICES, THRESHOLDING, Config, Run, Sampler, ask
 from .scm import angles, scm
 from .tables import Array, Table
 from .tcd import tcd
-
-
-def bound(c: Config) -> float:
-    """The bound on |x0|; inf is none."""
-    return c["clip_sample_range"] if c["clip_sample"] else np.inf
 
 
 def distilled(c: Config, kept: Array, run: Run) -> tuple[Levels, bool]:

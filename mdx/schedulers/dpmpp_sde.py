@@ -26,7 +26,7 @@ def share(now: Level, middle: Level, to: Level) -> tuple[float, float]:
 
 
 def first(v: Values, now: Level, middle: Level, to: Level) -> tuple[Array, ...]:
-    """Order 1 to the middle, equation 18 in s, keeping what the whole step needs."""
+    """Order 1 to the middle, keeping what the whole step needs."""
     x, s = v.x / now.alpha, ratio(now)
     down, up = parts(now, middle)
     half = down / s * x + (1 - down / s) * v.x0 + up * v.noise

@@ -10,7 +10,7 @@ DATA = 0.5  # sigma_data of the boundary scalings
 
 
 def boundary(t: float, scaling: float) -> tuple[float, float]:
-    """(c_skip, c_out) at model time `t`: section 4.1 with its time in units of 1 / `scaling`."""
+    """(c_skip, c_out) at model time `t`, which counts in units of 1 / `scaling` here."""
     s = t * scaling
     return DATA**2 / (s**2 + DATA**2), s / np.hypot(s, DATA)
 
@@ -18,7 +18,7 @@ def boundary(t: float, scaling: float) -> tuple[float, float]:
 def lcm(levels: Levels, prediction: str, *, scaling: float = 10.0) -> Method:
     """Consistency sampling over the levels of a distilled latent diffusion model.
 
-    The consistency function, equation 9, is c_skip x + c_out x0; it is what counts as x0 here, clip
+    The consistency function is c_skip x + c_out x0; it is what counts as x0 here, clip
     included. At time 0 it is the sample, whatever the model says.
     """
     method = consistency(levels)

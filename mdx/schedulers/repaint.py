@@ -17,7 +17,7 @@ from .tables import Array, Call, Method, Values
 
 
 def jumps(steps: int, length: int, count: int) -> list[int]:
-    """The level that each call begins at, counted from clean: appendix B, figure 9.
+    """The level that each call begins at, counted from clean.
 
     From every `length`-th level on the way down, but the topmost, the run goes up `length` levels
     again, until it has come by `count` times.

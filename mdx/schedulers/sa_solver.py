@@ -24,11 +24,11 @@ class Step(NamedTuple):
     now: Level
     to: Level
     tau: float  # how random: 0 is the probability flow, 1 the reverse SDE
-    data: bool  # integrates x0, equation 10; else eps, equation 9
+    data: bool  # integrates x0, else eps
 
 
 def weights(step: Step, nodes: Sequence[Level]) -> Array:
-    """What each known prediction adds: equations 14 and 17, integrals of Lagrange polynomials.
+    """What each known prediction adds: integrals of its Lagrange polynomial over the step.
 
     With two nodes the slope's integral is taken with the exponential of its end, h^2 / 2.
     """

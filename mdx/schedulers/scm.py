@@ -26,7 +26,7 @@ def angles(t: Array | Sequence[float], data: float) -> Levels:
 
 
 def scm(levels: Levels, *, data: float = 0.5) -> Method:
-    """Consistency sampling over the levels of `angles`, with the network F read by equation 8.
+    """Consistency sampling over the levels of `angles`, with the TrigFlow network F.
 
     x0 = cos(t) x - sin(t) data F(x / data, t); the network returns F itself, not times `data`.
     """

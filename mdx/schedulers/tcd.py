@@ -11,7 +11,7 @@ from .tables import Array, Call, Method, Values
 
 
 def move(v: Values, down: Level, to: Level) -> tuple[Array, ...]:
-    """Strategic stochastic sampling, algorithm 4: along the trajectory to `down`, back with noise.
+    """Strategic stochastic sampling: along the trajectory to `down`, and back up with noise.
 
     `down` is the level the paper calls s, at or below `to`.
     """
