@@ -9,10 +9,12 @@ import diffusers
 import numpy as np
 import torch
 
+from mdx.schedulers.runs import RAMPS
 from tests.schedulers.cases import (
     CM,
     DPM_SDE,
     REPAINT,
+    SA,
     SCM,
     SIGMA_SPACE,
     TWO_CALLS,
@@ -60,6 +62,9 @@ def response(case: Case, kept) -> tuple[np.ndarray, np.ndarray]:
     """
     s = scheduler(case, kept)
     s.set_timesteps(case.steps, **case.asked)
+    if case.cls == SA and not any(case.config.get(key) for key in RAMPS):
+        ratios = ((1 - s.alphas_cumprod) / s.alphas_cumprod) ** 0.5
+        s.sigmas = torch.cat([ratios[s.timesteps], ratios[:1]])
     if case.cls == VE:
         s.set_sigmas(case.steps)
     if case.cls == WUERSTCHEN:
