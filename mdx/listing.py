@@ -25,8 +25,9 @@ def samplers(scheduler: Scheduler) -> Iterator[str]:
     have none because they add noise.
     """
     yield f"{'name':<10} {'class':<36} order  calls  slots  noise"
-    for sampler in SAMPLERS:
-        kind, name = sampler.names[0], sampler.names[1]
+    family = schedulers.compatibles(scheduler)
+    for sampler in [sampler for sampler in SAMPLERS if sampler.names[0] in family]:
+        kind, name = sampler.names[:2]
         # Clipping bends what should be straight: a fact of the config, not of the sampler.
         plain = {"clip_sample": False, "prediction_type": "epsilon"}
         known = {key: value for key, value in plain.items() if key in sampler.defaults}

@@ -73,8 +73,8 @@ def from_config(
 
 def compatibles(scheduler: Scheduler) -> list[str]:
     """Class names of the samplers that a scheduler's model can run with, sorted."""
-    find(scheduler.name)
-    return sorted(sampler.names[0] for sampler in SAMPLERS)
+    family = find(scheduler.name).family
+    return sorted(sampler.names[0] for sampler in SAMPLERS if sampler.family == family)
 
 
 def table(
@@ -87,10 +87,11 @@ def table(
 ) -> Table:
     """The table of a run of `steps` transitions between noise levels.
 
-    `timesteps` (steps,) or `sigmas` (steps+1, sigma / alpha, the final one included) replace the
-    config's levels, and `steps` may then be left out. `start` leaves out the first transitions, for
-    a run that begins with a noised image: see `add_noise` and `begin`. Some samplers call the model
-    more than once per transition: table.rows is the number of calls.
+    `timesteps` (steps,) or `sigmas` (steps+1, sigma / alpha, for flow models sigma itself; the
+    final one included) replace the config's levels, and `steps` may then be left out. `start`
+    leaves out the first transitions, for a run that begins with a noised image: see `add_noise` and
+    `begin`. Some samplers call the model more than once per transition: table.rows is the number of
+    calls.
 
     ValueError for numbers that make no run.
     """

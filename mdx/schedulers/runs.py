@@ -18,7 +18,7 @@ class Run(NamedTuple):
 
     steps: int  # transitions of the whole run
     timesteps: Array | None  # (steps,) model times instead of the config's
-    sigmas: Array | None  # (steps+1,) sigma / alpha instead of the config's
+    sigmas: Array | None  # (steps+1,) sigma / alpha (flow: sigma) instead of the config's
     start: int  # transitions left out at the noisy end
 
 
@@ -29,6 +29,7 @@ class Sampler(NamedTuple):
     defaults: Config  # every key it knows
     choices: Mapping[str, tuple[Any, ...]]  # keys of which only these values are supported
     build: Callable[[Config, Run], Table]
+    family: str = "diffusion"  # samplers that can stand in for each other
 
 
 BETAS = {

@@ -19,10 +19,12 @@ FILE = Path(__file__).with_name("schedulers.npz")
 
 if __name__ == "__main__":
     arrays = {"cases": np.array([case.id for case in CASES])}
-    schedules = {}
+    schedules: dict[bytes, int] = {}
     for i, case in enumerate(CASES):
         times, response = reference.response(case, compare.kept(case))
         arrays[f"times-{i}"], arrays[f"response-{i}"] = times, response
+        if compare.kept(case) is None:
+            continue
         kept = reference.scheduler(case).alphas_cumprod.float().numpy()
         schedules[kept.tobytes()] = schedules.get(kept.tobytes(), len(schedules))
         arrays[f"schedule-{i}"] = np.array(schedules[kept.tobytes()])

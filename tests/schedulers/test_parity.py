@@ -6,8 +6,22 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.schedulers import compare
-from tests.schedulers.cases import BETAS, CASES, DDIM, DPM, EULER, PNDM, Case
+from tests.schedulers.cases import (
+    BETAS,
+    CASES,
+    DDIM,
+    DPM,
+    EULER,
+    FLOW_EULER,
+    FLOW_LCM,
+    LCM,
+    PNDM,
+    SA,
+    TCD,
+    Case,
+)
 
+WITH_BETAS = [case for case in CASES if compare.kept(case) is not None]
 pytestmark = pytest.mark.parity
 
 
@@ -24,7 +38,7 @@ def test_every_coefficient(case):
     agree(case)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
+@pytest.mark.parametrize("case", WITH_BETAS, ids=lambda c: c.id)
 def test_training_schedule(case):
     """The reference's float32 alphas_cumprod are ours, as far as float32 goes."""
     from tests.schedulers import reference
@@ -99,6 +113,53 @@ def test_random_pndm(betas, steps, skip, one):
     # The reference joins Runge-Kutta's halves only if the stride is even.
     even = next(n for n in range(steps, 1001) if 1000 // n % 2 == 0)
     agree(Case(PNDM, {**config, "skip_prk_steps": skip}, steps if skip else even))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    cls=st.sampled_from([FLOW_EULER, FLOW_LCM]),
+    shift=st.floats(0.5, 8),
+    terminal=st.sampled_from([None, 0.02, 0.2]),
+    ramp=st.sampled_from([{}, {"use_karras_sigmas": True}, {"use_exponential_sigmas": True}]),
+    mu=st.sampled_from([None, 0.5, 1.15]),
+    kind=st.sampled_from(["exponential", "linear"]),
+    steps=st.integers(2, 40),
+)
+def test_random_flow(cls, shift, terminal, ramp, mu, kind, steps):
+    own = {"shift": shift, "shift_terminal": terminal, "time_shift_type": kind, **ramp}
+    if mu is None:
+        agree(Case(cls, own, steps))
+    else:
+        agree(Case(cls, {**own, "use_dynamic_shifting": True}, steps, asked={"mu": mu}))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    betas=betas,
+    cls=st.sampled_from([LCM, TCD]),
+    original=st.integers(20, 100),
+    eta=st.floats(0.05, 1),
+    data=st.data(),
+)
+def test_random_distilled(betas, cls, original, eta, data):
+    steps = data.draw(st.integers(1, original))
+    options = {"eta": eta} if cls == TCD else {}
+    agree(Case(cls, {**betas, "original_inference_steps": original}, steps, options=options))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    betas=betas,
+    predictor=st.integers(1, 3),
+    corrector=st.integers(1, 3),
+    algorithm=st.sampled_from(["data_prediction", "noise_prediction"]),
+    tau=st.sampled_from([None, 0.0, 0.5, 1.0]),
+    steps=st.integers(2, 20),
+)
+def test_random_sa_solver(betas, predictor, corrector, algorithm, tau, steps):
+    orders = {"predictor_order": predictor, "corrector_order": corrector}
+    own = {"algorithm_type": algorithm} | ({} if tau is None else {"tau_func": tau})
+    agree(Case(SA, {**betas, **orders, **own}, steps))
 
 
 def test_clipping():
