@@ -1,13 +1,18 @@
-"""Configs of the exponential integrators, written in log-SNR: the DPM-Solver family."""
+"""Configs of the exponential integrators, written in log-SNR: DPM-Solver, DEIS, UniPC."""
 
 import numpy as np
 
 from . import levels as lv
 from . import tables
-from .dpmpp_2m import dpmpp_2m
+from .ddpm import VARIANCES
+from .dpm_multistep import ORDERS, SOLVERS, dpm_multistep
+from .exponential import KINDS
+from .levels import Levels
 from .runs import (
     BETAS,
     COMMON_CHOICES,
+    FLOW,
+    FLOW_CHOICES,
     RAMPS,
     SPACING,
     THRESHOLDING,
@@ -21,11 +26,11 @@ from .runs import (
 from .tables import Array, Table
 
 
-def build_dpmpp(c: Config, run: Run) -> Table:
-    """DPM-Solver++'s table."""
+def visited(c: Config, run: Run) -> Levels:
+    """The levels that all samplers of the family visit."""
     kept = training(c, smallest=2.0**-24)
     log_snr = -np.log(lv.ratios(kept))
-    usable = int(np.sum(log_snr >= c["lambda_min_clipped"]))
+    usable = int(np.sum(log_snr >= c.get("lambda_min_clipped", -np.inf)))
 
     def times() -> Array:
         # One more step than asked, its last left out, except for "trailing".
@@ -36,13 +41,25 @@ def build_dpmpp(c: Config, run: Run) -> Table:
         t = np.round(lv.spaced(spacing, run.steps + 1, usable))[:-1]
         return t + offset if spacing == "leading" else t
 
-    levels = cut(ramped(c, kept, run, lv.ratios(kept)[::-1], times), run.start)
+    first = 1 - 1 / c["num_train_timesteps"]
+    return cut(ramped(c, kept, run, lv.ratios(kept)[::-1], times, first), run.start)
+
+
+def lowered(c: Config, levels: Levels) -> tuple[int, ...]:
+    """Bounds on the order of a multistep run's last steps, the very last one first."""
     short = c["lower_order_final"] and len(levels.t) - 1 < 15
-    method = dpmpp_2m(
+    return (1, 2) if short else (1,) if c.get("euler_at_final") else ()
+
+
+def build_dpm_multistep(c: Config, run: Run) -> Table:
+    """DPM-Solver multistep's table."""
+    levels = visited(c, run)
+    method = dpm_multistep(
         levels,
         order=c["solver_order"],
+        kind=c["algorithm_type"],
         solver=c["solver_type"],
-        last_first_order=bool(short or c["euler_at_final"]),
+        last_orders=lowered(c, levels),
     )
     return tables.trace(method, c["prediction_type"])
 
@@ -60,26 +77,26 @@ LOG_SNR = (
             "euler_at_final": False,
             **RAMPS,
             "use_lu_lambdas": False,
-            "use_flow_sigmas": False,
-            "flow_shift": 1.0,
+            **FLOW,
             "final_sigmas_type": "zero",
             "lambda_min_clipped": -np.inf,
             "variance_type": None,
             **SPACING,
             "rescale_betas_zero_snr": False,
-            "use_dynamic_shifting": False,
-            "time_shift_type": "exponential",
         },
         choices={
             **COMMON_CHOICES,
-            "solver_order": (1, 2),
-            "algorithm_type": ("dpmsolver++",),
-            "solver_type": ("midpoint", "heun"),
-            "use_flow_sigmas": (False,),
+            **FLOW_CHOICES,
+            "solver_order": ORDERS,
+            "algorithm_type": KINDS,
+            "solver_type": SOLVERS,
             "variance_type": (None,),
-            "use_dynamic_shifting": (False,),
-            "time_shift_type": ("exponential",),
         },
-        build=build_dpmpp,
+        foreign={
+            "algorithm_type": ("deis",),
+            "solver_type": ("logrho", "bh1", "bh2"),
+            "variance_type": VARIANCES,
+        },
+        build=build_dpm_multistep,
     ),
 )

@@ -99,6 +99,19 @@ def beta_quantile(p: float, shape: float) -> float:
     return w ** (1 / shape)
 
 
+def shifted(sigma: Array, shift: float) -> Array:
+    """Flow levels moved towards noise, as larger pictures need. arXiv 2403.03206, equation 23."""
+    return shift * sigma / (1 + (shift - 1) * sigma)
+
+
+def of_flow(sigma: Array, total: int) -> Levels:
+    """Levels of a straight flow, alpha = 1 - sigma, (N,) -> Levels of (N,); t counts to `total`.
+
+    arXiv 2209.03003, equation 1.
+    """
+    return Levels(np.where(sigma > 0, sigma * total, CLEAN), 1 - sigma, sigma)
+
+
 def ratios(kept: Array) -> Array:
     """sigma / alpha of every training step, (T,); inf where no signal is left."""
     with np.errstate(divide="ignore"):

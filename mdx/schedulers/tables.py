@@ -11,7 +11,7 @@ from .levels import Level
 
 Array = NDArray[np.float64]
 
-PREDICTIONS = ("epsilon", "sample", "v_prediction")
+PREDICTIONS = ("epsilon", "sample", "v_prediction", "flow_prediction")
 TOLERANCE = 1e-6
 
 
@@ -84,7 +84,8 @@ def denoiser(prediction: str, level: Level) -> tuple[tuple[float, float], tuple[
     """x0 and eps as combinations of (x, out) at a level.
 
     Returns two pairs of factors. epsilon: arXiv 2006.11239, equation 15; v: arXiv 2202.00512,
-    appendix D. ValueError for an unknown prediction, and for one that says nothing at the level.
+    appendix D; flow, eps - x0: arXiv 2210.02747. ValueError for an unknown prediction, and for one
+    that says nothing at the level.
     """
     alpha, sigma = level.alpha, level.sigma
     if prediction == "epsilon":
@@ -100,6 +101,10 @@ def denoiser(prediction: str, level: Level) -> tuple[tuple[float, float], tuple[
         # General alpha, sigma: x = alpha x0 + sigma eps and v = alpha eps - sigma x0.
         power = alpha**2 + sigma**2
         return (alpha / power, -sigma / power), (sigma / power, alpha / power)
+    if prediction == "flow_prediction":
+        # General alpha, sigma: out = eps - x0, the velocity where alpha = 1 - sigma.
+        total = alpha + sigma
+        return (1 / total, -sigma / total), (1 / total, alpha / total)
     raise ValueError(f"prediction_type {prediction!r} is not one of {', '.join(PREDICTIONS)}")
 
 
@@ -108,8 +113,8 @@ def trace(
 ) -> Table:
     """The table of a method: its equations evaluated on basis vectors are the rows.
 
-    `prediction` is what the model returns, "epsilon", "sample" or "v_prediction"; `clip` bounds
-    |x0|, inf does not. ValueError if the method's rows do not pass `check`.
+    `prediction` is what the model returns, one of PREDICTIONS; `clip` bounds |x0|, inf does not.
+    ValueError if the method's rows do not pass `check`.
     """
     k = method.slots
     basis = np.eye(k + 3)

@@ -26,6 +26,8 @@ KARRAS = {"use_karras_sigmas": True}
 EXPONENTIAL = {"use_exponential_sigmas": True}
 BETA_SIGMAS = {"use_beta_sigmas": True}
 FINITE = {"final_sigmas_type": "sigma_min"}
+FLOW = {**BETAS, "use_flow_sigmas": True, "prediction_type": "flow_prediction"}
+KINDS = ("dpmsolver", "dpmsolver++", "sde-dpmsolver", "sde-dpmsolver++")
 
 
 class Case(NamedTuple):
@@ -120,4 +122,20 @@ CASES = [
     Case(DPM, {**COSINE, "lambda_min_clipped": -5.1}, 20),
     Case(DPM, {**ZERO, **V}, 10),
     Case(DPM, BETAS, 20, start=9),
+    *(
+        Case(DPM, {**BETAS, **FINITE, "algorithm_type": kind, "solver_type": solver}, steps)
+        for kind in KINDS
+        for solver, steps in (("midpoint", 20), ("heun", 10))
+    ),
+    *(
+        Case(DPM, {**BETAS, **FINITE, "algorithm_type": kind, "solver_order": 1}, 8)
+        for kind in KINDS
+    ),
+    Case(DPM, {**BETAS, "algorithm_type": "sde-dpmsolver++"}, 12),
+    Case(DPM, {**BETAS, "use_lu_lambdas": True}, 9),
+    Case(DPM, {**BETAS, **BETA_SIGMAS}, 9),
+    Case(DPM, {**BETAS, "lower_order_final": False}, 9),
+    Case(DPM, {**BETAS, **V, "algorithm_type": "sde-dpmsolver++", **KARRAS}, 10),
+    Case(DPM, FLOW, 20),
+    Case(DPM, {**FLOW, "flow_shift": 3.0}, 9),
 ]

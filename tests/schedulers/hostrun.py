@@ -32,7 +32,13 @@ def spoken(prediction: str, table: Table, i: int, x, x0):
     """What a model of this prediction type returns when it believes in x0."""
     alpha, sigma = table.alpha[i], table.sigma[i]
     eps = (x - alpha * x0) / sigma
-    return {"epsilon": eps, "sample": x0, "v_prediction": alpha * eps - sigma * x0}[prediction]
+    said = {
+        "epsilon": eps,
+        "sample": x0,
+        "v_prediction": alpha * eps - sigma * x0,
+        "flow_prediction": eps - x0,
+    }
+    return said[prediction]
 
 
 def response(table: Table):

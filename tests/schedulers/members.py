@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from mdx.schedulers import Scheduler, from_config
+from mdx.schedulers.runs import RAMPS
 
 SD = {
     "_class_name": "PNDMScheduler",
@@ -49,6 +50,14 @@ PLAIN = {"lower_order_final": False}
 KARRAS = {"use_karras_sigmas": True}
 EXPONENTIAL = {"use_exponential_sigmas": True}
 BETA = {"use_beta_sigmas": True}
+FLOW = {"use_flow_sigmas": True, "flow_shift": 3.0}
+LU = {"use_lu_lambdas": True}
+EPS = {"algorithm_type": "dpmsolver"}
+SDE = {"algorithm_type": "sde-dpmsolver++"}
+SDE_EPS = {"algorithm_type": "sde-dpmsolver"}
+EXACT = {**PLAIN, "solver_type": "heun"}
+
+LEVELS = (*RAMPS, *FLOW, *LU)  # options that choose the levels, where a test would choose them
 
 # PNDM's weights are Adams and Runge-Kutta weights for even steps in sigma / alpha, the variable its
 # transfer integrates over. There its order is that of its start: 3 after improved Euler and
@@ -80,10 +89,23 @@ MEMBERS = [
     Member("lms", {"order": 2}, 2, 0, 2, 2, False),
     Member("dpm2", {}, 2, 9, 2, 2, True, stages=True),
     Member("dpm2_a", {}, 2, 9, None, None, True, stages=True),
-    Member("dpmpp_2m", {**PLAIN, "solver_order": 1}, 2, 0, 1, 1, True),
+    Member("dpmpp_2m", {**PLAIN, "solver_order": 1}, 1, 0, 1, 1, True),
     Member("dpmpp_2m", PLAIN, 2, 0, 2, 2, False),
-    Member("dpmpp_2m", {**PLAIN, "solver_type": "heun"}, 2, 0, 2, 2, False),
+    Member("dpmpp_2m", EXACT, 2, 0, 2, 2, False),
+    Member("dpmpp_2m", {**PLAIN, "solver_order": 3}, 3, 0, 2, 2, False, order_crowded=3),
     Member("dpmpp_2m", {**PLAIN, **KARRAS}, 2, 0, 2, 2, False),
+    Member("dpmpp_2m", {**PLAIN, **FLOW}, 2, 0, 2, 2, False),
+    Member("dpmpp_2m", {**PLAIN, **LU}, 2, 0, 2, 2, False),
     Member("dpmpp_2m", {"euler_at_final": True}, 2, 0, 2, 2, False),
+    Member("dpmpp_2m", {**PLAIN, **EPS, "solver_order": 1}, 1, 0, 1, 1, True),
+    Member("dpmpp_2m", {**PLAIN, **EPS}, 2, 0, 2, 2, False),
+    Member("dpmpp_2m", {**EXACT, **EPS}, 2, 0, 2, 2, False),
+    Member("dpmpp_2m", {**PLAIN, **EPS, "solver_order": 3}, 3, 0, 2, 2, False, order_crowded=3),
+    Member("dpmpp_2m", {**PLAIN, **SDE, "solver_order": 1}, 1, 0, None, None, True),
+    Member("dpmpp_2m", {**PLAIN, **SDE}, 2, 0, None, None, False),
+    Member("dpmpp_2m", {**EXACT, **SDE}, 2, 0, None, None, False),
+    Member("dpmpp_2m", {**PLAIN, **SDE, "solver_order": 3}, 3, 0, None, None, False),
+    Member("dpmpp_2m", {**PLAIN, **SDE_EPS}, 2, 0, None, None, False, keeps_variance=False),
+    Member("dpmpp_2m", {**EXACT, **SDE_EPS}, 2, 0, None, None, False, keeps_variance=False),
 ]
 IDS = [member.id for member in MEMBERS]

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from mdx import schedulers
 from mdx.schedulers import Scheduler, compatibles, from_config, levels, noise, table
-from mdx.schedulers.runs import RAMPS, training
+from mdx.schedulers.runs import training
 from mdx.schedulers.samplers import SAMPLERS
-from tests.schedulers.members import IDS, MEMBERS, SD
+from tests.schedulers.members import IDS, LEVELS, MEMBERS, SD
 
 NAMES = [
     "DDIMScheduler",
@@ -148,7 +148,7 @@ def test_ramps_and_times_back(low, high, steps):
 @pytest.mark.parametrize("member", MEMBERS, ids=IDS)
 def test_custom_levels(member):
     """Custom times and custom sigmas, for every sampler."""
-    own = {k: v for k, v in member.options.items() if k not in (*RAMPS, "s_churn")}
+    own = {k: v for k, v in member.options.items() if k not in (*LEVELS, "s_churn")}
     s = from_config(SD, member.name, **own)
     times = [999, 800.5, 500, 120, 3]
     t = table(s, timesteps=times)
@@ -189,6 +189,7 @@ def bad_file(folder, content: bytes):
 S = from_config(SD)
 DDIM = from_config(SD, "ddim")
 KARRAS = from_config(SD, "euler", use_karras_sigmas=True)
+FLOW = from_config(SD, "dpmpp_2m", use_flow_sigmas=True)
 
 
 @pytest.mark.parametrize(
@@ -214,11 +215,17 @@ KARRAS = from_config(SD, "euler", use_karras_sigmas=True)
         (lambda p: from_config(SD, "euler_a", use_karras_sigmas=True), "no option use_karras"),
         (lambda p: from_config(SD, "euler", interpolation_type="log_linear"), "log_linear"),
         (lambda p: from_config(SD, "euler", timestep_type="continuous"), "continuous"),
-        (lambda p: from_config(SD, "dpmpp_2m", solver_order=3), "solver_order 3 is not"),
+        (lambda p: from_config(SD, "dpmpp_2m", solver_order=4), "solver_order 4 is not"),
         (lambda p: from_config(SD, "dpmpp_2m", solver_order=True), "solver_order True is not"),
-        (lambda p: from_config(SD, "dpmpp_2m", algorithm_type="dpmsolver"), "algorithm_type"),
+        (lambda p: from_config(SD, "dpmpp_2m", algorithm_type="deis"), "algorithm_type"),
+        (lambda p: from_config(SD, "dpmpp_2m", solver_type="bh2"), "solver_type 'bh2'"),
         (lambda p: from_config(SD, "dpmpp_2m", thresholding=True), "thresholding"),
-        (lambda p: from_config(SD, "dpmpp_2m", use_flow_sigmas=True), "use_flow_sigmas"),
+        (lambda p: from_config(SD, "dpmpp_2m", use_dynamic_shifting=True), "use_dynamic_shifting"),
+        (lambda p: table(FLOW, timesteps=[5, 1]), "use_flow_sigmas and timesteps exclude"),
+        (
+            lambda p: table(from_config(FLOW, use_karras_sigmas=True), 5),
+            "use_karras_sigmas and use_flow_sigmas exclude",
+        ),
         (lambda p: from_config(SD, "dpmpp_2m", variance_type="learned"), "variance_type"),
         (lambda p: table(S, 0), "from 1 to 1000, not 0"),
         (lambda p: table(S, -3), "not -3"),
