@@ -140,6 +140,9 @@ def supported(sampler: Sampler, key: str, value: Any) -> None:
         choices = sampler.choices[key]
         fits = any(value == c and isinstance(value, bool) == isinstance(c, bool) for c in choices)
         allowed = f"one of {', '.join(map(repr, choices))}"
+    elif isinstance(default, tuple):
+        fits = isinstance(value, tuple) and all(type(v) is int and v >= 0 for v in value)
+        allowed = "a list of whole numbers, 0 or more"
     elif isinstance(default, bool):
         fits, allowed = value in BOOLEAN and isinstance(value, bool), "true or false"
     elif isinstance(default, int):

@@ -5,7 +5,9 @@ import numpy as np
 from . import levels as lv
 from . import tables
 from .ddpm import VARIANCES
+from .deis import deis
 from .dpm_multistep import ORDERS, SOLVERS, dpm_multistep
+from .dpm_singlestep import dpm_singlestep
 from .exponential import KINDS
 from .levels import Levels
 from .runs import (
@@ -24,45 +26,91 @@ from .runs import (
     training,
 )
 from .tables import Array, Table
+from .unipc import SOLVERS as UNIPC_SOLVERS
+from .unipc import unipc
 
 
-def visited(c: Config, run: Run) -> Levels:
-    """The levels that all samplers of the family visit."""
+def visited(c: Config, run: Run, flow: float | None = None) -> Levels:
+    """The levels that all samplers of the family visit.
+
+    `flow` is the first sigma of flow levels; without it, one training step below pure noise.
+    """
     kept = training(c, smallest=2.0**-24)
     log_snr = -np.log(lv.ratios(kept))
     usable = int(np.sum(log_snr >= c.get("lambda_min_clipped", -np.inf)))
 
     def times() -> Array:
         # One more step than asked, its last left out, except for "trailing".
-        spacing, offset = c["timestep_spacing"], c["steps_offset"]
+        spacing, offset = c.get("timestep_spacing", "linspace"), c.get("steps_offset", 0)
         if spacing == "trailing":
             down = np.arange(run.steps, dtype=np.float64) * (len(kept) / run.steps)
             return np.round(usable - down) - 1
         t = np.round(lv.spaced(spacing, run.steps + 1, usable))[:-1]
         return t + offset if spacing == "leading" else t
 
-    first = 1 - 1 / c["num_train_timesteps"]
+    first = 1 - 1 / c["num_train_timesteps"] if flow is None else flow
     return cut(ramped(c, kept, run, lv.ratios(kept)[::-1], times, first), run.start)
 
 
-def lowered(c: Config, levels: Levels) -> tuple[int, ...]:
-    """Bounds on the order of a multistep run's last steps, the very last one first."""
-    short = c["lower_order_final"] and len(levels.t) - 1 < 15
+def lowered(c: Config, run: Run) -> tuple[int, ...]:
+    """Bounds on the order of a multistep run's last steps, the very last one first.
+
+    They are those of the whole run, also for one that begins late.
+    """
+    short = c["lower_order_final"] and run.steps < 15
     return (1, 2) if short else (1,) if c.get("euler_at_final") else ()
 
 
 def build_dpm_multistep(c: Config, run: Run) -> Table:
     """DPM-Solver multistep's table."""
-    levels = visited(c, run)
     method = dpm_multistep(
-        levels,
+        visited(c, run),
         order=c["solver_order"],
         kind=c["algorithm_type"],
         solver=c["solver_type"],
-        last_orders=lowered(c, levels),
+        last_orders=lowered(c, run),
     )
     return tables.trace(method, c["prediction_type"])
 
+
+def build_dpm_singlestep(c: Config, run: Run) -> Table:
+    """DPM-Solver singlestep's table."""
+    method = dpm_singlestep(
+        visited(c, run),
+        order=c["solver_order"],
+        kind=c["algorithm_type"],
+        solver=c["solver_type"],
+        lower_last=c["lower_order_final"],
+    )
+    return tables.trace(method, c["prediction_type"])
+
+
+def build_deis(c: Config, run: Run) -> Table:
+    """DEIS's table; it ends at the first training step's level, for eps has no end at the clean."""
+    levels = visited({**c, "final_sigmas_type": "sigma_min"}, run)
+    method = deis(levels, order=c["solver_order"], last_orders=lowered(c, run))
+    return tables.trace(method, c["prediction_type"])
+
+
+def build_unipc(c: Config, run: Run) -> Table:
+    """UniPC's table."""
+    method = unipc(
+        visited(c, run, flow=1.0),
+        order=c["solver_order"],
+        solver=c["solver_type"],
+        kind="dpmsolver++" if c["predict_x0"] else "dpmsolver",
+        lower_last=c["lower_order_final"],
+        uncorrected=c["disable_corrector"],
+    )
+    return tables.trace(method, c["prediction_type"])
+
+
+# What configs of other samplers say under keys that the family reads too.
+FOREIGN = {
+    "algorithm_type": ("deis",),
+    "solver_type": ("logrho", "bh1", "bh2"),
+    "variance_type": VARIANCES,
+}
 
 LOG_SNR = (
     Sampler(
@@ -92,11 +140,87 @@ LOG_SNR = (
             "solver_type": SOLVERS,
             "variance_type": (None,),
         },
-        foreign={
-            "algorithm_type": ("deis",),
-            "solver_type": ("logrho", "bh1", "bh2"),
-            "variance_type": VARIANCES,
-        },
+        foreign=FOREIGN,
         build=build_dpm_multistep,
+    ),
+    Sampler(
+        names=("DPMSolverSinglestepScheduler", "dpmpp_2s"),
+        defaults={
+            **BETAS,
+            "solver_order": 2,
+            **THRESHOLDING,
+            "algorithm_type": "dpmsolver++",
+            "solver_type": "midpoint",
+            "lower_order_final": False,
+            **RAMPS,
+            **FLOW,
+            "final_sigmas_type": "zero",
+            "lambda_min_clipped": -np.inf,
+            "variance_type": None,
+        },
+        choices={
+            **COMMON_CHOICES,
+            **FLOW_CHOICES,
+            "solver_order": ORDERS,
+            "algorithm_type": ("dpmsolver", "dpmsolver++", "sde-dpmsolver++"),
+            "solver_type": SOLVERS,
+            "variance_type": (None,),
+        },
+        foreign=FOREIGN,
+        build=build_dpm_singlestep,
+    ),
+    Sampler(
+        names=("DEISMultistepScheduler", "deis"),
+        defaults={
+            **BETAS,
+            "solver_order": 2,
+            **THRESHOLDING,
+            "algorithm_type": "deis",
+            "solver_type": "logrho",
+            "lower_order_final": True,
+            **RAMPS,
+            **FLOW,
+            **SPACING,
+        },
+        choices={
+            **COMMON_CHOICES,
+            **FLOW_CHOICES,
+            "solver_order": ORDERS,
+            "algorithm_type": ("deis",),
+            "solver_type": ("logrho",),
+        },
+        foreign={"algorithm_type": KINDS, "solver_type": (*SOLVERS, *UNIPC_SOLVERS)},
+        build=build_deis,
+    ),
+    Sampler(
+        names=("UniPCMultistepScheduler", "unipc"),
+        defaults={
+            **BETAS,
+            "solver_order": 2,
+            **THRESHOLDING,
+            "predict_x0": True,
+            "solver_type": "bh2",
+            "lower_order_final": True,
+            "disable_corrector": (),
+            "solver_p": None,
+            **RAMPS,
+            **FLOW,
+            **SPACING,
+            "final_sigmas_type": "zero",
+            "rescale_betas_zero_snr": False,
+            "sigma_min": None,
+            "sigma_max": None,
+            "shift_terminal": None,
+        },
+        choices={
+            **COMMON_CHOICES,
+            **FLOW_CHOICES,
+            "solver_order": ORDERS,
+            "solver_type": UNIPC_SOLVERS,
+            "solver_p": (None,),
+            "shift_terminal": (None,),
+        },
+        foreign={"solver_type": (*SOLVERS, "logrho")},
+        build=build_unipc,
     ),
 )

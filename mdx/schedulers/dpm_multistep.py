@@ -4,12 +4,11 @@ Slots: the sample; then what the last calls said of eps (DPM-Solver) or x0 (++),
 """
 
 from functools import partial
-from itertools import pairwise
 
 import numpy as np
 
-from .exponential import exact, halved, known, log_snr, transfer
-from .levels import Level, Levels, unpack
+from .exponential import exact, growing, halved, known, log_snr, transfer
+from .levels import Level, Levels
 from .tables import Array, Call, Method, Values
 
 ORDERS = (1, 2, 3)
@@ -54,11 +53,8 @@ def dpm_multistep(
         raise ValueError(f"solver_order {order!r} is not one of 1, 2, 3")
     if solver not in SOLVERS:
         raise ValueError(f"solver_type {solver!r} is not one of {', '.join(SOLVERS)}")
-    visited = unpack(levels)
-    bounds = (order,) * (len(visited) - 1 - len(last_orders)) + last_orders[::-1]
     calls = []
-    for i, (now, to) in enumerate(pairwise(visited)):
-        before = tuple(visited[max(0, i - min(order, bounds[i - len(visited) + 1]) + 1) : i][::-1])
+    for before, now, to in growing(levels, order, last_orders):
         update = partial(move, now=now, to=to, before=before, kind=kind, solver=solver)
         calls.append(Call(now, to, update))
     return Method(order, calls)

@@ -5,11 +5,12 @@ is left is the integral of x0 or eps against an exponential. arXiv 2206.00927, p
 arXiv 2211.01095, proposition 4.1, and its section on SDEs for the stochastic kinds.
 """
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-from .levels import Level
+from .levels import Level, Levels, unpack
 from .tables import Array, Values
 
 KINDS = ("dpmsolver", "dpmsolver++", "sde-dpmsolver", "sde-dpmsolver++")
@@ -94,3 +95,20 @@ def halved(nodes: list[float], end: float, rate: float, size: float | None = Non
     (first,) = moments(rate, h, 1)
     share = h / (nodes[1] - nodes[0]) / 2 * (first if size is None else size)
     return np.array([first - share, share])
+
+
+def growing(
+    levels: Levels, order: int, last_orders: tuple[int, ...] = ()
+) -> list[tuple[tuple[Level, ...], Level, Level]]:
+    """A multistep run's steps: the levels before `now` that are used, newest first; `now`; `to`.
+
+    The order grows by one a step, up to `order`; `last_orders` are upper bounds for the last steps,
+    the very last one first.
+    """
+    visited = unpack(levels)
+    steps = len(visited) - 1
+    bounds = (*last_orders, *[order] * steps)[:steps][::-1]
+    return [
+        (tuple(visited[max(0, i - min(order, bound) + 1) : i][::-1]), now, to)
+        for i, ((now, to), bound) in enumerate(zip(pairwise(visited), bounds, strict=True))
+    ]

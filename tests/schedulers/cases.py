@@ -15,7 +15,8 @@ DDPM, DDIM, PNDM = "DDPMScheduler", "DDIMScheduler", "PNDMScheduler"
 EULER, ANCESTRAL = "EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler"
 HEUN, LMS = "HeunDiscreteScheduler", "LMSDiscreteScheduler"
 DPM2, DPM2_A = "KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler"
-DPM = "DPMSolverMultistepScheduler"
+DPM, SINGLE = "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler"
+DEIS, UNIPC = "DEISMultistepScheduler", "UniPCMultistepScheduler"
 SIGMA_SPACE = (EULER, ANCESTRAL, HEUN, LMS, DPM2, DPM2_A)
 TWO_CALLS = (HEUN, DPM2, DPM2_A)  # a step, except for the last
 OFFSET = {"steps_offset": 1}
@@ -122,6 +123,7 @@ CASES = [
     Case(DPM, {**COSINE, "lambda_min_clipped": -5.1}, 20),
     Case(DPM, {**ZERO, **V}, 10),
     Case(DPM, BETAS, 20, start=9),
+    Case(DPM, {**BETAS, **FINITE}, 20, start=9),
     *(
         Case(DPM, {**BETAS, **FINITE, "algorithm_type": kind, "solver_type": solver}, steps)
         for kind in KINDS
@@ -138,4 +140,50 @@ CASES = [
     Case(DPM, {**BETAS, **V, "algorithm_type": "sde-dpmsolver++", **KARRAS}, 10),
     Case(DPM, FLOW, 20),
     Case(DPM, {**FLOW, "flow_shift": 3.0}, 9),
+    *(
+        Case(SINGLE, {**BETAS, **FINITE, **own, "algorithm_type": kind, "solver_type": solver}, n)
+        for kind in ("dpmsolver", "dpmsolver++", "sde-dpmsolver++")
+        for own, n in (({"solver_order": 1}, 5), ({}, 12), ({"solver_order": 3}, 10))
+        for solver in ("midpoint", "heun")
+        if (kind, own.get("solver_order"), solver) != ("sde-dpmsolver++", 3, "heun")
+    ),
+    *(
+        Case(SINGLE, {**BETAS, **ends, "solver_order": order, "lower_order_final": lower}, n)
+        for ends in ({}, FINITE)
+        for order, n in ((2, 8), (2, 9), (3, 9), (3, 10), (3, 11))
+        for lower in (True, False)
+    ),
+    *(
+        Case(cls, {**BETAS, **own}, 11)
+        for cls in (SINGLE, DEIS, UNIPC)
+        for own in (V, KARRAS, EXPONENTIAL, BETA_SIGMAS)
+    ),
+    Case(SINGLE, {**COSINE, "lambda_min_clipped": -5.1}, 8),
+    *(
+        Case(cls, {**FLOW, "flow_shift": shift}, 9)
+        for cls in (SINGLE, UNIPC)
+        for shift in (1.0, 3.0)
+    ),
+    *(
+        Case(DEIS, {**BETAS, **own, "solver_order": order}, n)
+        for order in (1, 2, 3)
+        for own, n in (({}, 20), ({}, 10), ({"lower_order_final": False}, 8))
+    ),
+    *(Case(cls, {**BETAS, **own}, 12) for cls in (DEIS, UNIPC) for own in (LEAD, TRAIL, X0)),
+    *(Case(cls, BETAS, 20, start=7) for cls in (DEIS, UNIPC)),
+    *(
+        Case(
+            UNIPC,
+            {**BETAS, **FINITE, "solver_order": order, "solver_type": solver, "predict_x0": x0},
+            12,
+        )
+        for order in (1, 2, 3)
+        for solver in ("bh1", "bh2")
+        for x0 in (True, False)
+    ),
+    *(Case(UNIPC, {**BETAS, "solver_order": order}, 10) for order in (1, 2, 3)),
+    Case(UNIPC, {**BETAS, "solver_order": 3, "disable_corrector": [0, 3]}, 9),
+    Case(UNIPC, {**BETAS, **FINITE, "lower_order_final": False}, 9),
+    Case(UNIPC, {**BETAS, **KARRAS, "sigma_min": 0.1, "sigma_max": 9.0}, 9),
+    Case(UNIPC, {**ZERO, **V}, 10),
 ]

@@ -41,7 +41,7 @@ def time_slack(case: Case) -> float:
     if "s_churn" in case.options:
         return 1000.0  # it names the level before it was raised: see test_defects
     ramp = any(case.config.get(key) for key in (*RAMPS, "use_lu_lambdas", "use_flow_sigmas"))
-    if ramp and (case.cls.startswith("DPM") or case.cls in (DPM2, DPM2_A)):
+    if ramp and (case.cls.startswith(("DPM", "DEIS", "UniPC")) or case.cls in (DPM2, DPM2_A)):
         return 1.0
     return 0.02 if ramp or case.cls in (DPM2, DPM2_A) else 1e-4
 

@@ -31,6 +31,7 @@ class Member(NamedTuple):
     one_step: bool  # no step knows the steps before it
     stages: bool = False  # a step's later calls read what its earlier ones kept
     order_crowded: int | None = None  # order once the warm-up's low orders are no limit; None: same
+    spaced: bool = True  # has timestep_spacing
     keeps_variance: bool = True  # exactly, if x0 is known; otherwise only as steps shrink, or never
 
     @property
@@ -54,6 +55,7 @@ FLOW = {"use_flow_sigmas": True, "flow_shift": 3.0}
 LU = {"use_lu_lambdas": True}
 EPS = {"algorithm_type": "dpmsolver"}
 SDE = {"algorithm_type": "sde-dpmsolver++"}
+EPS3 = {"predict_x0": False, "solver_order": 3}
 SDE_EPS = {"algorithm_type": "sde-dpmsolver"}
 EXACT = {**PLAIN, "solver_type": "heun"}
 
@@ -65,7 +67,8 @@ LEVELS = (*RAMPS, *FLOW, *LU)  # options that choose the levels, where a test wo
 # of the spacing, which leaves order 2.
 #
 # A multistep method that begins with one step of order 1 has order 2 on even levels, whatever its
-# later steps do; on levels that crowd at the start it has the order of those.
+# later steps do; on levels that crowd at the start it has the order of those. UniPC's first step
+# has order 2 once it is corrected, and all later ones have one more than their predictor.
 MEMBERS = [
     Member("ddim", {}, 1, 0, 1, 1, True),
     Member("ddim", {"eta": 0.5}, 1, 0, None, None, True),
@@ -107,5 +110,26 @@ MEMBERS = [
     Member("dpmpp_2m", {**PLAIN, **SDE, "solver_order": 3}, 3, 0, None, None, False),
     Member("dpmpp_2m", {**PLAIN, **SDE_EPS}, 2, 0, None, None, False, keeps_variance=False),
     Member("dpmpp_2m", {**EXACT, **SDE_EPS}, 2, 0, None, None, False, keeps_variance=False),
+    Member("dpmpp_2s", {"solver_order": 1}, 1, 0, 1, 1, True, spaced=False),
+    Member("dpmpp_2s", {}, 3, 0, 2, 2, False, spaced=False),
+    Member("dpmpp_2s", {"solver_type": "heun"}, 3, 0, 2, 2, False, spaced=False),
+    Member("dpmpp_2s", {"solver_order": 3}, 4, 0, 3, 3, False, spaced=False),
+    Member("dpmpp_2s", {**EXACT, "solver_order": 3}, 4, 0, 3, 3, False, spaced=False),
+    Member("dpmpp_2s", EPS, 3, 0, 2, 2, False, spaced=False),
+    Member("dpmpp_2s", {**EPS, "solver_order": 3}, 4, 0, 3, 3, False, spaced=False),
+    Member("dpmpp_2s", SDE, 3, 0, None, None, False, spaced=False),
+    Member("dpmpp_2s", {**EXACT, **SDE, "solver_order": 3}, 4, 0, None, None, False, spaced=False),
+    Member("deis", {**PLAIN, "solver_order": 1}, 1, 0, 1, 1, True),
+    Member("deis", PLAIN, 2, 0, 2, 2, False),
+    Member("deis", {**PLAIN, "solver_order": 3}, 3, 0, 2, 2, False, order_crowded=3),
+    Member("deis", {**PLAIN, **FLOW}, 2, 0, 2, 2, False),
+    Member("unipc", {**PLAIN, "solver_order": 1}, 3, 0, 2, 2, False),
+    Member("unipc", PLAIN, 4, 0, 3, 3, False),
+    Member("unipc", {**PLAIN, "solver_type": "bh1"}, 4, 0, 3, 3, False),
+    Member("unipc", {**PLAIN, "predict_x0": False}, 4, 0, 3, 3, False),
+    Member("unipc", {**PLAIN, "disable_corrector": (0,)}, 4, 0, 2, 2, False, order_crowded=3),
+    Member("unipc", {**PLAIN, "solver_order": 3}, 5, 0, 3, 3, False, order_crowded=4),
+    Member("unipc", {**PLAIN, **EPS3}, 5, 0, 3, 3, False, order_crowded=4),
+    Member("unipc", {**PLAIN, **FLOW}, 4, 0, 3, 3, False),
 ]
 IDS = [member.id for member in MEMBERS]

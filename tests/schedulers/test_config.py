@@ -18,7 +18,9 @@ from tests.schedulers.members import IDS, LEVELS, MEMBERS, SD
 NAMES = [
     "DDIMScheduler",
     "DDPMScheduler",
+    "DEISMultistepScheduler",
     "DPMSolverMultistepScheduler",
+    "DPMSolverSinglestepScheduler",
     "EulerAncestralDiscreteScheduler",
     "EulerDiscreteScheduler",
     "HeunDiscreteScheduler",
@@ -26,6 +28,7 @@ NAMES = [
     "KDPM2DiscreteScheduler",
     "LMSDiscreteScheduler",
     "PNDMScheduler",
+    "UniPCMultistepScheduler",
 ]
 
 
@@ -220,6 +223,14 @@ FLOW = from_config(SD, "dpmpp_2m", use_flow_sigmas=True)
         (lambda p: from_config(SD, "dpmpp_2m", algorithm_type="deis"), "algorithm_type"),
         (lambda p: from_config(SD, "dpmpp_2m", solver_type="bh2"), "solver_type 'bh2'"),
         (lambda p: from_config(SD, "dpmpp_2m", thresholding=True), "thresholding"),
+        (lambda p: from_config(SD, "dpmpp_2s", algorithm_type="sde-dpmsolver"), "'sde-dpmsolver'"),
+        (lambda p: from_config(SD, "dpmpp_2s", timestep_spacing="leading"), "no option timestep_"),
+        (lambda p: from_config(SD, "deis", solver_type="midpoint"), "solver_type 'midpoint'"),
+        (lambda p: from_config(SD, "deis", final_sigmas_type="zero"), "no option final_sigmas"),
+        (lambda p: from_config(SD, "unipc", solver_type="midpoint"), "solver_type 'midpoint'"),
+        (lambda p: from_config(SD, "unipc", solver_p="deis"), "solver_p 'deis'"),
+        (lambda p: from_config(SD, "unipc", disable_corrector=[-1]), "disable_corrector"),
+        (lambda p: from_config(SD, "unipc", disable_corrector=1), "a list of whole numbers"),
         (lambda p: from_config(SD, "dpmpp_2m", use_dynamic_shifting=True), "use_dynamic_shifting"),
         (lambda p: table(FLOW, timesteps=[5, 1]), "use_flow_sigmas and timesteps exclude"),
         (

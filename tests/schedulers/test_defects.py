@@ -241,3 +241,49 @@ def test_words_of_other_samplers_mean_the_own_default():
     s = schedulers.from_config(source, "dpmpp_2m")
     assert (s.config["solver_type"], s.config["algorithm_type"]) == ("midpoint", "dpmsolver++")
     assert s.config["variance_type"] is None
+
+
+@pytest.mark.parametrize("solver", ["bh1", "bh2"])
+@pytest.mark.parametrize("x0", [True, False])
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_unipc_ends_clean(solver, x0, order):
+    """UniPC with its default final_sigmas_type, zero, ends in nan: with bh1, and with eps."""
+    s = schedulers.from_config(
+        SD, "unipc", solver_type=solver, predict_x0=x0, solver_order=order, lower_order_final=False
+    )
+    t = schedulers.table(s, 20)
+    assert t.sigma[-1] == 0
+    assert ends_true(t)
+
+
+def test_singlestep_sde_integrates_quadratics():
+    """DPM-Solver singlestep's sde-dpmsolver++ with heun has a wrong sign in its third call.
+
+    Coefficients are off by 0.91 of the largest (12 steps). The third call must give a quadratic x0
+    the weights of its exact integral.
+    """
+    s = schedulers.from_config(
+        SD,
+        "dpmpp_2s",
+        solver_order=3,
+        solver_type="heun",
+        algorithm_type="sde-dpmsolver++",
+        prediction_type="sample",
+    )
+    t = schedulers.table(s, sigmas=np.geomspace(10.0, 0.05, 13))
+    lam = np.log(t.alpha / t.sigma)
+    for i in range(2, 12, 3):
+        h = lam[i + 1] - lam[i - 2]
+        first, second = ((lam[k] - lam[i - 2]) ** 2 for k in (i - 1, i))
+        got = hostrun.row(t, i, np.array([[0], [0], [0], [first]]), np.array([second]), np.zeros(1))
+        # The integral of 2 e^(-2 (h - s)) s^2 over 0 <= s <= h.
+        expected = h**2 - h - np.expm1(-2 * h) / 2
+        assert got[0, 0] == pytest.approx(t.alpha[i + 1] * expected, abs=1e-12)
+
+
+def test_deis_with_flow_levels_ends_near_the_data():
+    """DEIS takes its last flow level twice, and leaves 0.999 / steps of noise: 0.05 of 20 steps."""
+    s = schedulers.from_config(SD, "deis", use_flow_sigmas=True, prediction_type="flow_prediction")
+    t = schedulers.table(s, 20)
+    assert np.all(np.diff(t.sigma) < 0)
+    assert t.sigma[-1] == pytest.approx(0.001)

@@ -49,6 +49,7 @@ def test_facts(member):
     assert any(t.needs_noise(i) for i in range(t.rows)) == member.stochastic
     reads = np.any(t.mix[:, 0, 1 : t.slots] != 0)
     assert reads == (member.stages or not member.one_step)
+    assert ("timestep_spacing" in member.scheduler().config) == member.spaced
 
 
 # 1. Trace = equation
@@ -113,7 +114,8 @@ def assert_line(t, prediction, keeps_variance=True):
 def test_straight_line(member, steps, spacing, prediction, data):
     """Constant x0 and eps stay on the line; a stochastic sampler keeps mean and variance."""
     start = data.draw(st.integers(0, steps - 1))
-    s = member.scheduler(timestep_spacing=spacing, prediction_type=prediction)
+    own = {"timestep_spacing": spacing} if member.spaced else {}
+    s = member.scheduler(prediction_type=prediction, **own)
     t = schedulers.table(s, steps, start=start)
     path = assert_line(t, prediction, member.keeps_variance)
     if not member.stochastic:
@@ -279,6 +281,35 @@ def test_first_row_of_2m_is_ddim(solver):
         hostrun.response(schedulers.take(ddim, slice(0, 1))),
         atol=1e-12,
     )
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_deis_is_the_exact_dpm_solver(order):
+    """A polynomial in log rho is one in lambda, and d rho is the exponential."""
+    own = {"algorithm_type": "dpmsolver", "solver_type": "heun", "lower_order_final": False}
+    a, b = (
+        schedulers.table(
+            schedulers.from_config(SD, name, solver_order=order, **options), sigmas=ramp(20)
+        )
+        for name, options in (("deis", {"lower_order_final": False}), ("dpmpp_2m", own))
+    )
+    np.testing.assert_allclose(unit_response(a), unit_response(b), atol=1e-11)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+@pytest.mark.parametrize(("x0", "kind"), [(True, "dpmsolver++"), (False, "dpmsolver")])
+def test_unipc_without_correctors_is_dpm_solver(order, x0, kind):
+    """bh2 weighs two values as "midpoint" does, and more of them exactly."""
+    own = {"solver_order": order, "lower_order_final": False}
+    options = {
+        "unipc": {"disable_corrector": tuple(range(20)), "predict_x0": x0},
+        "dpmpp_2m": {"algorithm_type": kind},
+    }
+    a, b = (
+        schedulers.table(schedulers.from_config(SD, name, **own, **o), sigmas=ramp(20))
+        for name, o in options.items()
+    )
+    np.testing.assert_allclose(unit_response(a), unit_response(b), atol=1e-11)
 
 
 @pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
