@@ -75,8 +75,8 @@ def from_config(
 
 def compatibles(scheduler: Scheduler) -> list[str]:
     """Class names of the samplers that a scheduler's model can run with, sorted."""
-    find(scheduler.name)
-    return sorted(sampler.names[0] for sampler in SAMPLERS)
+    own = find(scheduler.name).family
+    return sorted(sampler.names[0] for sampler in SAMPLERS if sampler.family == own)
 
 
 def table(

@@ -29,6 +29,7 @@ class Sampler(NamedTuple):
     defaults: Config  # every key it knows
     choices: Mapping[str, tuple[Any, ...]]  # keys of which only these values are supported
     build: Callable[[Config, Run], Table]
+    family: str = "diffusion"  # samplers that can stand in for each other
     # Values of a key that are other samplers' words; in a config they mean the own default.
     foreign: Mapping[str, tuple[Any, ...]] = {}
 

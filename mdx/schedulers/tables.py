@@ -80,14 +80,32 @@ class Method(NamedTuple):
     calls: list[Call]
 
 
-def denoiser(prediction: str, level: Level) -> tuple[tuple[float, float], tuple[float, float]]:
+def input_scale(level: Level, data_std: float | None = None) -> float:
+    """What the sample is multiplied by for the model: 1, or EDM's c_in for unit variance.
+
+    arXiv 2206.00364, table 1, for x / alpha.
+    """
+    return 1.0 if data_std is None else float(1 / np.hypot(level.sigma, level.alpha * data_std))
+
+
+def denoiser(
+    prediction: str, level: Level, data_std: float | None = None
+) -> tuple[tuple[float, float], tuple[float, float]]:
     """x0 and eps as combinations of (x, out) at a level.
 
     Returns two pairs of factors. epsilon: arXiv 2006.11239, equation 15; v: arXiv 2202.00512,
     appendix D; flow, eps - x0: arXiv 2210.02747. ValueError for an unknown prediction, and for one
     that says nothing at the level.
+
+    `data_std` is the standard deviation of the data that a model with EDM's preconditioning was
+    made for: arXiv 2206.00364, table 1, its c_skip and c_out for x / alpha. Such a model's output
+    is called "epsilon", and with the other sign "v_prediction".
     """
     alpha, sigma = level.alpha, level.sigma
+    if data_std is not None and prediction in ("epsilon", "v_prediction"):
+        scale = input_scale(level, data_std)
+        out = data_std * scale * (1 if prediction == "epsilon" else -1)
+        return (alpha * (data_std * scale) ** 2, sigma * out), (sigma * scale**2, -alpha * out)
     if prediction == "epsilon":
         if alpha == 0:
             raise ValueError(
@@ -109,31 +127,36 @@ def denoiser(prediction: str, level: Level) -> tuple[tuple[float, float], tuple[
 
 
 def trace(
-    method: Method, prediction: str, *, clip: float = np.inf, init_noise_scale: float = 1.0
+    method: Method,
+    prediction: str,
+    *,
+    clip: float = np.inf,
+    init_noise_scale: float = 1.0,
+    data_std: float | None = None,
 ) -> Table:
     """The table of a method: its equations evaluated on basis vectors are the rows.
 
-    `prediction` is what the model returns, one of PREDICTIONS; `clip` bounds |x0|, inf does not.
-    ValueError if the method's rows do not pass `check`.
+    `prediction` is what the model returns, one of PREDICTIONS; `clip` bounds |x0|, inf does not;
+    `data_std` is given for models with EDM's preconditioning. ValueError if
+    the method's rows do not pass `check`.
     """
     k = method.slots
     basis = np.eye(k + 3)
     slots, (out, x0, noise) = tuple(basis[:k]), basis[k:]
     denoise, mix = [], []
     for call in method.calls:
-        to_x0, (from_x, from_out) = denoiser(prediction, call.now)
+        to_x0, (from_x, from_out) = denoiser(prediction, call.now, data_std)
         eps = from_x * slots[0] + from_out * out
         denoise.append(to_x0)
         mix.append(call.update(Values(slots, slots[0], out, x0, eps, noise)))
     visited = [call.now for call in method.calls] + [method.calls[-1].to]
-    n = len(mix)
     return check(
         frozen(
             t=[level.t for level in visited[:-1]],
-            scale=np.ones(n),
+            scale=[input_scale(level, data_std) for level in visited[:-1]],
             denoise=denoise,
             mix=mix,
-            clip=np.full(n, clip),
+            clip=np.full(len(mix), clip),
             alpha=[level.alpha for level in visited],
             sigma=[level.sigma for level in visited],
             init_noise_scale=init_noise_scale,

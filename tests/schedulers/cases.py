@@ -17,7 +17,10 @@ HEUN, LMS = "HeunDiscreteScheduler", "LMSDiscreteScheduler"
 DPM2, DPM2_A = "KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler"
 DPM, SINGLE = "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler"
 DEIS, UNIPC = "DEISMultistepScheduler", "UniPCMultistepScheduler"
-SIGMA_SPACE = (EULER, ANCESTRAL, HEUN, LMS, DPM2, DPM2_A)
+EDM_EULER, EDM_DPM = "EDMEulerScheduler", "EDMDPMSolverMultistepScheduler"
+COSINE_DPM = "CosineDPMSolverMultistepScheduler"
+EDM = (EDM_EULER, EDM_DPM, COSINE_DPM)  # no betas
+SIGMA_SPACE = (EULER, ANCESTRAL, HEUN, LMS, DPM2, DPM2_A, *EDM)
 TWO_CALLS = (HEUN, DPM2, DPM2_A)  # a step, except for the last
 OFFSET = {"steps_offset": 1}
 LEAD = {"timestep_spacing": "leading", **OFFSET}
@@ -186,4 +189,29 @@ CASES = [
     Case(UNIPC, {**BETAS, **FINITE, "lower_order_final": False}, 9),
     Case(UNIPC, {**BETAS, **KARRAS, "sigma_min": 0.1, "sigma_max": 9.0}, 9),
     Case(UNIPC, {**ZERO, **V}, 10),
+    *(
+        Case(cls, own, 12)
+        for cls in EDM
+        for own in (
+            {},
+            FINITE,
+            V,
+            {"prediction_type": "epsilon", "sigma_schedule": "exponential"},
+            {"sigma_schedule": "karras", "sigma_data": 0.9, "sigma_max": 20.0, "sigma_min": 0.01},
+        )
+    ),
+    Case(EDM_EULER, {"rho": 5.0}, 20, start=6),
+    Case(EDM_EULER, {}, 12, options={"s_churn": 4.0}),
+    *(
+        Case(cls, own, 16)
+        for cls in (EDM_DPM, COSINE_DPM)
+        for own in (
+            {"solver_order": 1},
+            {"solver_type": "heun"},
+            {**FINITE, "euler_at_final": True},
+            {**FINITE, "lower_order_final": False},
+        )
+    ),
+    Case(EDM_DPM, {"algorithm_type": "sde-dpmsolver++"}, 16),
+    Case(EDM_DPM, {}, 16, start=5),
 ]

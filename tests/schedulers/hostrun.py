@@ -31,6 +31,8 @@ def run(table: Table, x, model, noises=None):
 def spoken(prediction: str, table: Table, i: int, x, x0):
     """What a model of this prediction type returns when it believes in x0."""
     alpha, sigma = table.alpha[i], table.sigma[i]
+    if table.scale[i] != 1:  # EDM's preconditioning; the name alone does not tell sigma_data
+        return (x0 - table.denoise[i, 0] * x) / table.denoise[i, 1]
     eps = (x - alpha * x0) / sigma
     said = {
         "epsilon": eps,
@@ -39,6 +41,11 @@ def spoken(prediction: str, table: Table, i: int, x, x0):
         "flow_prediction": eps - x0,
     }
     return said[prediction]
+
+
+def perfect(table: Table, i: int, x, eps):
+    """What a model that speaks of eps returns when it believes in this one."""
+    return spoken("epsilon", table, i, x, (x - table.sigma[i] * eps) / table.alpha[i])
 
 
 def response(table: Table):

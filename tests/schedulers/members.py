@@ -1,9 +1,11 @@
 """The samplers under test, each with what is claimed of it: one list for every property."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 from mdx.schedulers import Scheduler, from_config
 from mdx.schedulers.runs import RAMPS
+from mdx.schedulers.tables import PREDICTIONS
 
 SD = {
     "_class_name": "PNDMScheduler",
@@ -32,6 +34,8 @@ class Member(NamedTuple):
     stages: bool = False  # a step's later calls read what its earlier ones kept
     order_crowded: int | None = None  # order once the warm-up's low orders are no limit; None: same
     spaced: bool = True  # has timestep_spacing
+    predictions: tuple[str, ...] = PREDICTIONS  # what its models may return
+    times: tuple[float, ...] = (999, 800.5, 500, 120, 3)  # times that its models may be told
     keeps_variance: bool = True  # exactly, if x0 is known; otherwise only as steps shrink, or never
 
     @property
@@ -47,6 +51,12 @@ class Member(NamedTuple):
         return from_config(SD, self.name, **{**self.options, **more})
 
 
+edm = partial(
+    Member,
+    spaced=False,
+    predictions=("epsilon", "v_prediction"),
+    times=(1.0, 0.6, 0.1, -0.5, -1.2),
+)
 PLAIN = {"lower_order_final": False}
 KARRAS = {"use_karras_sigmas": True}
 EXPONENTIAL = {"use_exponential_sigmas": True}
@@ -131,5 +141,22 @@ MEMBERS = [
     Member("unipc", {**PLAIN, "solver_order": 3}, 5, 0, 3, 3, False, order_crowded=4),
     Member("unipc", {**PLAIN, **EPS3}, 5, 0, 3, 3, False, order_crowded=4),
     Member("unipc", {**PLAIN, **FLOW}, 4, 0, 3, 3, False),
+    edm("edm_euler", {}, 1, 0, 1, 1, True),
+    edm("edm_euler", {"sigma_schedule": "exponential"}, 1, 0, 1, 1, True),
+    edm("edm_euler", {"s_churn": 3.0}, 1, 0, None, None, True),
+    edm("edm_dpmpp_2m", PLAIN, 2, 0, 2, 2, False),
+    edm("edm_dpmpp_2m", EXACT, 2, 0, 2, 2, False),
+    edm("edm_dpmpp_2m", {**PLAIN, "solver_order": 3}, 3, 0, 2, 2, False, order_crowded=3),
+    edm("edm_dpmpp_2m", {**PLAIN, **SDE}, 2, 0, None, None, False),
+    edm(
+        "cosine_dpmpp_2m",
+        {"sigma_data": 0.9},
+        2,
+        0,
+        None,
+        None,
+        False,
+        times=(0.99, 0.9, 0.5, 0.3, 0.2),
+    ),
 ]
 IDS = [member.id for member in MEMBERS]

@@ -1,13 +1,26 @@
 """What the reference schedulers do, as coefficients. Needs torch and diffusers."""
 
+import importlib
 import sys
+from contextlib import contextmanager
 from unittest import mock
 
 import diffusers
 import numpy as np
 import torch
 
-from tests.schedulers.cases import SIGMA_SPACE, TWO_CALLS, Case
+from tests.schedulers.cases import COSINE_DPM, SIGMA_SPACE, TWO_CALLS, Case
+
+
+def reference_class(name: str):
+    """The class; one of them asks for torchsde, but draws from it only what we draw ourselves."""
+    if name != COSINE_DPM:
+        return getattr(diffusers, name)
+    with mock.patch.dict(sys.modules, torchsde=mock.Mock()):
+        module = importlib.import_module(
+            "diffusers.schedulers.scheduling_cosine_dpmsolver_multistep"
+        )
+    return getattr(module, name)
 
 
 def scheduler(case: Case, kept=None):
@@ -16,7 +29,7 @@ def scheduler(case: Case, kept=None):
     The references make betas in float32. Given the same float64 table, what is left to compare is
     the sampler.
     """
-    s = getattr(diffusers, case.cls)(**case.config)
+    s = reference_class(case.cls)(**case.config)
     if kept is not None:
         s.alphas_cumprod = torch.tensor(kept, dtype=torch.float64)
         if not s.config.get("set_alpha_to_one", True):
@@ -33,7 +46,7 @@ def response(case: Case, kept) -> tuple[np.ndarray, np.ndarray]:
     each fresh noise. One run on basis vectors tells every factor.
     """
     s = scheduler(case, kept)
-    with mock.patch.object(np, "float32", np.float64):  # of most sigmas
+    with doubled():
         s.set_timesteps(case.steps)
     begin = case.start * (2 if case.cls in TWO_CALLS else 1)
     times = s.timesteps[begin:]
@@ -47,10 +60,15 @@ def response(case: Case, kept) -> tuple[np.ndarray, np.ndarray]:
             x = x * (s.sigmas[begin].double() ** 2 + 1) ** 0.5
     else:
         x = x * s.init_noise_sigma
-    drawing = vars(sys.modules[type(s).__module__])
+    drawing = type(s).step.__globals__
     for i, t in enumerate(times):
         s.scale_model_input(x, t)
-        with mock.patch.dict(drawing, randn_tensor=lambda *_, i=i, **__: basis[1 + n + i]):
+        if hasattr(s, "noise_sampler"):
+            s.noise_sampler = lambda *_, i=i: basis[1 + n + i]
+        with (
+            doubled(),
+            mock.patch.dict(drawing, randn_tensor=lambda *_, i=i, **__: basis[1 + n + i]),
+        ):
             x = s.step(basis[1 + i], t, x, **case.options).prev_sample
     if case.cls in SIGMA_SPACE:
         x = x / (s.sigmas[-1].double() ** 2 + 1) ** 0.5
@@ -58,6 +76,20 @@ def response(case: Case, kept) -> tuple[np.ndarray, np.ndarray]:
     if "s_churn" in case.options:
         x = churned_before(x, n)
     return times.double().numpy(), x
+
+
+@contextmanager
+def doubled():
+    """What the reference asks to be float32 is float64."""
+    with (
+        mock.patch.object(np, "float32", np.float64),
+        mock.patch.object(torch, "float32", torch.float64),
+    ):
+        torch.set_default_dtype(torch.float64)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(torch.float)
 
 
 def churned_before(x: np.ndarray, n: int) -> np.ndarray:

@@ -21,6 +21,7 @@ NAMES = [
     "DEISMultistepScheduler",
     "DPMSolverMultistepScheduler",
     "DPMSolverSinglestepScheduler",
+    "EDMEulerScheduler",
     "EulerAncestralDiscreteScheduler",
     "EulerDiscreteScheduler",
     "HeunDiscreteScheduler",
@@ -42,7 +43,11 @@ def test_stable_diffusion_makes_51_calls():
 
 def test_compatibles():
     assert compatibles(from_config(SD)) == NAMES
+    assert len(NAMES) == 14
     assert compatibles(from_config(SD, "ddim")) == NAMES
+    assert compatibles(from_config(SD, "edm_euler")) == NAMES
+    edm = ["CosineDPMSolverMultistepScheduler", "EDMDPMSolverMultistepScheduler"]
+    assert compatibles(from_config(SD, "edm_dpmpp_2m")) == edm
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda s: s.names[0])
@@ -153,9 +158,9 @@ def test_custom_levels(member):
     """Custom times and custom sigmas, for every sampler."""
     own = {k: v for k, v in member.options.items() if k not in (*LEVELS, "s_churn")}
     s = from_config(SD, member.name, **own)
-    times = [999, 800.5, 500, 120, 3]
-    t = table(s, timesteps=times)
-    assert sorted(set(times) - set(t.t)) == []
+    t = table(s, timesteps=member.times)
+    for value in member.times:
+        assert np.isclose(t.t, value, atol=1e-12).any()
     sigmas = np.array([14.6, 6.5, 3.9, 1.6, 0.5, 0.0])
     t = table(s, 5, sigmas=sigmas)
     ratio = t.sigma / t.alpha
@@ -192,6 +197,7 @@ def bad_file(folder, content: bytes):
 S = from_config(SD)
 DDIM = from_config(SD, "ddim")
 KARRAS = from_config(SD, "euler", use_karras_sigmas=True)
+EDM = from_config(SD, "edm_euler")
 FLOW = from_config(SD, "dpmpp_2m", use_flow_sigmas=True)
 
 
@@ -231,6 +237,14 @@ FLOW = from_config(SD, "dpmpp_2m", use_flow_sigmas=True)
         (lambda p: from_config(SD, "unipc", solver_p="deis"), "solver_p 'deis'"),
         (lambda p: from_config(SD, "unipc", disable_corrector=[-1]), "disable_corrector"),
         (lambda p: from_config(SD, "unipc", disable_corrector=1), "a list of whole numbers"),
+        (lambda p: from_config(SD, "edm_euler", prediction_type="sample"), "prediction_type"),
+        (lambda p: from_config(SD, "edm_euler", use_karras_sigmas=True), "no option use_karras"),
+        (lambda p: from_config(SD, "edm_dpmpp_2m", algorithm_type="dpmsolver"), "algorithm_type"),
+        (lambda p: from_config(SD, "cosine_dpmpp_2m", algorithm_type="dpmsolver++"), "no option"),
+        (lambda p: table(EDM, timesteps=[999, 5]), "timesteps must fall strictly"),
+        (lambda p: table(EDM, sigmas=[1.0, 2.0]), "sigmas must fall strictly"),
+        (lambda p: table(from_config(EDM, sigma_min=90.0), 5), "sigma_min must lie"),
+        (lambda p: table(from_config(EDM, sigma_data=0.0), 5), "sigma_data must"),
         (lambda p: from_config(SD, "dpmpp_2m", use_dynamic_shifting=True), "use_dynamic_shifting"),
         (lambda p: table(FLOW, timesteps=[5, 1]), "use_flow_sigmas and timesteps exclude"),
         (

@@ -59,19 +59,23 @@ def test_facts(member):
 @pytest.mark.parametrize("prediction", PREDICTIONS)
 def test_rows_are_the_equations(member, prediction, monkeypatch):
     """The sampler's own function on random arrays gives what its row gives: it is linear."""
+    if prediction not in member.predictions:
+        with pytest.raises(ValueError, match="prediction_type"):
+            member.scheduler(prediction_type=prediction)
+        return
     seen = []
 
     def spy(method, prediction, **options):
-        seen.append(method)
+        seen.append((method, options.get("data_std")))
         return trace(method, prediction, **options)
 
     monkeypatch.setattr(tables, "trace", spy)
     t = schedulers.table(member.scheduler(prediction_type=prediction), 9)
-    (method,) = seen
+    ((method, data_std),) = seen
     rng = RNG()
     for i, call in enumerate(method.calls):
         slots, out, noise = rng.normal(size=(t.slots, 5)), *rng.normal(size=(2, 5))
-        (a, b), (c, d) = denoiser(prediction, call.now)
+        (a, b), (c, d) = denoiser(prediction, call.now, data_std)
         x0, eps = a * slots[0] + b * out, c * slots[0] + d * out
         v = Values(tuple(slots), slots[0], out, x0, eps, noise)
         expected = np.stack(call.update(v))
@@ -108,12 +112,12 @@ def assert_line(t, prediction, keeps_variance=True):
 @given(
     steps=st.integers(1, 60),
     spacing=st.sampled_from(lv.SPACINGS),
-    prediction=st.sampled_from(PREDICTIONS),
     data=st.data(),
 )
-def test_straight_line(member, steps, spacing, prediction, data):
+def test_straight_line(member, steps, spacing, data):
     """Constant x0 and eps stay on the line; a stochastic sampler keeps mean and variance."""
     start = data.draw(st.integers(0, steps - 1))
+    prediction = data.draw(st.sampled_from(member.predictions))
     own = {"timestep_spacing": spacing} if member.spaced else {}
     s = member.scheduler(prediction_type=prediction, **own)
     t = schedulers.table(s, steps, start=start)
@@ -283,6 +287,27 @@ def test_first_row_of_2m_is_ddim(solver):
     )
 
 
+@pytest.mark.parametrize("name", ["edm_euler", "edm_dpmpp_2m", "cosine_dpmpp_2m"])
+def test_preconditioning(name):
+    """Unit normal data, times sigma_data: the model's input and its target have unit variance.
+
+    That is how arXiv 2206.00364, appendix B.6, derives c_in and c_out. Data of deviation 1 make
+    the model one of "v_prediction" in these coordinates.
+    """
+    for std in (0.5, 1.0):
+        t = schedulers.table(
+            schedulers.from_config(SD, name, sigma_data=std, prediction_type="v_prediction"), 9
+        )
+        alpha, sigma = t.alpha[:-1], t.sigma[:-1]
+        np.testing.assert_allclose(t.scale * np.hypot(alpha * std, sigma), 1, rtol=1e-12)
+        # x0 = a x + b out: the target (x0 - a x) / b as a combination of (x0, eps).
+        a, b = t.denoise.T
+        target = np.hypot((1 - a * alpha) * std, a * sigma) / np.abs(b)
+        np.testing.assert_allclose(target, 1, rtol=1e-10)
+        if std == 1:
+            np.testing.assert_allclose(t.denoise, np.stack([alpha, -sigma], -1), atol=1e-12)
+
+
 @pytest.mark.parametrize("order", [1, 2, 3])
 def test_deis_is_the_exact_dpm_solver(order):
     """A polynomial in log rho is one in lambda, and d rho is the exponential."""
@@ -388,10 +413,10 @@ def test_churn_begins_above_its_level(name):
 
 @every_member
 def test_parametrisations_agree(member):
-    """One denoiser, told as eps, v or x0, makes one trajectory."""
+    """One denoiser, told as eps, v, x0 or flow, makes one trajectory."""
     noises = RNG().normal(size=(40, len(POINTS)))
     paths = []
-    for prediction in PREDICTIONS:
+    for prediction in member.predictions:
         t = schedulers.table(member.scheduler(prediction_type=prediction), 15)
         model = lambda i, x, t=t, p=prediction: hostrun.spoken(  # noqa: E731
             p, t, i, x, mixture(t.alpha[i], t.sigma[i], x)
