@@ -54,6 +54,7 @@ def transfer(kind: str, now: Level, to: Level) -> Transfer:
         return Transfer(decay, to.alpha, 1.0, 0.0)
     if kind == "dpmsolver":
         return Transfer(scale, -to.sigma, -1.0, 0.0)
+    h = max(h, 0.0)  # a ramp may end on its final level twice, but for a rounding
     if kind == "sde-dpmsolver++":
         noise = to.sigma * np.sqrt(-np.expm1(-2 * h))
         return Transfer(decay * np.exp(-h), 2 * to.alpha, 2.0, noise)
