@@ -15,6 +15,7 @@ from .runs import (
     COMMON_CHOICES,
     FLOW,
     FLOW_CHOICES,
+    RAMP,
     RAMPS,
     SPACING,
     THRESHOLDING,
@@ -22,6 +23,7 @@ from .runs import (
     Run,
     Sampler,
     cut,
+    only,
     ramped,
     training,
 )
@@ -30,26 +32,67 @@ from .unipc import SOLVERS as UNIPC_SOLVERS
 from .unipc import unipc
 
 
+def usable(c: Config, kept: Array) -> int:
+    """How many training steps have a log-SNR that is not cut off."""
+    return int(np.sum(-np.log(lv.ratios(kept)) >= c.get("lambda_min_clipped", -np.inf)))
+
+
+def times(c: Config, steps: int, total: int, count: int) -> Array:
+    """Model times over the first `count` of `total` training steps, noisy to clean.
+
+    One more than `steps`, except for "trailing": a run leaves out the cleanest, an inversion the
+    noisiest.
+    """
+    spacing, offset = c.get("timestep_spacing", "linspace"), c.get("steps_offset", 0)
+    if spacing == "trailing":
+        return np.round(count - np.arange(steps, dtype=np.float64) * (total / steps)) - 1
+    t = np.round(lv.spaced(spacing, steps + 1, count))
+    return t + offset if spacing == "leading" else t
+
+
 def visited(c: Config, run: Run, flow: float | None = None) -> Levels:
     """The levels that all samplers of the family visit.
 
     `flow` is the first sigma of flow levels; without it, one training step below pure noise.
     """
     kept = training(c, smallest=2.0**-24)
-    log_snr = -np.log(lv.ratios(kept))
-    usable = int(np.sum(log_snr >= c.get("lambda_min_clipped", -np.inf)))
-
-    def times() -> Array:
-        # One more step than asked, its last left out, except for "trailing".
-        spacing, offset = c.get("timestep_spacing", "linspace"), c.get("steps_offset", 0)
-        if spacing == "trailing":
-            down = np.arange(run.steps, dtype=np.float64) * (len(kept) / run.steps)
-            return np.round(usable - down) - 1
-        t = np.round(lv.spaced(spacing, run.steps + 1, usable))[:-1]
-        return t + offset if spacing == "leading" else t
-
     first = 1 - 1 / c["num_train_timesteps"] if flow is None else flow
-    return cut(ramped(c, kept, run, lv.ratios(kept)[::-1], times, first), run.start)
+
+    def own() -> Array:
+        return times(c, run.steps, len(kept), usable(c, kept))[: run.steps]
+
+    return cut(ramped(c, kept, run, lv.ratios(kept)[::-1], own, first), run.start)
+
+
+def rising(c: Config, run: Run) -> Levels:
+    """The levels of an inversion, from clean to noisy.
+
+    Times end with the noisiest training step's, ramps take their last level twice. ValueError for a
+    caller's levels that do not rise, or begin at the clean level, where log-SNR is infinite.
+    """
+    for name, values in (("timesteps", run.timesteps), ("sigmas", run.sigmas)):
+        if values is not None and (np.any(np.diff(values) <= 0) or values[0] < 0):
+            raise ValueError(
+                f"{name} of an inversion must rise strictly from clean to noisy: {values}"
+            )
+    if run.sigmas is not None and run.sigmas[0] == 0:
+        raise ValueError("sigmas of an inversion must begin above 0")
+    kept = training(c)
+    ratio, count = lv.ratios(kept), usable(c, kept)
+    chosen = only(c, run, tuple(RAMPS))
+    if run.sigmas is not None:
+        levels = lv.at_ratios(kept, run.sigmas[::-1])
+    elif chosen is not None and run.steps > 1:
+        levels = lv.at_ratios(kept, RAMP[chosen](ratio[-1], ratio[0], run.steps))
+        levels = Levels(*(np.append(part[:1], part) for part in levels))
+    else:
+        if run.timesteps is not None:
+            t = run.timesteps[::-1]
+        else:
+            t = times(c, run.steps, len(kept), count)[-run.steps :]
+        noisiest, levels = lv.at_times(kept, [count - 1.0]), lv.at_times(kept, t)
+        levels = Levels(*map(np.append, noisiest, levels))
+    return cut(Levels(*(part[::-1] for part in levels)), run.start)
 
 
 def lowered(c: Config, run: Run) -> tuple[int, ...]:
@@ -105,6 +148,18 @@ def build_unipc(c: Config, run: Run) -> Table:
     return tables.trace(method, c["prediction_type"])
 
 
+def build_dpm_inverse(c: Config, run: Run) -> Table:
+    """The table of DPM-Solver multistep run from clean to noisy."""
+    method = dpm_multistep(
+        rising(c, run),
+        order=c["solver_order"],
+        kind=c["algorithm_type"],
+        solver=c["solver_type"],
+        last_orders=lowered(c, run),
+    )
+    return tables.trace(method, c["prediction_type"])
+
+
 # What configs of other samplers say under keys that the family reads too.
 FOREIGN = {
     "algorithm_type": ("deis",),
@@ -142,6 +197,35 @@ LOG_SNR = (
         },
         foreign=FOREIGN,
         build=build_dpm_multistep,
+    ),
+    Sampler(
+        names=("DPMSolverMultistepInverseScheduler", "dpmpp_2m_inverse"),
+        defaults={
+            **BETAS,
+            "solver_order": 2,
+            **THRESHOLDING,
+            "algorithm_type": "dpmsolver++",
+            "solver_type": "midpoint",
+            "lower_order_final": True,
+            "euler_at_final": False,
+            **RAMPS,
+            "use_flow_sigmas": False,
+            "flow_shift": 1.0,
+            "lambda_min_clipped": -np.inf,
+            "variance_type": None,
+            **SPACING,
+        },
+        choices={
+            **COMMON_CHOICES,
+            "solver_order": ORDERS,
+            "algorithm_type": ("dpmsolver", "dpmsolver++"),  # noise cannot be taken back
+            "solver_type": SOLVERS,
+            "use_flow_sigmas": (False,),
+            "variance_type": (None,),
+        },
+        foreign=FOREIGN,
+        build=build_dpm_inverse,
+        family="inverse",
     ),
     Sampler(
         names=("DPMSolverSinglestepScheduler", "dpmpp_2s"),

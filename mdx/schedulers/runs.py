@@ -48,6 +48,12 @@ RAMPS = {
     "use_exponential_sigmas": False,
     "use_beta_sigmas": False,
 }
+RAMP = {
+    "use_karras_sigmas": lv.karras,
+    "use_exponential_sigmas": lv.exponential,
+    "use_beta_sigmas": lv.beta,
+    "use_lu_lambdas": lv.exponential,  # evenly spaced in log-SNR is what it means
+}
 FLOW = {
     "use_flow_sigmas": False,
     "flow_shift": 1.0,
@@ -147,19 +153,13 @@ def ramped(
     `grid` are the ratios whose first and last the ramp connects; `flow` is the first sigma of flow
     levels.
     """
-    ramps = {
-        "use_karras_sigmas": lv.karras,
-        "use_exponential_sigmas": lv.exponential,
-        "use_beta_sigmas": lv.beta,
-        "use_lu_lambdas": lv.exponential,  # evenly spaced in log-SNR is what it means
-    }
-    chosen = only(c, run, (*ramps, "use_flow_sigmas"))
+    chosen = only(c, run, (*RAMP, "use_flow_sigmas"))
     if chosen == "use_flow_sigmas":
         return flowing(c, run.steps, flow)
-    if chosen in ramps and run.steps > 1:
+    if chosen in RAMP and run.steps > 1:
         high = grid[0] if c.get("sigma_max") is None else c["sigma_max"]
         low = grid[-1] if c.get("sigma_min") is None else c["sigma_min"]
-        levels, complete = lv.at_ratios(kept, ramps[chosen](high, low, run.steps)), False
+        levels, complete = lv.at_ratios(kept, RAMP[chosen](high, low, run.steps)), False
     else:
         levels, complete = asked(kept, run, times)
     if complete:

@@ -18,6 +18,7 @@ DPM2, DPM2_A = "KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler"
 DPM, SINGLE = "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler"
 DEIS, UNIPC = "DEISMultistepScheduler", "UniPCMultistepScheduler"
 EDM_EULER, EDM_DPM = "EDMEulerScheduler", "EDMDPMSolverMultistepScheduler"
+INVERSE = "DPMSolverMultistepInverseScheduler"
 COSINE_DPM = "CosineDPMSolverMultistepScheduler"
 EDM = (EDM_EULER, EDM_DPM, COSINE_DPM)  # no betas
 SIGMA_SPACE = (EULER, ANCESTRAL, HEUN, LMS, DPM2, DPM2_A, *EDM)
@@ -214,4 +215,24 @@ CASES = [
     ),
     Case(EDM_DPM, {"algorithm_type": "sde-dpmsolver++"}, 16),
     Case(EDM_DPM, {}, 16, start=5),
+    *(
+        Case(INVERSE, {**BETAS, **own}, n)
+        for own, n in (
+            ({}, 20),
+            ({}, 9),
+            ({"solver_order": 1}, 9),
+            ({"solver_type": "heun"}, 20),
+            ({"algorithm_type": "dpmsolver"}, 20),
+            ({"algorithm_type": "dpmsolver", "solver_type": "heun"}, 8),
+            ({"lower_order_final": False}, 8),
+            ({"euler_at_final": True}, 20),
+            (V, 10),
+            (LEAD, 12),
+            (TRAIL, 11),
+            (KARRAS, 12),
+            (EXPONENTIAL, 12),
+            (BETA_SIGMAS, 12),
+        )
+    ),
+    Case(INVERSE, {**COSINE, "lambda_min_clipped": -5.1}, 8),
 ]
