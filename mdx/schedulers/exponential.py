@@ -70,7 +70,7 @@ def moments(rate: float, h: float, count: int) -> Array:
     """
     if abs(rate * h) < 1:
         s = h * (POINTS + 1) / 2
-        return np.array([h / 2 * WEIGHTS @ (np.exp(rate * (s - h)) * s**p) for p in range(count)])
+        return s ** np.arange(count)[:, None] @ (h / 2 * WEIGHTS * np.exp(rate * (s - h)))
     values = [-np.expm1(-rate * h) / rate]
     for p in range(1, count):
         values.append((h**p - p * values[-1]) / rate)
