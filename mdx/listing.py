@@ -28,8 +28,9 @@ def samplers(scheduler: Scheduler) -> Iterator[str]:
     family = schedulers.compatibles(scheduler)
     for sampler in [sampler for sampler in SAMPLERS if sampler.names[0] in family]:
         kind, name = sampler.names[:2]
-        # Clipping bends what should be straight: a fact of the config, not of the sampler.
-        plain = {"clip_sample": False, "prediction_type": "epsilon"}
+        # Clipping bends what should be straight, and so does a last step of lower order: facts of
+        # the config, not of the sampler.
+        plain = {"clip_sample": False, "lower_order_final": False, "prediction_type": "epsilon"}
         known = {key: value for key, value in plain.items() if key in sampler.defaults}
         own = schedulers.from_config(scheduler, name, **known)
         table = schedulers.table(own, STEPS)

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from .exponential import log_snr
 from .levels import Level, Levels, unpack
 from .tables import Array, Call, Method, Values
 
@@ -19,12 +20,6 @@ def shifted(kept: Array, scale: float) -> Array:
     Larger pictures need more noise to hide as much of them.
     """
     return kept / (scale + (1 - scale) * kept)
-
-
-def log_snr(level: Level) -> float:
-    """lambda = log(alpha / sigma), infinite at both ends."""
-    with np.errstate(divide="ignore"):
-        return float(np.log(level.alpha) - np.log(level.sigma))
 
 
 def straight(v: Values, now: Level, to: Level) -> tuple[Array, ...]:

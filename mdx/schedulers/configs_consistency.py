@@ -6,11 +6,22 @@ import numpy as np
 
 from . import levels as lv
 from . import tables
-from .configs_grid import bound
-from .consistency import consistency, preconditioned
+from .consistency import consistency
 from .lcm import lcm
 from .levels import Level, Levels, unpack
-from .runs import BETAS, COMMON_CHOICES, THRESHOLDING, Config, Run, Sampler, asked, cut, training
+from .preconditioning import preconditioned
+from .runs import (
+    BETAS,
+    COMMON_CHOICES,
+    THRESHOLDING,
+    Config,
+    Run,
+    Sampler,
+    asked,
+    bound,
+    cut,
+    training,
+)
 from .scm import angles, scm
 from .tables import Array, Table
 from .tcd import tcd
@@ -72,15 +83,20 @@ def build_consistency(c: Config, run: Run) -> Table:
         sigma = np.append(np.exp(run.timesteps / 250), least)
     else:
         picks = np.arange(run.steps) * (total // run.steps)
-        sigma = np.append(lv.karras(most, least, total, c["rho"])[picks], least)
+        # The ramp's last value may fall short of sigma_min by a rounding.
+        ramp = np.maximum(lv.karras(most, least, total, c["rho"]), least)
+        sigma = np.append(ramp[picks], least)
     # The last call may be at sigma_min, where the network's function is the identity.
     if np.any(np.diff(sigma[:-1]) >= 0) or not sigma[-2] >= max(least, sigma[-1]) or sigma[-2] <= 0:
         raise ValueError(f"sigmas must fall strictly to sigma_min {least}: {sigma.tolist()}")
-    noise = np.sqrt(np.maximum(sigma**2 - least**2, 0.0))
+    noise = np.sqrt(np.maximum((sigma - least) * (sigma + least), 0.0))
     t = np.append(250 * np.log(sigma[:-1]), lv.CLEAN)
     levels = cut(Levels(t, np.ones(len(t)), noise), run.start)
     method = preconditioned(
-        consistency(levels, strength=c["s_noise"]), sigma[run.start : -1], least, c["sigma_data"]
+        consistency(levels, strength=c["s_noise"]),
+        c["sigma_data"],
+        told=sigma[run.start : -1],
+        least=least,
     )
     return tables.trace(
         method,

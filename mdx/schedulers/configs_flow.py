@@ -3,13 +3,12 @@
 import numpy as np
 
 from . import flow_levels as fl
-from . import levels as lv
 from . import tables
 from .consistency import consistency
 from .flow_euler import flow_euler
 from .flow_heun import flow_heun
 from .levels import Levels
-from .runs import RAMPS, Config, Run, Sampler, cut, only
+from .runs import RAMP, RAMPS, Config, Run, Sampler, cut, only
 from .tables import Array, Table
 
 TIME_SHIFTS = ("exponential", "linear")
@@ -35,13 +34,8 @@ def grid(c: Config, run: Run) -> Array:
     sigma = fl.shifted(np.linspace(1.0, low[0], run.steps), factor(c))
     if c.get("shift_terminal"):
         sigma = fl.stretched(sigma, c["shift_terminal"])
-    ramps = {
-        "use_karras_sigmas": lv.karras,
-        "use_exponential_sigmas": lv.exponential,
-        "use_beta_sigmas": lv.beta,
-    }
-    chosen = only(c, run, tuple(ramps))
-    return ramps[chosen](sigma[0], sigma[-1], run.steps) if chosen else sigma
+    chosen = only(c, run, tuple(RAMPS))
+    return RAMP[chosen](sigma[0], sigma[-1], run.steps) if chosen else sigma
 
 
 def flow(c: Config, run: Run) -> Levels:

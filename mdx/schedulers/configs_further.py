@@ -5,9 +5,9 @@ from numbers import Real
 
 import numpy as np
 
-from . import levels as lv
 from . import tables
-from .configs_grid import LEADING, bound
+from .configs_grid import LEADING
+from .configs_log_snr import visited
 from .configs_sigma import LATENT_BETAS, built, middles
 from .ddim_inverse import ddim_inverse
 from .dpmpp_sde import dpmpp_sde
@@ -23,13 +23,13 @@ from .runs import (
     Config,
     Run,
     Sampler,
+    bound,
     cut,
     on_grid,
-    ramped,
     training,
 )
 from .sa_solver import ORDERS, sa_solver
-from .tables import Array, Table
+from .tables import Table
 
 
 def build_ipndm(c: Config, run: Run) -> Table:
@@ -53,20 +53,7 @@ def build_inverse(c: Config, run: Run) -> Table:
 
 def build_sa(c: Config, run: Run) -> Table:
     """SA-Solver's table; it ends at the first training step. `tau_func` None is the paper's."""
-    kept = training(c)
-    usable = int(np.sum(-np.log(lv.ratios(kept)) >= c["lambda_min_clipped"]))
-
-    def times() -> Array:
-        # One more step than asked, its last left out, except for "trailing".
-        spacing, offset = c["timestep_spacing"], c["steps_offset"]
-        if spacing == "trailing":
-            down = np.arange(run.steps, dtype=np.float64) * (len(kept) / run.steps)
-            return np.round(usable - down) - 1
-        t = np.round(lv.spaced(spacing, run.steps + 1, usable))[:-1]
-        return t + offset if spacing == "leading" else t
-
-    final = {**c, "final_sigmas_type": "sigma_min"}
-    levels = cut(ramped(final, kept, run, lv.ratios(kept)[::-1], times), run.start)
+    levels = visited({**c, "final_sigmas_type": "sigma_min"}, run)
     method = sa_solver(
         levels,
         randomness(c["tau_func"]),

@@ -5,11 +5,11 @@ import numpy as np
 from . import levels as lv
 from . import noise, tables
 from .cogvideox import cogvideox_ddim, cogvideox_dpm, shifted
-from .configs_grid import LEADING, bound, build_ddpm
+from .configs_grid import LEADING, build_ddpm
 from .configs_sigma import LATENT_BETAS
 from .levels import Levels
 from .repaint import jumps, repaint
-from .runs import BETAS, COMMON_CHOICES, Config, Run, Sampler, cut, on_grid, training
+from .runs import BETAS, COMMON_CHOICES, Config, Run, Sampler, bound, cut, on_grid, training
 from .sde_ve import sde_ve
 from .tables import Table
 from .wuerstchen import cosine, times, wuerstchen
@@ -79,8 +79,7 @@ def build_sde_ve(c: Config, run: Run) -> Table:
         # The model is told sigmas that stop short of sigma_min by a hair.
         share = np.linspace(1, c["sampling_eps"], run.steps)
         told = np.append(c["sigma_min"] * (c["sigma_max"] / c["sigma_min"]) ** share, 0.0)
-    if np.any(np.diff(sigma) >= 0) or sigma[-1] < 0:
-        raise ValueError(f"sigmas must fall strictly from noisy to clean, to 0 or more: {sigma}")
+    lv.falling("sigmas", sigma)
     times = sigma if told is None else told
     levels = cut(Levels(times, np.ones(len(sigma)), sigma), run.start)
     return tables.trace(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .levels import Array, Levels, numbers
+from .levels import CLEAN, Array, Levels, falling
 
 
 def shifted(sigma: Array, factor: float) -> Array:
@@ -33,7 +33,7 @@ def of_sigmas(sigma: Array | Sequence[float], total: int) -> Levels:
 
     ValueError unless they fall strictly within 1 >= sigma >= 0.
     """
-    s = numbers("sigmas", sigma)
-    if np.any(np.diff(s) >= 0) or s[0] > 1 or s[-1] < 0:
-        raise ValueError(f"sigmas must fall strictly from noisy to clean, within 1 to 0: {s}")
-    return Levels(s * total, 1 - s, s)
+    s = falling("sigmas", sigma)
+    if s[0] > 1:
+        raise ValueError(f"sigmas of a flow must lie within 1 to 0: {s}")
+    return Levels(np.where(s > 0, s * total, CLEAN), 1 - s, s)

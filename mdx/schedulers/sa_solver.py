@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .dpmpp_2m import log_snr
+from .exponential import fitted, log_snr, moments
 from .levels import Level, Levels, unpack
 from .tables import Array, Call, Method, Values
 
@@ -37,13 +37,10 @@ def weights(step: Step, nodes: Sequence[Level]) -> Array:
     front = rate * step.to.alpha if step.data else -(1 + step.tau**2) * step.to.sigma
     if step.to.sigma == 0:
         return np.array([1.0 if step.data else -step.now.sigma / step.now.alpha])
-    moments = [-np.expm1(-rate * h) / rate]
-    for p in range(1, len(nodes)):
-        moments.append((h**p - p * moments[-1]) / rate)
+    integrals = moments(rate, h, len(nodes))
     if len(nodes) == 2 and step.data:
-        moments[1] = h**2 / 2
-    at = np.array([log_snr(level) - log_snr(step.now) for level in nodes])
-    return front * np.linalg.solve(np.vander(at, increasing=True).T, moments)
+        integrals[1] = h**2 / 2
+    return front * fitted([log_snr(level) - log_snr(step.now) for level in nodes], integrals)
 
 
 def begun(step: Step, x: Array, noise: Array) -> Array:

@@ -4,6 +4,7 @@ Keys and defaults are those of the scheduler_config.json files that checkpoints 
 """
 
 from .configs_consistency import CONSISTENCY
+from .configs_edm import EDM
 from .configs_flow import FLOW
 from .configs_further import FURTHER
 from .configs_grid import GRID
@@ -12,4 +13,13 @@ from .configs_sigma import SIGMA
 from .configs_special import SPECIAL
 from .runs import Sampler
 
-SAMPLERS: tuple[Sampler, ...] = (*GRID, *SIGMA, *LOG_SNR, *FLOW, *CONSISTENCY, *FURTHER, *SPECIAL)
+SAMPLERS: tuple[Sampler, ...] = (
+    *GRID,
+    *SIGMA,
+    *LOG_SNR,
+    *EDM,
+    *FLOW,
+    *CONSISTENCY,
+    *FURTHER,
+    *SPECIAL,
+)

@@ -154,14 +154,13 @@ def trace(
         denoise.append(to_x0)
         mix.append(call.update(Values(slots, slots[0], out, x0, eps, noise)))
     visited = [call.now for call in method.calls] + [method.calls[-1].to]
-    n = len(mix)
     return check(
         frozen(
             t=[level.t for level in visited[:-1]],
             scale=[call.scale for call in method.calls],
             denoise=denoise,
             mix=mix,
-            clip=np.full(n, clip),
+            clip=np.full(len(mix), clip),
             alpha=[level.alpha for level in visited],
             sigma=[level.sigma for level in visited],
             init_noise_scale=init_noise_scale,

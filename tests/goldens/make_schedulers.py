@@ -5,7 +5,7 @@ Run from the repository's root, with the parity extra installed:
     python -m tests.goldens.make_schedulers
 
 Arrays: `times-I` and `response-I` for case I of tests/schedulers/cases.py, and the float32
-alphas_cumprod of each training schedule among them.
+alphas_cumprod of each training schedule among them, `schedule-I` being the number of I's.
 """
 
 from pathlib import Path

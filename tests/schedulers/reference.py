@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from contextlib import contextmanager
 from functools import partial
 from unittest import mock
 
@@ -9,12 +10,10 @@ import diffusers
 import numpy as np
 import torch
 
-from mdx.schedulers.runs import RAMPS
 from tests.schedulers.cases import (
-    CM,
+    COSINE_DPM,
     DPM_SDE,
     REPAINT,
-    SA,
     SCM,
     SIGMA_SPACE,
     TWO_CALLS,
@@ -25,14 +24,16 @@ from tests.schedulers.cases import (
     Case,
 )
 
+WITH_TORCHSDE = {COSINE_DPM: "cosine_dpmsolver_multistep", DPM_SDE: "dpmsolver_sde"}
+
 
 def named(cls: str):
-    """A reference's class."""
-    if cls != DPM_SDE:
+    """A reference's class; two ask for torchsde, but draw from it only what we draw ourselves."""
+    if cls not in WITH_TORCHSDE:
         return getattr(diffusers, cls)
-    # Its noise is the test's, so the library that would draw it need not be there.
-    sys.modules.setdefault("torchsde", mock.MagicMock())
-    return getattr(importlib.import_module("diffusers.schedulers.scheduling_dpmsolver_sde"), cls)
+    with mock.patch.dict(sys.modules, torchsde=mock.Mock()):
+        module = importlib.import_module(f"diffusers.schedulers.scheduling_{WITH_TORCHSDE[cls]}")
+    return getattr(module, cls)
 
 
 def scheduler(case: Case, kept=None):
@@ -60,20 +61,11 @@ def response(case: Case, kept) -> tuple[np.ndarray, np.ndarray]:
     The inputs, (1 + 2N,): the first noise (of a sliced run: the first sample), each model output,
     each fresh noise. One run on basis vectors tells every factor.
     """
-    s = scheduler(case, kept)
-    s.set_timesteps(case.steps, **case.asked)
-    if case.cls == SA and not any(case.config.get(key) for key in RAMPS):
-        ratios = ((1 - s.alphas_cumprod) / s.alphas_cumprod) ** 0.5
-        s.sigmas = torch.cat([ratios[s.timesteps], ratios[:1]])
-    if case.cls == VE:
-        s.set_sigmas(case.steps)
-    if case.cls == WUERSTCHEN:
-        s.s, s.timesteps = s.s.double(), torch.linspace(1, 0, case.steps + 1).double()
-        s._init_alpha_cumprod = torch.cos(s.s / (1 + s.s) * torch.pi / 2) ** 2
-    if case.cls == CM:
-        # float32 sigmas leave 7e-7 of noise where none belongs; its times are float64.
-        last = torch.tensor([s.config.sigma_min], dtype=torch.float64)
-        s.sigmas = torch.cat([torch.exp(s.timesteps / 250), last])
+    with doubled():
+        s = scheduler(case, kept)
+        s.set_timesteps(case.steps, **case.asked)
+        if case.cls == VE:
+            s.set_sigmas(case.steps)
     begin = case.start * (2 if case.cls in TWO_CALLS else 1)
     times = s.timesteps[begin:]
     if case.cls in (SCM, WUERSTCHEN):
@@ -90,13 +82,18 @@ def response(case: Case, kept) -> tuple[np.ndarray, np.ndarray]:
             x = x * (s.sigmas[begin].double() ** 2 + 1) ** 0.5
     elif hasattr(s, "init_noise_sigma"):
         x = x * s.init_noise_sigma
-    drawing = vars(sys.modules[type(s).__module__])
+    drawing = type(s).set_timesteps.__globals__
     for i, t in enumerate(times):
         if hasattr(s, "scale_model_input"):
             s.scale_model_input(x, t)
         if case.cls == DPM_SDE:
             s.noise_sampler = partial(brownian, s.sigmas[begin:].double(), basis[1 + n :], i)
-        with mock.patch.dict(drawing, randn_tensor=lambda *_, i=i, **__: basis[1 + n + i]):
+        elif hasattr(s, "noise_sampler"):
+            s.noise_sampler = lambda *_, i=i: basis[1 + n + i]
+        with (
+            doubled(),
+            mock.patch.dict(drawing, randn_tensor=lambda *_, i=i, **__: basis[1 + n + i]),
+        ):
             x = stepped(case, s, i, times, basis[1 + i] * data, x)
     if case.cls in SIGMA_SPACE:
         x = x / (s.sigmas[-1].double() ** 2 + 1) ** 0.5
@@ -136,6 +133,21 @@ def brownian(sigmas, fresh, i: int, _, __):
     middle = (high * low).sqrt()
     halves = (high - middle).sqrt() * fresh[i - 1] + (middle - low).sqrt() * fresh[i]
     return halves / (high - low).sqrt()
+
+
+@contextmanager
+def doubled():
+    """What the reference asks to be float32 is float64."""
+    with (
+        mock.patch.object(np, "float32", np.float64),
+        mock.patch.object(torch, "float32", torch.float64),
+        mock.patch.object(torch.Tensor, "float", torch.Tensor.double),
+    ):
+        torch.set_default_dtype(torch.float64)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(torch.float)
 
 
 def churned_before(x: np.ndarray, n: int) -> np.ndarray:

@@ -11,14 +11,17 @@ from hypothesis import strategies as st
 
 from mdx import schedulers
 from mdx.schedulers import Scheduler, compatibles, from_config, levels, noise, table
-from mdx.schedulers.runs import RAMPS, training
+from mdx.schedulers.runs import training
 from mdx.schedulers.samplers import SAMPLERS
-from tests.schedulers.members import IDS, MEMBERS, SD
+from tests.schedulers.members import IDS, LEVELS, MEMBERS, SD
 
 NAMES = [
     "DDIMScheduler",
     "DDPMScheduler",
+    "DEISMultistepScheduler",
     "DPMSolverMultistepScheduler",
+    "DPMSolverSinglestepScheduler",
+    "EDMEulerScheduler",
     "EulerAncestralDiscreteScheduler",
     "EulerDiscreteScheduler",
     "HeunDiscreteScheduler",
@@ -26,6 +29,7 @@ NAMES = [
     "KDPM2DiscreteScheduler",
     "LMSDiscreteScheduler",
     "PNDMScheduler",
+    "UniPCMultistepScheduler",
 ]
 
 
@@ -39,7 +43,11 @@ def test_stable_diffusion_makes_51_calls():
 
 def test_compatibles():
     assert compatibles(from_config(SD)) == NAMES
+    assert len(NAMES) == 14
     assert compatibles(from_config(SD, "ddim")) == NAMES
+    assert compatibles(from_config(SD, "edm_euler")) == NAMES
+    edm = ["CosineDPMSolverMultistepScheduler", "EDMDPMSolverMultistepScheduler"]
+    assert compatibles(from_config(SD, "edm_dpmpp_2m")) == edm
     flow = compatibles(from_config({}, "flow_euler"))
     assert "FlowMatchHeunDiscreteScheduler" in flow
     assert not set(flow) & set(NAMES)
@@ -159,12 +167,11 @@ def test_ramps_and_times_back(low, high, steps):
 @pytest.mark.parametrize("member", MEMBERS, ids=IDS)
 def test_custom_levels(member):
     """Custom times and custom sigmas, for every sampler."""
-    own = {k: v for k, v in member.options.items() if k not in (*RAMPS, "s_churn")}
+    own = {k: v for k, v in member.options.items() if k not in (*LEVELS, "s_churn")}
     s = from_config(member.base, member.name, **own)
-    times = member.times
-    t = table(s, timesteps=times)
-    for time in times:
-        assert np.isclose(t.t, time, rtol=1e-12).any()
+    t = table(s, timesteps=member.times)
+    for value in member.times:
+        assert np.isclose(t.t, value, rtol=1e-12, atol=1e-12).any()
     sigmas = np.array([14.6, 6.5, 3.9, 1.6, 0.5, 0.0])
     t = table(s, 5, sigmas=member.sigmas(sigmas))
     ratio = t.sigma / t.alpha
@@ -201,7 +208,9 @@ def bad_file(folder, content: bytes):
 S = from_config(SD)
 DDIM = from_config(SD, "ddim")
 KARRAS = from_config(SD, "euler", use_karras_sigmas=True)
+EDM = from_config(SD, "edm_euler")
 FLOW = from_config({}, "flow_euler")
+FLOW_SIGMAS = from_config(SD, "dpmpp_2m", use_flow_sigmas=True)
 
 
 @pytest.mark.parametrize(
@@ -227,11 +236,33 @@ FLOW = from_config({}, "flow_euler")
         (lambda p: from_config(SD, "euler_a", use_karras_sigmas=True), "no option use_karras"),
         (lambda p: from_config(SD, "euler", interpolation_type="log_linear"), "log_linear"),
         (lambda p: from_config(SD, "euler", timestep_type="continuous"), "continuous"),
-        (lambda p: from_config(SD, "dpmpp_2m", solver_order=3), "solver_order 3 is not"),
+        (lambda p: from_config(SD, "dpmpp_2m", solver_order=4), "solver_order 4 is not"),
         (lambda p: from_config(SD, "dpmpp_2m", solver_order=True), "solver_order True is not"),
-        (lambda p: from_config(SD, "dpmpp_2m", algorithm_type="dpmsolver"), "algorithm_type"),
+        (lambda p: from_config(SD, "dpmpp_2m", algorithm_type="deis"), "algorithm_type"),
+        (lambda p: from_config(SD, "dpmpp_2m", solver_type="bh2"), "solver_type 'bh2'"),
         (lambda p: from_config(SD, "dpmpp_2m", thresholding=True), "thresholding"),
-        (lambda p: from_config(SD, "dpmpp_2m", use_flow_sigmas=True), "use_flow_sigmas"),
+        (lambda p: from_config(SD, "dpmpp_2s", algorithm_type="sde-dpmsolver"), "'sde-dpmsolver'"),
+        (lambda p: from_config(SD, "dpmpp_2s", timestep_spacing="leading"), "no option timestep_"),
+        (lambda p: from_config(SD, "deis", solver_type="midpoint"), "solver_type 'midpoint'"),
+        (lambda p: from_config(SD, "deis", final_sigmas_type="zero"), "no option final_sigmas"),
+        (lambda p: from_config(SD, "unipc", solver_type="midpoint"), "solver_type 'midpoint'"),
+        (lambda p: from_config(SD, "unipc", solver_p="deis"), "solver_p 'deis'"),
+        (lambda p: from_config(SD, "unipc", disable_corrector=[-1]), "disable_corrector"),
+        (lambda p: from_config(SD, "unipc", disable_corrector=1), "a list of whole numbers"),
+        (lambda p: from_config(SD, "edm_euler", prediction_type="sample"), "prediction_type"),
+        (lambda p: from_config(SD, "edm_euler", use_karras_sigmas=True), "no option use_karras"),
+        (lambda p: from_config(SD, "edm_dpmpp_2m", algorithm_type="dpmsolver"), "algorithm_type"),
+        (lambda p: from_config(SD, "cosine_dpmpp_2m", algorithm_type="dpmsolver++"), "no option"),
+        (lambda p: table(EDM, timesteps=[999, 5]), "timesteps must fall strictly"),
+        (lambda p: table(EDM, sigmas=[1.0, 2.0]), "sigmas must fall strictly"),
+        (lambda p: table(from_config(EDM, sigma_min=90.0), 5), "sigma_min must lie"),
+        (lambda p: table(from_config(EDM, sigma_data=0.0), 5), "sigma_data must"),
+        (lambda p: from_config(SD, "dpmpp_2m", use_dynamic_shifting=True), "use_dynamic_shifting"),
+        (lambda p: table(FLOW_SIGMAS, timesteps=[5, 1]), "use_flow_sigmas and timesteps exclude"),
+        (
+            lambda p: table(from_config(FLOW_SIGMAS, use_karras_sigmas=True), 5),
+            "use_karras_sigmas and use_flow_sigmas exclude",
+        ),
         (lambda p: from_config(SD, "dpmpp_2m", variance_type="learned"), "variance_type"),
         (lambda p: table(S, 0), "from 1 to 1000, not 0"),
         (lambda p: table(S, -3), "not -3"),

@@ -21,7 +21,7 @@ def test_goldens_are_of_these_cases():
 
 @each_case
 def test_every_coefficient(i, case):
-    assert compare.error(case, GOLDENS[f"response-{i}"]) < compare.tolerance(case)
+    assert compare.error(case, GOLDENS[f"response-{i}"]) < compare.TOLERANCE
 
 
 @each_case
