@@ -126,11 +126,11 @@ def draw(results, path):
         "With noise: distance from the data's distribution (Wasserstein-1)",
     )
     lines = together(results)
-    palette = plt.get_cmap("tab20" if len(lines) > 10 else "tab10").colors
-    colours = {name: palette[i % len(palette)] for i, name in enumerate(lines)}
-    marks = {name: "os^Dv"[i // 2 % 5] for i, name in enumerate(lines)}
+    palette = plt.get_cmap("tab10").colors
     for axes, random, title in zip(panels, (False, True), titles, strict=True):
         chosen = {n: (c, e) for n, (c, e, r) in lines.items() if r == random}
+        colours = {name: palette[i % len(palette)] for i, name in enumerate(chosen)}
+        marks = {name: "os^Dv"[i % 5] for i, name in enumerate(chosen)}
         for name, (calls, errors) in chosen.items():
             axes.loglog(calls, errors, marker=marks[name], ms=4, lw=1.6, color=colours[name])
         low, high = np.log(axes.get_ylim())
