@@ -25,10 +25,12 @@ def samplers(scheduler: Scheduler) -> Iterator[str]:
     have none because they add noise.
     """
     yield f"{'name':<10} {'class':<36} order  calls  slots  noise"
-    for sampler in SAMPLERS:
-        kind, name = sampler.names[0], sampler.names[1]
-        # Clipping bends what should be straight: a fact of the config, not of the sampler.
-        plain = {"clip_sample": False, "prediction_type": "epsilon"}
+    family = schedulers.compatibles(scheduler)
+    for sampler in [sampler for sampler in SAMPLERS if sampler.names[0] in family]:
+        kind, name = sampler.names[:2]
+        # Clipping bends what should be straight, and so does a last step of lower order: facts of
+        # the config, not of the sampler.
+        plain = {"clip_sample": False, "lower_order_final": False, "prediction_type": "epsilon"}
         known = {key: value for key, value in plain.items() if key in sampler.defaults}
         own = schedulers.from_config(scheduler, name, **known)
         table = schedulers.table(own, STEPS)

@@ -54,6 +54,6 @@ def test_it_draws(small, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["sampler_errors.py", "--out", str(tmp_path / "x.png")])
     sampler_errors.main()
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 1 + len(sampler_errors.SAMPLERS)
+    assert len(lines) == 1 + len(sampler_errors.family())
     with Image.open(tmp_path / "x.png") as image:
         assert np.asarray(image).std() > 0

@@ -14,6 +14,10 @@ from mdx.schedulers.config import SAMPLERS
 from tests import tiny
 from tests.schedulers import members
 
+# The short names of the samplers that run a Stable Diffusion model.
+COMPATIBLE = schedulers.compatibles(schedulers.from_config(members.SD))
+FAMILY = [sampler.names[1] for sampler in SAMPLERS if sampler.names[0] in COMPATIBLE]
+
 
 @pytest.fixture
 def here(tmp_path, monkeypatch, tiny_checkpoint):
@@ -195,11 +199,10 @@ def test_samplers_are_listed_with_what_the_tests_claim_of_them(here, capsys):
     assert lines[0].split() == ["name", "class", "order", "calls", "slots", "noise"]
     found = {line.split()[0]: line.split()[1:] for line in lines[1 : lines.index("")]}
     base = schedulers.from_config(members.SD)
-    assert [kind for kind, *_ in found.values()] == [s.names[0] for s in SAMPLERS]
-    assert {kind for kind, *_ in found.values()} == set(schedulers.compatibles(base))
+    assert sorted(kind for kind, *_ in found.values()) == schedulers.compatibles(base)
     plain = {}
     for member in members.MEMBERS:
-        if member.options in ({}, members.PLAIN):
+        if member.options in ({}, members.PLAIN) and member.name in FAMILY:
             plain[member.name] = member
     assert plain.keys() == found.keys()
     for name, member in plain.items():
@@ -209,7 +212,7 @@ def test_samplers_are_listed_with_what_the_tests_claim_of_them(here, capsys):
         assert found[name][1:] == facts, name
 
 
-@pytest.mark.parametrize("name", [sampler.names[1] for sampler in SAMPLERS])
+@pytest.mark.parametrize("name", FAMILY)
 def test_a_table_is_printed_whole(here, capsys, name):
     """All its coefficients, to the digits shown, within 100 columns."""
     lines = listed(capsys, "table", name, "--steps", "7")

@@ -26,8 +26,9 @@ class Scheduler(NamedTuple):
     @property
     def config(self) -> dict[str, Any]:
         """Every key of this sampler: what the config said, and the sampler's own defaults."""
-        defaults, given = find(self.name).defaults, dict(self.given)
-        return {key: given.get(key, default) for key, default in defaults.items()}
+        sampler, given = find(self.name), dict(self.given)
+        own = {k: v for k, v in given.items() if v not in sampler.foreign.get(k, ())}
+        return {key: own.get(key, default) for key, default in sampler.defaults.items()}
 
 
 def from_config(
@@ -40,7 +41,8 @@ def from_config(
     `name` chooses another sampler for the same model: a class name or a short one like "ddim".
     What the source says is kept, betas and prediction type above all; keys it lacks are the
     sampler's own defaults, and keys of other samplers are kept for when it is turned into one of
-    them. Keys that no sampler knows are warned of. The source stays as it is.
+    them, as are values that are another sampler's words. Keys that no sampler knows are warned of.
+    The source stays as it is.
 
     ValueError for an unknown sampler, an override that the sampler does not have, and a value that
     is not supported; FileNotFoundError if there is no file.
@@ -66,15 +68,15 @@ def from_config(
         )
     merged = {**{k: v for k, v in given.items() if k not in unknown}, **overrides}
     result = Scheduler(sampler.names[0], tuple(sorted((k, fixed(v)) for k, v in merged.items())))
-    for key, value in result.config.items():
-        supported(sampler, key, value)
+    for key, value in {**result.config, **overrides}.items():
+        supported(sampler, key, fixed(value))
     return result
 
 
 def compatibles(scheduler: Scheduler) -> list[str]:
     """Class names of the samplers that a scheduler's model can run with, sorted."""
-    find(scheduler.name)
-    return sorted(sampler.names[0] for sampler in SAMPLERS)
+    family = find(scheduler.name).family
+    return sorted(sampler.names[0] for sampler in SAMPLERS if sampler.family == family)
 
 
 def table(
@@ -87,10 +89,11 @@ def table(
 ) -> Table:
     """The table of a run of `steps` transitions between noise levels.
 
-    `timesteps` (steps,) or `sigmas` (steps+1, sigma / alpha, the final one included) replace the
-    config's levels, and `steps` may then be left out. `start` leaves out the first transitions, for
-    a run that begins with a noised image: see `add_noise` and `begin`. Some samplers call the model
-    more than once per transition: table.rows is the number of calls.
+    `timesteps` (steps,) or `sigmas` (steps+1, sigma / alpha, for flow models sigma itself; the
+    final one included) replace the config's levels, and `steps` may then be left out. `start`
+    leaves out the first transitions, for a run that begins with a noised image: see `add_noise` and
+    `begin`. Some samplers call the model more than once per transition: table.rows is the number of
+    calls.
 
     ValueError for numbers that make no run.
     """
@@ -138,6 +141,9 @@ def supported(sampler: Sampler, key: str, value: Any) -> None:
         choices = sampler.choices[key]
         fits = any(value == c and isinstance(value, bool) == isinstance(c, bool) for c in choices)
         allowed = f"one of {', '.join(map(repr, choices))}"
+    elif isinstance(default, tuple):
+        fits = isinstance(value, tuple) and all(type(v) is int and v >= 0 for v in value)
+        allowed = "a list of whole numbers, 0 or more"
     elif isinstance(default, bool):
         fits, allowed = value in BOOLEAN and isinstance(value, bool), "true or false"
     elif isinstance(default, int):

@@ -1,7 +1,5 @@
 """Configs of the samplers that step between whole training times: DDPM, DDIM, PNDM."""
 
-import numpy as np
-
 from . import tables
 from .ddim import ddim
 from .ddpm import VARIANCES, ddpm
@@ -15,17 +13,13 @@ from .runs import (
     Config,
     Run,
     Sampler,
+    bound,
     cut,
     halfway,
     on_grid,
     training,
 )
 from .tables import Table
-
-
-def bound(c: Config) -> float:
-    """The bound on |x0|; inf is none."""
-    return c["clip_sample_range"] if c["clip_sample"] else np.inf
 
 
 def build_ddpm(c: Config, run: Run) -> Table:

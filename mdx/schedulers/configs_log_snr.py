@@ -1,13 +1,21 @@
-"""Configs of the exponential integrators, written in log-SNR: the DPM-Solver family."""
+"""Configs of the exponential integrators, written in log-SNR: DPM-Solver, DEIS, UniPC."""
 
 import numpy as np
 
 from . import levels as lv
 from . import tables
-from .dpmpp_2m import dpmpp_2m
+from .ddpm import VARIANCES
+from .deis import deis
+from .dpm_multistep import ORDERS, SOLVERS, dpm_multistep
+from .dpm_singlestep import dpm_singlestep
+from .exponential import KINDS
+from .levels import Levels
 from .runs import (
     BETAS,
     COMMON_CHOICES,
+    FLOW_SIGMAS,
+    FLOW_SIGMAS_CHOICES,
+    RAMP,
     RAMPS,
     SPACING,
     THRESHOLDING,
@@ -15,37 +23,149 @@ from .runs import (
     Run,
     Sampler,
     cut,
+    only,
     ramped,
     training,
 )
 from .tables import Array, Table
+from .unipc import SOLVERS as UNIPC_SOLVERS
+from .unipc import unipc
 
 
-def build_dpmpp(c: Config, run: Run) -> Table:
-    """DPM-Solver++'s table."""
+def usable(c: Config, kept: Array) -> int:
+    """How many training steps have a log-SNR that is not cut off."""
+    return int(np.sum(-np.log(lv.ratios(kept)) >= c.get("lambda_min_clipped", -np.inf)))
+
+
+def times(c: Config, steps: int, total: int, count: int) -> Array:
+    """Model times over the first `count` of `total` training steps, noisy to clean.
+
+    One more than `steps`, except for "trailing": a run leaves out the cleanest, an inversion the
+    noisiest.
+    """
+    spacing, offset = c.get("timestep_spacing", "linspace"), c.get("steps_offset", 0)
+    if spacing == "trailing":
+        return np.round(count - np.arange(steps, dtype=np.float64) * (total / steps)) - 1
+    t = np.round(lv.spaced(spacing, steps + 1, count))
+    return t + offset if spacing == "leading" else t
+
+
+def visited(c: Config, run: Run, flow: float | None = None) -> Levels:
+    """The levels that all samplers of the family visit.
+
+    `flow` is the first sigma of flow levels; without it, one training step below pure noise.
+    """
     kept = training(c, smallest=2.0**-24)
-    log_snr = -np.log(lv.ratios(kept))
-    usable = int(np.sum(log_snr >= c["lambda_min_clipped"]))
+    first = 1 - 1 / c["num_train_timesteps"] if flow is None else flow
 
-    def times() -> Array:
-        # One more step than asked, its last left out, except for "trailing".
-        spacing, offset = c["timestep_spacing"], c["steps_offset"]
-        if spacing == "trailing":
-            down = np.arange(run.steps, dtype=np.float64) * (len(kept) / run.steps)
-            return np.round(usable - down) - 1
-        t = np.round(lv.spaced(spacing, run.steps + 1, usable))[:-1]
-        return t + offset if spacing == "leading" else t
+    def own() -> Array:
+        return times(c, run.steps, len(kept), usable(c, kept))[: run.steps]
 
-    levels = cut(ramped(c, kept, run, lv.ratios(kept)[::-1], times), run.start)
-    short = c["lower_order_final"] and len(levels.t) - 1 < 15
-    method = dpmpp_2m(
-        levels,
+    return cut(ramped(c, kept, run, lv.ratios(kept)[::-1], own, first), run.start)
+
+
+def rising(c: Config, run: Run) -> Levels:
+    """The levels of an inversion, from clean to noisy.
+
+    Times end with the noisiest training step's, ramps take their last level twice. ValueError for a
+    caller's levels that do not rise, or begin at the clean level, where log-SNR is infinite.
+    """
+    for name, values in (("timesteps", run.timesteps), ("sigmas", run.sigmas)):
+        if values is not None and (np.any(np.diff(values) <= 0) or values[0] < 0):
+            raise ValueError(
+                f"{name} of an inversion must rise strictly from clean to noisy: {values}"
+            )
+    if run.sigmas is not None and run.sigmas[0] == 0:
+        raise ValueError("sigmas of an inversion must begin above 0")
+    kept = training(c)
+    ratio, count = lv.ratios(kept), usable(c, kept)
+    chosen = only(c, run, tuple(RAMPS))
+    if run.sigmas is not None:
+        levels = lv.at_ratios(kept, run.sigmas[::-1])
+    elif chosen is not None and run.steps > 1:
+        levels = lv.at_ratios(kept, RAMP[chosen](ratio[-1], ratio[0], run.steps))
+        levels = Levels(*(np.append(part[:1], part) for part in levels))
+    else:
+        if run.timesteps is not None:
+            t = run.timesteps[::-1]
+        else:
+            t = times(c, run.steps, len(kept), count)[-run.steps :]
+        noisiest, levels = lv.at_times(kept, [count - 1.0]), lv.at_times(kept, t)
+        levels = Levels(*map(np.append, noisiest, levels))
+    return cut(Levels(*(part[::-1] for part in levels)), run.start)
+
+
+def lowered(c: Config, run: Run) -> tuple[int, ...]:
+    """Bounds on the order of a multistep run's last steps, the very last one first.
+
+    They are those of the whole run, also for one that begins late.
+    """
+    short = c["lower_order_final"] and run.steps < 15
+    return (1, 2) if short else (1,) if c.get("euler_at_final") else ()
+
+
+def build_dpm_multistep(c: Config, run: Run) -> Table:
+    """DPM-Solver multistep's table."""
+    method = dpm_multistep(
+        visited(c, run),
         order=c["solver_order"],
+        kind=c["algorithm_type"],
         solver=c["solver_type"],
-        last_first_order=bool(short or c["euler_at_final"]),
+        last_orders=lowered(c, run),
     )
     return tables.trace(method, c["prediction_type"])
 
+
+def build_dpm_singlestep(c: Config, run: Run) -> Table:
+    """DPM-Solver singlestep's table."""
+    method = dpm_singlestep(
+        visited(c, run),
+        order=c["solver_order"],
+        kind=c["algorithm_type"],
+        solver=c["solver_type"],
+        lower_last=c["lower_order_final"],
+    )
+    return tables.trace(method, c["prediction_type"])
+
+
+def build_deis(c: Config, run: Run) -> Table:
+    """DEIS's table; it ends at the first training step's level, for eps has no end at the clean."""
+    levels = visited({**c, "final_sigmas_type": "sigma_min"}, run)
+    method = deis(levels, order=c["solver_order"], last_orders=lowered(c, run))
+    return tables.trace(method, c["prediction_type"])
+
+
+def build_unipc(c: Config, run: Run) -> Table:
+    """UniPC's table."""
+    method = unipc(
+        visited(c, run, flow=1.0),
+        order=c["solver_order"],
+        solver=c["solver_type"],
+        kind="dpmsolver++" if c["predict_x0"] else "dpmsolver",
+        lower_last=c["lower_order_final"],
+        uncorrected=c["disable_corrector"],
+    )
+    return tables.trace(method, c["prediction_type"])
+
+
+def build_dpm_inverse(c: Config, run: Run) -> Table:
+    """The table of DPM-Solver multistep run from clean to noisy."""
+    method = dpm_multistep(
+        rising(c, run),
+        order=c["solver_order"],
+        kind=c["algorithm_type"],
+        solver=c["solver_type"],
+        last_orders=lowered(c, run),
+    )
+    return tables.trace(method, c["prediction_type"])
+
+
+# What configs of other samplers say under keys that the family reads too.
+FOREIGN = {
+    "algorithm_type": ("deis",),
+    "solver_type": ("logrho", "bh1", "bh2"),
+    "variance_type": VARIANCES,
+}
 
 LOG_SNR = (
     Sampler(
@@ -60,26 +180,131 @@ LOG_SNR = (
             "euler_at_final": False,
             **RAMPS,
             "use_lu_lambdas": False,
-            "use_flow_sigmas": False,
-            "flow_shift": 1.0,
+            **FLOW_SIGMAS,
             "final_sigmas_type": "zero",
             "lambda_min_clipped": -np.inf,
             "variance_type": None,
             **SPACING,
             "rescale_betas_zero_snr": False,
-            "use_dynamic_shifting": False,
-            "time_shift_type": "exponential",
         },
         choices={
             **COMMON_CHOICES,
-            "solver_order": (1, 2),
-            "algorithm_type": ("dpmsolver++",),
-            "solver_type": ("midpoint", "heun"),
+            **FLOW_SIGMAS_CHOICES,
+            "solver_order": ORDERS,
+            "algorithm_type": KINDS,
+            "solver_type": SOLVERS,
+            "variance_type": (None,),
+        },
+        foreign=FOREIGN,
+        build=build_dpm_multistep,
+    ),
+    Sampler(
+        names=("DPMSolverMultistepInverseScheduler", "dpmpp_2m_inverse"),
+        defaults={
+            **BETAS,
+            "solver_order": 2,
+            **THRESHOLDING,
+            "algorithm_type": "dpmsolver++",
+            "solver_type": "midpoint",
+            "lower_order_final": True,
+            "euler_at_final": False,
+            **RAMPS,
+            "use_flow_sigmas": False,
+            "flow_shift": 1.0,
+            "lambda_min_clipped": -np.inf,
+            "variance_type": None,
+            **SPACING,
+        },
+        choices={
+            **COMMON_CHOICES,
+            "solver_order": ORDERS,
+            "algorithm_type": ("dpmsolver", "dpmsolver++"),  # noise cannot be taken back
+            "solver_type": SOLVERS,
             "use_flow_sigmas": (False,),
             "variance_type": (None,),
-            "use_dynamic_shifting": (False,),
-            "time_shift_type": ("exponential",),
         },
-        build=build_dpmpp,
+        foreign=FOREIGN,
+        build=build_dpm_inverse,
+        family="inverse",
+    ),
+    Sampler(
+        names=("DPMSolverSinglestepScheduler", "dpmpp_2s"),
+        defaults={
+            **BETAS,
+            "solver_order": 2,
+            **THRESHOLDING,
+            "algorithm_type": "dpmsolver++",
+            "solver_type": "midpoint",
+            "lower_order_final": False,
+            **RAMPS,
+            **FLOW_SIGMAS,
+            "final_sigmas_type": "zero",
+            "lambda_min_clipped": -np.inf,
+            "variance_type": None,
+        },
+        choices={
+            **COMMON_CHOICES,
+            **FLOW_SIGMAS_CHOICES,
+            "solver_order": ORDERS,
+            "algorithm_type": ("dpmsolver", "dpmsolver++", "sde-dpmsolver++"),
+            "solver_type": SOLVERS,
+            "variance_type": (None,),
+        },
+        foreign=FOREIGN,
+        build=build_dpm_singlestep,
+    ),
+    Sampler(
+        names=("DEISMultistepScheduler", "deis"),
+        defaults={
+            **BETAS,
+            "solver_order": 2,
+            **THRESHOLDING,
+            "algorithm_type": "deis",
+            "solver_type": "logrho",
+            "lower_order_final": True,
+            **RAMPS,
+            **FLOW_SIGMAS,
+            **SPACING,
+        },
+        choices={
+            **COMMON_CHOICES,
+            **FLOW_SIGMAS_CHOICES,
+            "solver_order": ORDERS,
+            "algorithm_type": ("deis",),
+            "solver_type": ("logrho",),
+        },
+        foreign={"algorithm_type": KINDS, "solver_type": (*SOLVERS, *UNIPC_SOLVERS)},
+        build=build_deis,
+    ),
+    Sampler(
+        names=("UniPCMultistepScheduler", "unipc"),
+        defaults={
+            **BETAS,
+            "solver_order": 2,
+            **THRESHOLDING,
+            "predict_x0": True,
+            "solver_type": "bh2",
+            "lower_order_final": True,
+            "disable_corrector": (),
+            "solver_p": None,
+            **RAMPS,
+            **FLOW_SIGMAS,
+            **SPACING,
+            "final_sigmas_type": "zero",
+            "rescale_betas_zero_snr": False,
+            "sigma_min": None,
+            "sigma_max": None,
+            "shift_terminal": None,
+        },
+        choices={
+            **COMMON_CHOICES,
+            **FLOW_SIGMAS_CHOICES,
+            "solver_order": ORDERS,
+            "solver_type": UNIPC_SOLVERS,
+            "solver_p": (None,),
+            "shift_terminal": (None,),
+        },
+        foreign={"solver_type": (*SOLVERS, "logrho")},
+        build=build_unipc,
     ),
 )

@@ -1,6 +1,7 @@
 """Configs of the samplers that papers write in sigma / alpha: Euler, Heun, LMS, DPM2 and kin."""
 
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -22,6 +23,7 @@ from .runs import (
     Config,
     Run,
     Sampler,
+    bound,
     cut,
     ramped,
     training,
@@ -41,29 +43,32 @@ def built(c: Config, run: Run, method: Callable[[Array, Levels], Method]) -> Tab
     grid = np.interp(times(), np.arange(len(kept)), lv.ratios(kept))
     levels = cut(ramped(c, kept, run, grid, times), run.start)
     made = method(kept, levels)
-    scale = made.calls[0].now.alpha * beginning(c, levels, made.calls[0].now)
-    clip = c["clip_sample_range"] if c.get("clip_sample") else np.inf
-    return tables.trace(made, c["prediction_type"], clip=clip, init_noise_scale=scale)
+    first, leading = made.calls[0].now, c["timestep_spacing"] == "leading"
+    scale = first.alpha * beginning(c, levels, first, with_data=leading)
+    return tables.trace(made, c["prediction_type"], clip=bound(c), init_noise_scale=scale)
 
 
-def beginning(c: Config, levels: Levels, raised: Level) -> float:
+def beginning(c: Config, levels: Levels, raised: Level, *, with_data: bool) -> float:
     """How large x / alpha is when a run begins.
 
-    sigma_max, or the norm of data and noise together for "leading"; then what churn adds to it.
+    sigma_max, or the norm of data and noise together; then what churn adds to it.
     """
     r = levels.sigma[0] / levels.alpha[0]
     added = c.get("s_noise", 1.0) ** 2 * (ratio(raised) ** 2 - r**2)
-    return float(np.sqrt(r**2 + (c["timestep_spacing"] == "leading") + added))
+    return float(np.sqrt(r**2 + with_data + added))
 
 
-def churned(c: Config, kept: Array, run: Run, levels: Levels) -> Levels | None:
-    """The levels that s_churn raises the noise to before each call; None without churn."""
+def churned(c: Config, at: Callable[[Array], Levels], run: Run, levels: Levels) -> Levels | None:
+    """The levels that s_churn raises the noise to before each call; None without churn.
+
+    `at` makes levels of sigma / alpha.
+    """
     if not c["s_churn"]:
         return None
     r = levels.sigma / levels.alpha
     gamma = min(c["s_churn"] / run.steps, np.sqrt(2) - 1)
     raised = (r >= c["s_tmin"]) & (r <= c["s_tmax"]) & (np.arange(len(r)) < len(r) - 1)
-    up = lv.of_ratios(kept, np.where(raised, r * (1 + gamma), r))
+    up = at(np.where(raised, r * (1 + gamma), r))
     return Levels(*(np.where(raised, a, b) for a, b in zip(up, levels, strict=True)))
 
 
@@ -81,7 +86,9 @@ def build_euler(c: Config, run: Run) -> Table:
     return built(
         c,
         run,
-        lambda kept, x: euler(x, churned=churned(c, kept, run, x), strength=c["s_noise"]),
+        lambda kept, x: euler(
+            x, churned=churned(c, partial(lv.of_ratios, kept), run, x), strength=c["s_noise"]
+        ),
     )
 
 
@@ -93,7 +100,11 @@ def build_ancestral(c: Config, run: Run) -> Table:
 def build_heun(c: Config, run: Run) -> Table:
     """Heun's table."""
     return built(
-        c, run, lambda kept, x: heun(x, churned=churned(c, kept, run, x), strength=c["s_noise"])
+        c,
+        run,
+        lambda kept, x: heun(
+            x, churned=churned(c, partial(lv.of_ratios, kept), run, x), strength=c["s_noise"]
+        ),
     )
 
 

@@ -4,7 +4,7 @@
 sigma of papers that write x0 + sigma * eps.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -137,10 +137,23 @@ def at_ratios(kept: Array, values: Array | Sequence[float]) -> Levels:
     A last value of 0 is the clean level. ValueError unless the values are finite and fall strictly,
     and only the last is 0.
     """
-    r = numbers("sigmas", values)
-    if np.any(np.diff(r) >= 0) or r[-1] < 0:
-        raise ValueError(f"sigmas must fall strictly from noisy to clean, to 0 or more: {r}")
-    return of_ratios(kept, r)
+    return of_ratios(kept, falling("sigmas", values))
+
+
+def falling(
+    what: str,
+    values: Array | Sequence[float],
+    to_ratio: Callable[[Array], Array] = np.asarray,
+) -> Array:
+    """Values of sigma / alpha as a caller gave them, or as `to_ratio` makes them, (N,) -> (N,).
+
+    ValueError naming `what` unless they fall strictly, are 0 or more, and finite.
+    """
+    with np.errstate(over="ignore"):
+        r = to_ratio(numbers(what, values))
+    if np.any(np.diff(r) >= 0) or r[-1] < 0 or not np.all(np.isfinite(r)):
+        raise ValueError(f"{what} must fall strictly from noisy to clean, to 0 or more: {values}")
+    return r
 
 
 def of_ratios(kept: Array, r: Array) -> Levels:

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from . import flow_levels, noise
 from . import levels as lv
-from . import noise
 from .levels import Levels
 from .tables import PREDICTIONS, Array, Table
 
@@ -18,7 +18,7 @@ class Run(NamedTuple):
 
     steps: int  # transitions of the whole run
     timesteps: Array | None  # (steps,) model times instead of the config's
-    sigmas: Array | None  # (steps+1,) sigma / alpha instead of the config's
+    sigmas: Array | None  # (steps+1,) sigma / alpha (flow: sigma) instead of the config's
     start: int  # transitions left out at the noisy end
 
 
@@ -29,6 +29,9 @@ class Sampler(NamedTuple):
     defaults: Config  # every key it knows
     choices: Mapping[str, tuple[Any, ...]]  # keys of which only these values are supported
     build: Callable[[Config, Run], Table]
+    family: str = "diffusion"  # samplers that can stand in for each other
+    # Values of a key that are other samplers' words; in a config they mean the own default.
+    foreign: Mapping[str, tuple[Any, ...]] = {}
 
 
 BETAS = {
@@ -45,6 +48,19 @@ RAMPS = {
     "use_exponential_sigmas": False,
     "use_beta_sigmas": False,
 }
+RAMP = {
+    "use_karras_sigmas": lv.karras,
+    "use_exponential_sigmas": lv.exponential,
+    "use_beta_sigmas": lv.beta,
+    "use_lu_lambdas": lv.exponential,  # evenly spaced in log-SNR is what it means
+}
+FLOW_SIGMAS = {
+    "use_flow_sigmas": False,
+    "flow_shift": 1.0,
+    "use_dynamic_shifting": False,
+    "time_shift_type": "exponential",
+}
+FLOW_SIGMAS_CHOICES = {"use_dynamic_shifting": (False,), "time_shift_type": ("exponential",)}
 THRESHOLDING = {
     "thresholding": False,
     "dynamic_thresholding_ratio": 0.995,
@@ -109,28 +125,52 @@ def only(c: Config, run: Run, keys: tuple[str, ...]) -> str | None:
     return chosen[0] if chosen else None
 
 
-def ramped(c: Config, kept: Array, run: Run, grid: Array, times: Callable[[], Array]) -> Levels:
+def flowing(c: Config, steps: int, first: float) -> Levels:
+    """Evenly spaced flow levels, shifted, from sigma = `first`; the final one included.
+
+    "sigma_min" is the first training step's, as for other levels.
+    """
+    total = c["num_train_timesteps"]
+    low = 0.0 if first < 1 else 1 / total
+    sigma = flow_levels.shifted(np.linspace(first, low, steps + 1)[:-1], c["flow_shift"])
+    # Where nothing but noise is left, log-SNR is infinite.
+    sigma = np.append(np.minimum(sigma, 1 - 1e-6), 0.0)
+    if c.get("final_sigmas_type", "zero") == "sigma_min":
+        sigma[-1] = flow_levels.shifted(np.array([1 / total]), c["flow_shift"])[0]
+    return flow_levels.of_sigmas(sigma, total)
+
+
+def ramped(
+    c: Config,
+    kept: Array,
+    run: Run,
+    grid: Array,
+    times: Callable[[], Array],
+    flow: float = 1.0,
+) -> Levels:
     """Levels of the samplers that may leave the grid: by a ramp between the extremes.
 
-    `grid` are the ratios whose first and last the ramp connects.
+    `grid` are the ratios whose first and last the ramp connects; `flow` is the first sigma of flow
+    levels.
     """
-    ramps = {
-        "use_karras_sigmas": lv.karras,
-        "use_exponential_sigmas": lv.exponential,
-        "use_beta_sigmas": lv.beta,
-        "use_lu_lambdas": lv.exponential,  # evenly spaced in log-SNR is what it means
-    }
-    chosen = only(c, run, (*ramps, "use_flow_sigmas"))
-    if chosen in ramps and run.steps > 1:
+    chosen = only(c, run, (*RAMP, "use_flow_sigmas"))
+    if chosen == "use_flow_sigmas":
+        return flowing(c, run.steps, flow)
+    if chosen in RAMP and run.steps > 1:
         high = grid[0] if c.get("sigma_max") is None else c["sigma_max"]
         low = grid[-1] if c.get("sigma_min") is None else c["sigma_min"]
-        levels, complete = lv.at_ratios(kept, ramps[chosen](high, low, run.steps)), False
+        levels, complete = lv.at_ratios(kept, RAMP[chosen](high, low, run.steps)), False
     else:
         levels, complete = asked(kept, run, times)
     if complete:
         return levels
     zero = c.get("final_sigmas_type", "zero") == "zero"
     return lv.ending(levels, None if zero else lv.at_times(kept, [0.0]))
+
+
+def bound(c: Config) -> float:
+    """The bound on |x0|; inf is none."""
+    return c["clip_sample_range"] if c.get("clip_sample") else np.inf
 
 
 def halfway(kept: Array, levels: Levels, *, in_time: bool) -> Levels:

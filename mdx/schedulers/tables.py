@@ -11,7 +11,7 @@ from .levels import Level
 
 Array = NDArray[np.float64]
 
-PREDICTIONS = ("epsilon", "sample", "v_prediction")
+PREDICTIONS = ("epsilon", "sample", "v_prediction", "flow_prediction")
 TOLERANCE = 1e-6
 
 
@@ -83,6 +83,8 @@ class Call(NamedTuple):
     now: Level  # level of slot 0 when the model is called
     to: Level  # level of slot 0 afterwards
     update: Callable[[Values], tuple[Array, ...]]  # the new slots
+    reads: tuple[float, float] | None = None  # x0 from (x, out), if not by the prediction type
+    scale: float = 1.0  # factor on the model's input
 
 
 class Method(NamedTuple):
@@ -96,7 +98,8 @@ def denoiser(prediction: str, level: Level) -> tuple[tuple[float, float], tuple[
     """x0 and eps as combinations of (x, out) at a level.
 
     Returns two pairs of factors. epsilon: arXiv 2006.11239, equation 15; v: arXiv 2202.00512,
-    appendix D. ValueError for an unknown prediction, and for one that says nothing at the level.
+    appendix D; flow: arXiv 2403.03206, section 2. ValueError for an unknown prediction, and for
+    one that says nothing at the level.
     """
     alpha, sigma = level.alpha, level.sigma
     if prediction == "epsilon":
@@ -107,12 +110,30 @@ def denoiser(prediction: str, level: Level) -> tuple[tuple[float, float], tuple[
             )
         return (1 / alpha, -sigma / alpha), (0.0, 1.0)
     if prediction == "sample":
+        if sigma == 0:
+            raise ValueError(
+                "a model that predicts the sample says nothing of the noise at a clean level"
+            )
         return (0.0, 1.0), (1 / sigma, -alpha / sigma)
     if prediction == "v_prediction":
         # General alpha, sigma: x = alpha x0 + sigma eps and v = alpha eps - sigma x0.
         power = alpha**2 + sigma**2
         return (alpha / power, -sigma / power), (sigma / power, alpha / power)
+    if prediction == "flow_prediction":
+        # General alpha, sigma: x = alpha x0 + sigma eps and out = eps - x0.
+        total = alpha + sigma
+        return (1 / total, -sigma / total), (1 / total, alpha / total)
     raise ValueError(f"prediction_type {prediction!r} is not one of {', '.join(PREDICTIONS)}")
+
+
+def reading(call: Call, prediction: str) -> tuple[tuple[float, float], tuple[float, float]]:
+    """x0 and eps as combinations of (x, out) at a call: as it says itself, or by `denoiser`."""
+    if call.reads is None:
+        return denoiser(prediction, call.now)
+    (from_x, from_out), alpha, sigma = call.reads, call.now.alpha, call.now.sigma
+    if sigma == 0:
+        return call.reads, (0.0, 0.0)
+    return call.reads, ((1 - alpha * from_x) / sigma, -alpha * from_out / sigma)
 
 
 def trace(
@@ -120,27 +141,26 @@ def trace(
 ) -> Table:
     """The table of a method: its equations evaluated on basis vectors are the rows.
 
-    `prediction` is what the model returns, "epsilon", "sample" or "v_prediction"; `clip` bounds
-    |x0|, inf does not. ValueError if the method's rows do not pass `check`.
+    `prediction` is what the model returns, one of PREDICTIONS unless the calls have their own
+    reading; `clip` bounds |x0|, inf does not. ValueError if the rows do not pass `check`.
     """
     k = method.slots
     basis = np.eye(k + 3)
     slots, (out, x0, noise) = tuple(basis[:k]), basis[k:]
     denoise, mix = [], []
     for call in method.calls:
-        to_x0, (from_x, from_out) = denoiser(prediction, call.now)
+        to_x0, (from_x, from_out) = reading(call, prediction)
         eps = from_x * slots[0] + from_out * out
         denoise.append(to_x0)
         mix.append(call.update(Values(slots, slots[0], out, x0, eps, noise)))
     visited = [call.now for call in method.calls] + [method.calls[-1].to]
-    n = len(mix)
     return check(
         frozen(
             t=[level.t for level in visited[:-1]],
-            scale=np.ones(n),
+            scale=[call.scale for call in method.calls],
             denoise=denoise,
             mix=mix,
-            clip=np.full(n, clip),
+            clip=np.full(len(mix), clip),
             alpha=[level.alpha for level in visited],
             sigma=[level.sigma for level in visited],
             init_noise_scale=init_noise_scale,

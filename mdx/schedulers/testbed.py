@@ -54,6 +54,9 @@ def normals(means: ArrayLike, stds: ArrayLike, weights: ArrayLike | None = None)
 NORMAL = normals([[0.3]], [0.7])
 MIXTURE = normals([[-1.0], [0.4], [1.2]], [0.3, 0.5, 0.4])
 
+# What models may return: any prediction type, and what those return that have one way only.
+WORDS = (*PREDICTIONS, "trigflow", "score", "consistency")
+
 
 def parts(
     data: Data, alpha: ArrayLike, sigma: ArrayLike, x: Array
@@ -91,27 +94,62 @@ def score(data: Data, alpha: ArrayLike, sigma: ArrayLike, x: Array) -> Array:
     return -np.sum(share * beyond / variance, -2)
 
 
-def spoken(prediction: str, table: Table, i: int, x: Array, x0: Array) -> Array:
-    """What a model of this prediction type returns before row i when it believes in x0.
+def told(
+    prediction: str,
+    alpha: Array | float,
+    sigma: Array | float,
+    x0: Array,
+    eps: Array,
+    scale: Array | float = 1.0,
+) -> Array:
+    """x0 and eps in the words of a prediction type, from its definition; arrays broadcast.
 
-    ValueError for an unknown prediction.
+    A `scale` other than 1 is that of a preconditioned network, which only says what its skip
+    connection leaves: arXiv 2206.00364, table 1, for x / alpha; with the other sign it is called
+    "v_prediction". ValueError for a word that is not one of WORDS.
     """
-    if prediction not in PREDICTIONS:
-        raise ValueError(f"prediction_type {prediction!r} is not one of {', '.join(PREDICTIONS)}")
-    alpha, sigma = along(table.alpha[i], x), along(table.sigma[i], x)
+    if prediction not in WORDS:
+        raise ValueError(f"prediction_type {prediction!r} is not one of {', '.join(WORDS)}")
+    if np.any(np.asarray(scale) != 1):
+        std = np.sqrt(1 / np.square(scale) - np.square(sigma)) / alpha  # of the network's data
+        left = scale * (sigma / std * x0 - alpha * std * eps)
+        return -left if prediction == "v_prediction" else left
     if prediction == "sample":
         return x0
-    # Rows after the end of a stacked run lie at the clean level, where x is x0.
-    eps = (x - alpha * x0) / np.where(sigma > 0, sigma, 1)
+    if prediction == "flow_prediction":
+        return eps - x0
+    if prediction == "score":
+        return -eps / sigma
     return eps if prediction == "epsilon" else alpha * eps - sigma * x0
 
 
-def perfect(table: Table, data: Data, prediction: str = "epsilon") -> Model:
+def spoken(prediction: str, table: Table, i: int, x: Array, x0: Array) -> Array:
+    """What a model of this prediction type returns before row i when it believes in x0.
+
+    ValueError as for `told`.
+    """
+    alpha, sigma, scale = (along(a[i], x) for a in (table.alpha, table.sigma, table.scale))
+    # Rows after the end of a stacked run lie at the clean level, where x is x0.
+    eps = (x - alpha * x0) / np.where(sigma > 0, sigma, 1)
+    return told(prediction, alpha, sigma, x0, eps, scale)
+
+
+def answer(table: Table, i: int, x: Array, x0: Array) -> Array:
+    """What a model must return before row i for the row to read x0 off it, whatever its words.
+
+    0 where the row does not listen.
+    """
+    from_x, from_out = (along(table.denoise[i, ..., k], x) for k in (0, 1))
+    listens = from_out != 0
+    return np.where(listens, (x0 - from_x * x) / np.where(listens, from_out, 1), 0.0)
+
+
+def perfect(table: Table, data: Data) -> Model:
     """The model that knows the data, for `run`."""
 
     def model(i: int, x: Array) -> Array:
         alpha, sigma = along(table.alpha[i], x), along(table.sigma[i], x)
-        return spoken(prediction, table, i, x, denoised(data, alpha, sigma, x))
+        return answer(table, i, x, denoised(data, alpha, sigma, x))
 
     return model
 
@@ -194,7 +232,7 @@ def flow(data: Data, sample: Array, high: ArrayLike, low: ArrayLike, steps: int 
     return y
 
 
-def error(table: Table, data: Data, sample: Array, prediction: str = "epsilon") -> Array:
+def error(table: Table, data: Data, sample: Array) -> Array:
     """Root mean square of what a run with the perfect model misses of the exact solution.
 
     Both begin with `sample` at the table's first level; unit noise will do. The result is (), and
@@ -202,20 +240,20 @@ def error(table: Table, data: Data, sample: Array, prediction: str = "epsilon") 
     solution, and for one that begins without any signal.
     """
     sample = np.asarray(sample, np.float64)
-    end = solved(table, data, sample, prediction)
+    end = solved(table, data, sample)
     alpha, sigma = ([along(a[i], sample) for i in (0, -1)] for a in (table.alpha, table.sigma))
     exact = flow(data, sample / alpha[0], sigma[0] / alpha[0], sigma[1] / alpha[1])
     missed = end - alpha[1] * exact
     return np.sqrt(np.mean(missed**2, axis=tuple(range(np.ndim(alpha[0]) > 0, missed.ndim))))
 
 
-def solved(table: Table, data: Data, sample: Array, prediction: str) -> Array:
+def solved(table: Table, data: Data, sample: Array) -> Array:
     """The final sample of a run that follows the flow; ValueError for one that cannot."""
     if table.stochastic:
         raise ValueError("the table adds noise: its runs follow no single solution")
     if not np.all(table.alpha > 0):
-        raise ValueError("the table visits a level without signal: the flow begins nowhere")
-    return run(table, perfect(table, data, prediction), sample)[-1]
+        raise ValueError("the table visits a level with no signal: the flow begins nowhere")
+    return run(table, perfect(table, data), sample)[-1]
 
 
 def crowded(high: float, low: float, count: int) -> Array:
@@ -231,18 +269,24 @@ def order(
     data: Data = NORMAL,
     ramp: Callable[[float, float, int], Array] = crowded,
     *,
-    high: float = 10.0,
-    low: float = 0.05,
-    counts: tuple[int, ...] = (80, 160),
+    high: float = 3.0,
+    low: float = 0.3,
+    counts: tuple[int, ...] = (84, 168),
 ) -> float:
     """The order of convergence: minus the slope of log error over log steps.
 
     `build` makes the sampler's table for noise ratios (steps+1,), `ramp` those ratios from `high`
-    to `low`, for each number of steps in `counts`. ValueError as for `error`.
+    to `low`, for each number of steps in `counts`; a table may also lead from low to high.
+    The default counts are whole groups of singlestep methods, and on the default range no terms of
+    the error cancel each other.
+    ValueError as for `error`.
     """
     sample = np.linspace(-2, 2, 9)[:, None] * np.ones(data.means.shape[1])
     tables = [build(ramp(high, low, n + 1)) for n in counts]
-    ends = [solved(t, data, sample, "epsilon") / t.alpha[-1] for t in tables]
-    exact = flow(data, sample / tables[0].alpha[0], high, low)
+    # x / alpha at the ends of a run is the same whatever coordinates it is made in.
+    first, last = (tables[0].sigma / tables[0].alpha)[[0, -1]]
+    sample = sample * np.hypot(1, first)
+    ends = [solved(t, data, sample * t.alpha[0]) / t.alpha[-1] for t in tables]
+    exact = flow(data, sample, first, last)
     errors = [np.linalg.norm(end - exact) for end in ends]
     return float(-np.polyfit(np.log(counts), np.log(errors), 1)[0])

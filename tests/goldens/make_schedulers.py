@@ -5,7 +5,7 @@ Run from the repository's root, with the parity extra installed:
     python -m tests.goldens.make_schedulers
 
 Arrays: `times-I` and `response-I` for case I of tests/schedulers/cases.py, and the float32
-alphas_cumprod of each training schedule among them.
+alphas_cumprod of each training schedule among them, `schedule-I` being the number of I's.
 """
 
 from pathlib import Path
@@ -19,10 +19,12 @@ FILE = Path(__file__).with_name("schedulers.npz")
 
 if __name__ == "__main__":
     arrays = {"cases": np.array([case.id for case in CASES])}
-    schedules = {}
+    schedules: dict[bytes, int] = {}
     for i, case in enumerate(CASES):
         times, response = reference.response(case, compare.kept(case))
         arrays[f"times-{i}"], arrays[f"response-{i}"] = times, response
+        if compare.kept(case) is None:
+            continue
         kept = reference.scheduler(case).alphas_cumprod.float().numpy()
         schedules[kept.tobytes()] = schedules.get(kept.tobytes(), len(schedules))
         arrays[f"schedule-{i}"] = np.array(schedules[kept.tobytes()])

@@ -1,89 +1,10 @@
 """The samplers under test, each with what is claimed of it: one list for every property."""
 
-from typing import Any, NamedTuple
+from tests.schedulers.member import LEVELS, PLAIN, SD, Member
+from tests.schedulers.members_diffusion import DIFFUSION
+from tests.schedulers.members_special import SPECIAL
 
-from mdx.schedulers import Scheduler, from_config
+__all__ = ["IDS", "LEVELS", "MEMBERS", "PLAIN", "SD", "Member"]
 
-SD = {
-    "_class_name": "PNDMScheduler",
-    "beta_start": 0.00085,
-    "beta_end": 0.012,
-    "beta_schedule": "scaled_linear",
-    "num_train_timesteps": 1000,
-    "set_alpha_to_one": False,
-    "skip_prk_steps": True,
-    "steps_offset": 1,
-    "clip_sample": False,
-    "trained_betas": None,
-}
-
-
-class Member(NamedTuple):
-    """One sampler with its options, and the facts the tests assert."""
-
-    name: str  # short name
-    options: dict[str, Any]
-    slots: int  # K
-    extra_calls: int  # model calls of a 10-step run beyond 10
-    order_log_snr: int | None  # convergence order on levels evenly spaced in log-SNR; None: random
-    order_ratio: int | None  # likewise evenly spaced in sigma / alpha
-    one_step: bool  # no step knows the steps before it
-    stages: bool = False  # a step's later calls read what its earlier ones kept
-    order_crowded: int | None = None  # order once the warm-up's low orders are no limit; None: same
-    keeps_variance: bool = True  # exactly, if x0 is known; otherwise only as steps shrink, or never
-
-    @property
-    def id(self) -> str:
-        return "-".join([self.name, *(f"{k}={v}" for k, v in self.options.items())])
-
-    @property
-    def stochastic(self) -> bool:
-        return self.order_log_snr is None
-
-    def scheduler(self, **more: Any) -> Scheduler:
-        """The member on Stable Diffusion's betas."""
-        return from_config(SD, self.name, **{**self.options, **more})
-
-
-PLAIN = {"lower_order_final": False}
-KARRAS = {"use_karras_sigmas": True}
-EXPONENTIAL = {"use_exponential_sigmas": True}
-BETA = {"use_beta_sigmas": True}
-
-# PNDM's weights are Adams and Runge-Kutta weights for even steps in sigma / alpha, the variable its
-# transfer integrates over. There its order is that of its start: 3 after improved Euler and
-# second-order rows, 4 after Runge-Kutta. On any other spacing the weights are off by the curvature
-# of the spacing, which leaves order 2.
-#
-# A multistep method that begins with one step of order 1 has order 2 on even levels, whatever its
-# later steps do; on levels that crowd at the start it has the order of those.
-MEMBERS = [
-    Member("ddim", {}, 1, 0, 1, 1, True),
-    Member("ddim", {"eta": 0.5}, 1, 0, None, None, True),
-    Member("ddim", {"eta": 1.0}, 1, 0, None, None, True),
-    Member("pndm", {}, 4, 1, 2, 3, False),
-    Member("pndm", {"skip_prk_steps": False}, 6, 9, 2, 4, False),
-    Member("ddpm", {}, 1, 0, None, None, True),
-    Member("ddpm", {"variance_type": "fixed_small_log"}, 1, 0, None, None, True),
-    Member("ddpm", {"variance_type": "fixed_large"}, 1, 0, None, None, True, keeps_variance=False),
-    Member("euler", {}, 1, 0, 1, 1, True),
-    Member("euler", KARRAS, 1, 0, 1, 1, True),
-    Member("euler", EXPONENTIAL, 1, 0, 1, 1, True),
-    Member("euler", BETA, 1, 0, 1, 1, True),
-    Member("euler", {"s_churn": 3.0}, 1, 0, None, None, True),
-    Member("euler_a", {}, 1, 0, None, None, True),
-    Member("heun", {}, 2, 9, 2, 2, True, stages=True),
-    Member("heun", KARRAS, 2, 9, 2, 2, True, stages=True),
-    Member("heun", {"s_churn": 3.0, "s_tmin": 0.05, "s_tmax": 8.0}, 2, 9, None, None, True, True),
-    Member("lms", {}, 4, 0, 2, 2, False, order_crowded=4),
-    Member("lms", {"order": 3}, 3, 0, 2, 2, False, order_crowded=3),
-    Member("lms", {"order": 2}, 2, 0, 2, 2, False),
-    Member("dpm2", {}, 2, 9, 2, 2, True, stages=True),
-    Member("dpm2_a", {}, 2, 9, None, None, True, stages=True),
-    Member("dpmpp_2m", {**PLAIN, "solver_order": 1}, 2, 0, 1, 1, True),
-    Member("dpmpp_2m", PLAIN, 2, 0, 2, 2, False),
-    Member("dpmpp_2m", {**PLAIN, "solver_type": "heun"}, 2, 0, 2, 2, False),
-    Member("dpmpp_2m", {**PLAIN, **KARRAS}, 2, 0, 2, 2, False),
-    Member("dpmpp_2m", {"euler_at_final": True}, 2, 0, 2, 2, False),
-]
+MEMBERS = [*DIFFUSION, *SPECIAL]
 IDS = [member.id for member in MEMBERS]

@@ -11,14 +11,17 @@ from hypothesis import strategies as st
 
 from mdx import schedulers
 from mdx.schedulers import Scheduler, compatibles, from_config, levels, noise, table
-from mdx.schedulers.runs import RAMPS, training
+from mdx.schedulers.runs import training
 from mdx.schedulers.samplers import SAMPLERS
-from tests.schedulers.members import IDS, MEMBERS, SD
+from tests.schedulers.members import IDS, LEVELS, MEMBERS, SD
 
 NAMES = [
     "DDIMScheduler",
     "DDPMScheduler",
+    "DEISMultistepScheduler",
     "DPMSolverMultistepScheduler",
+    "DPMSolverSinglestepScheduler",
+    "EDMEulerScheduler",
     "EulerAncestralDiscreteScheduler",
     "EulerDiscreteScheduler",
     "HeunDiscreteScheduler",
@@ -26,6 +29,7 @@ NAMES = [
     "KDPM2DiscreteScheduler",
     "LMSDiscreteScheduler",
     "PNDMScheduler",
+    "UniPCMultistepScheduler",
 ]
 
 
@@ -39,13 +43,28 @@ def test_stable_diffusion_makes_51_calls():
 
 def test_compatibles():
     assert compatibles(from_config(SD)) == NAMES
+    assert len(NAMES) == 14
     assert compatibles(from_config(SD, "ddim")) == NAMES
+    assert compatibles(from_config(SD, "edm_euler")) == NAMES
+    edm = ["CosineDPMSolverMultistepScheduler", "EDMDPMSolverMultistepScheduler"]
+    assert compatibles(from_config(SD, "edm_dpmpp_2m")) == edm
+    flow = compatibles(from_config({}, "flow_euler"))
+    assert "FlowMatchHeunDiscreteScheduler" in flow
+    assert not set(flow) & set(NAMES)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda s: s.names[0])
+def test_families_share_nothing(sampler):
+    """A sampler's compatibles are its family, itself among them, whichever member is asked."""
+    own = compatibles(from_config({}, sampler.names[0]))
+    assert sampler.names[0] in own
+    assert all(compatibles(from_config({}, name)) == own for name in own)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda s: s.names[0])
 def test_short_names_are_names(sampler):
     for name in sampler.names:
-        assert from_config(SD, name) == from_config(SD, sampler.names[0])
+        assert from_config({}, name) == from_config({}, sampler.names[0])
 
 
 def test_keeps_the_model_takes_own_defaults():
@@ -148,13 +167,13 @@ def test_ramps_and_times_back(low, high, steps):
 @pytest.mark.parametrize("member", MEMBERS, ids=IDS)
 def test_custom_levels(member):
     """Custom times and custom sigmas, for every sampler."""
-    own = {k: v for k, v in member.options.items() if k not in (*RAMPS, "s_churn")}
-    s = from_config(SD, member.name, **own)
-    times = [999, 800.5, 500, 120, 3]
-    t = table(s, timesteps=times)
-    assert sorted(set(times) - set(t.t)) == []
+    own = {k: v for k, v in member.options.items() if k not in (*LEVELS, "s_churn")}
+    s = from_config(member.base, member.name, **own)
+    t = table(s, timesteps=member.times)
+    for value in member.times:
+        assert np.isclose(t.t, value, rtol=1e-12, atol=1e-12).any()
     sigmas = np.array([14.6, 6.5, 3.9, 1.6, 0.5, 0.0])
-    t = table(s, 5, sigmas=sigmas)
+    t = table(s, 5, sigmas=member.sigmas(sigmas))
     ratio = t.sigma / t.alpha
     for value in sigmas:
         assert np.isclose(ratio, value, atol=1e-12).any()
@@ -189,6 +208,9 @@ def bad_file(folder, content: bytes):
 S = from_config(SD)
 DDIM = from_config(SD, "ddim")
 KARRAS = from_config(SD, "euler", use_karras_sigmas=True)
+EDM = from_config(SD, "edm_euler")
+FLOW = from_config({}, "flow_euler")
+FLOW_SIGMAS = from_config(SD, "dpmpp_2m", use_flow_sigmas=True)
 
 
 @pytest.mark.parametrize(
@@ -214,11 +236,33 @@ KARRAS = from_config(SD, "euler", use_karras_sigmas=True)
         (lambda p: from_config(SD, "euler_a", use_karras_sigmas=True), "no option use_karras"),
         (lambda p: from_config(SD, "euler", interpolation_type="log_linear"), "log_linear"),
         (lambda p: from_config(SD, "euler", timestep_type="continuous"), "continuous"),
-        (lambda p: from_config(SD, "dpmpp_2m", solver_order=3), "solver_order 3 is not"),
+        (lambda p: from_config(SD, "dpmpp_2m", solver_order=4), "solver_order 4 is not"),
         (lambda p: from_config(SD, "dpmpp_2m", solver_order=True), "solver_order True is not"),
-        (lambda p: from_config(SD, "dpmpp_2m", algorithm_type="dpmsolver"), "algorithm_type"),
+        (lambda p: from_config(SD, "dpmpp_2m", algorithm_type="deis"), "algorithm_type"),
+        (lambda p: from_config(SD, "dpmpp_2m", solver_type="bh2"), "solver_type 'bh2'"),
         (lambda p: from_config(SD, "dpmpp_2m", thresholding=True), "thresholding"),
-        (lambda p: from_config(SD, "dpmpp_2m", use_flow_sigmas=True), "use_flow_sigmas"),
+        (lambda p: from_config(SD, "dpmpp_2s", algorithm_type="sde-dpmsolver"), "'sde-dpmsolver'"),
+        (lambda p: from_config(SD, "dpmpp_2s", timestep_spacing="leading"), "no option timestep_"),
+        (lambda p: from_config(SD, "deis", solver_type="midpoint"), "solver_type 'midpoint'"),
+        (lambda p: from_config(SD, "deis", final_sigmas_type="zero"), "no option final_sigmas"),
+        (lambda p: from_config(SD, "unipc", solver_type="midpoint"), "solver_type 'midpoint'"),
+        (lambda p: from_config(SD, "unipc", solver_p="deis"), "solver_p 'deis'"),
+        (lambda p: from_config(SD, "unipc", disable_corrector=[-1]), "disable_corrector"),
+        (lambda p: from_config(SD, "unipc", disable_corrector=1), "a list of whole numbers"),
+        (lambda p: from_config(SD, "edm_euler", prediction_type="sample"), "prediction_type"),
+        (lambda p: from_config(SD, "edm_euler", use_karras_sigmas=True), "no option use_karras"),
+        (lambda p: from_config(SD, "edm_dpmpp_2m", algorithm_type="dpmsolver"), "algorithm_type"),
+        (lambda p: from_config(SD, "cosine_dpmpp_2m", algorithm_type="dpmsolver++"), "no option"),
+        (lambda p: table(EDM, timesteps=[999, 5]), "timesteps must fall strictly"),
+        (lambda p: table(EDM, sigmas=[1.0, 2.0]), "sigmas must fall strictly"),
+        (lambda p: table(from_config(EDM, sigma_min=90.0), 5), "sigma_min must lie"),
+        (lambda p: table(from_config(EDM, sigma_data=0.0), 5), "sigma_data must"),
+        (lambda p: from_config(SD, "dpmpp_2m", use_dynamic_shifting=True), "use_dynamic_shifting"),
+        (lambda p: table(FLOW_SIGMAS, timesteps=[5, 1]), "use_flow_sigmas and timesteps exclude"),
+        (
+            lambda p: table(from_config(FLOW_SIGMAS, use_karras_sigmas=True), 5),
+            "use_karras_sigmas and use_flow_sigmas exclude",
+        ),
         (lambda p: from_config(SD, "dpmpp_2m", variance_type="learned"), "variance_type"),
         (lambda p: table(S, 0), "from 1 to 1000, not 0"),
         (lambda p: table(S, -3), "not -3"),
@@ -256,6 +300,50 @@ KARRAS = from_config(SD, "euler", use_karras_sigmas=True)
             ),
             "nothing at zero SNR",
         ),
+        (lambda p: from_config(SD, "flow_euler", beta_start=0.1), "no option beta_start"),
+        (lambda p: from_config(SD, "flow_euler", time_shift_type="cubic"), "time_shift_type"),
+        (lambda p: from_config(SD, "flow_heun", mu=1.0), "no option mu"),
+        (lambda p: from_config(SD, "flow_lcm", scale_factors=(0.5,)), "scale_factors"),
+        (lambda p: from_config({"prediction_type": "epsilon"}, "flow_lcm"), "'epsilon'"),
+        (lambda p: table(from_config(FLOW, use_dynamic_shifting=True), 5), "needs mu"),
+        (lambda p: table(FLOW, sigmas=[1.5, 0]), "within 1 to 0"),
+        (lambda p: table(FLOW, timesteps=[500, 700]), "strictly"),
+        (
+            lambda p: table(from_config(FLOW, use_beta_sigmas=True), sigmas=[1, 0]),
+            "use_beta_sigmas and sigmas exclude",
+        ),
+        (lambda p: from_config(SD, "ipndm", trained_betas=(0.1,)), "trained_betas"),
+        (lambda p: from_config({"prediction_type": "epsilon"}, "ipndm"), "'v_prediction'"),
+        (lambda p: table(from_config(SD, "ipndm"), timesteps=[2.0, 1.0]), "within 1 to 0"),
+        (
+            lambda p: table(
+                from_config(SD, "ddim_inverse", prediction_type="sample", set_alpha_to_one=True),
+                5,
+            ),
+            "nothing of the noise",
+        ),
+        (lambda p: from_config(SD, "sa_solver", predictor_order=4), "predictor_order 4"),
+        (lambda p: from_config(SD, "sa_solver", use_flow_sigmas=True), "use_flow_sigmas"),
+        (lambda p: from_config(SD, "sa_solver", algorithm_type="dpmsolver"), "algorithm_type"),
+        (lambda p: table(from_config(SD, "sa_solver", tau_func=-1.0), 5), "tau_func must be"),
+        (lambda p: table(from_config(SD, "sa_solver", tau_func="t"), 5), "tau_func must be"),
+        (lambda p: from_config(SD, "dpmpp_sde", noise_sampler_seed=3), "noise_sampler_seed"),
+        (lambda p: from_config({"beta_schedule": "linear"}, "unclip"), "'linear'"),
+        (lambda p: from_config({}, "unclip", variance_type="learned_range"), "'learned_range'"),
+        (lambda p: table(from_config({}, "wuerstchen"), timesteps=[1.5, 0.5]), "within 1 to 0"),
+        (lambda p: from_config(SD, "repaint", beta_schedule="sigmoid"), "'sigmoid'"),
+        (lambda p: table(from_config(SD, "repaint", eta=2.0), 5), "eta must lie"),
+        (lambda p: table(from_config(SD, "repaint", jump_length=0), 5), "must be 1 or more"),
+        (lambda p: table(from_config({}, "sde_ve"), sigmas=[1, 2]), "strictly"),
+        (lambda p: from_config(SD, "lcm", timestep_spacing="leading"), "no option timestep_s"),
+        (lambda p: table(from_config(SD, "lcm"), 51), "from 51 to 1000, not 50"),
+        (lambda p: table(from_config(SD, "lcm", original_inference_steps=0), 1), "not 0"),
+        (lambda p: table(from_config(SD, "tcd", eta=1.1), 5), "eta must lie"),
+        (lambda p: from_config({"prediction_type": "epsilon"}, "cm"), "'epsilon'"),
+        (lambda p: table(from_config({}, "cm"), 41), "from 1 to 40"),
+        (lambda p: table(from_config({}, "cm"), sigmas=[1, 0.001, 0]), "fall strictly to sigma_m"),
+        (lambda p: from_config({}, "scm", prediction_type="v_prediction"), "'trigflow'"),
+        (lambda p: table(from_config({}, "scm"), timesteps=[2.0, 1.0]), "angles must fall"),
         (lambda p: schedulers.take(table(S, 5), slice(3, 3)), "consecutive"),
         (lambda p: schedulers.take(table(S, 5), slice(0, 4, 2)), "consecutive"),
         (lambda p: schedulers.take(table(S, 5), 3), "wants a slice"),

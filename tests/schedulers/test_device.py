@@ -174,8 +174,10 @@ def test_start_from_a_picture():
         if not member.stochastic:
             t = schedulers.table(member.scheduler(), 10, start=6)
             state = schedulers.begin(t, schedulers.add_noise(t, 0, x0, noise))
-            for _ in range(t.rows):
-                state, info = schedulers.step(t, state, noise)
+            for i in range(t.rows):
+                level = t.alpha[i], t.sigma[i]
+                out = testbed.told(member.predictions[0], *level, x0, noise, t.scale[i])
+                state, info = schedulers.step(t, state, out)
             end = t.alpha[-1] * x0 + t.sigma[-1] * noise
             np.testing.assert_allclose(state.slots.asnumpy()[0], end, atol=1e-5)
             np.testing.assert_allclose(info.x0.asnumpy(), x0, atol=1e-5)

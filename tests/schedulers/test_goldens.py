@@ -10,6 +10,7 @@ from tests.schedulers.cases import CASES
 
 GOLDENS = np.load(Path(__file__).parents[1] / "goldens" / "schedulers.npz")
 NUMBERED = list(enumerate(CASES))
+BETAS = [(i, case) for i, case in NUMBERED if compare.kept(case) is not None]
 each_case = pytest.mark.parametrize(("i", "case"), NUMBERED, ids=[c.id for c in CASES])
 
 
@@ -20,7 +21,7 @@ def test_goldens_are_of_these_cases():
 
 @each_case
 def test_every_coefficient(i, case):
-    assert compare.error(case, GOLDENS[f"response-{i}"]) < compare.tolerance(case)
+    assert compare.error(case, GOLDENS[f"response-{i}"]) < compare.TOLERANCE
 
 
 @each_case
@@ -29,7 +30,7 @@ def test_times(i, case):
     np.testing.assert_allclose(ours, theirs, atol=compare.time_slack(case), rtol=0)
 
 
-@each_case
+@pytest.mark.parametrize(("i", "case"), BETAS, ids=[case.id for _, case in BETAS])
 def test_training_schedule(i, case):
     """Ours in float64; theirs in float32, whose product over 1000 steps is good to about 1e-5."""
     theirs = GOLDENS[f"alphas-cumprod-{GOLDENS[f'schedule-{i}']}"]
