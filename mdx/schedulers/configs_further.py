@@ -11,6 +11,8 @@ from .configs_log_snr import visited
 from .configs_sigma import LATENT_BETAS, built, middles
 from .ddim_inverse import ddim_inverse
 from .dpmpp_sde import dpmpp_sde
+from .er_sde import NOISE_SCALES, er_sde
+from .er_sde import ORDERS as ER_ORDERS
 from .euler import ratio
 from .ipndm import angular, ipndm
 from .levels import Levels
@@ -77,6 +79,13 @@ def randomness(tau: float | None) -> Callable[[float], float]:
 def build_dpmpp_sde(c: Config, run: Run) -> Table:
     """DPM++ SDE's table."""
     return built(c, run, lambda kept, x: dpmpp_sde(x, middles(kept, x, lambda _, to: ratio(to))))
+
+
+def build_er_sde(c: Config, run: Run) -> Table:
+    """ER-SDE-Solver's table."""
+    return built(
+        c, run, lambda _, x: er_sde(x, order=c["solver_order"], noise_scale=c["noise_scale"])
+    )
 
 
 FURTHER = (
@@ -147,6 +156,18 @@ FURTHER = (
         },
         choices={**COMMON_CHOICES, "noise_sampler_seed": (None,)},
         build=build_dpmpp_sde,
+        family="stochastic",
+    ),
+    # Not in diffusers: see CONTRIBUTING.md.
+    Sampler(
+        names=("ERSDEScheduler", "er_sde"),
+        defaults={**BETAS, "solver_order": 3, "noise_scale": "er", **RAMPS, **SPACING},
+        choices={
+            **COMMON_CHOICES,
+            "solver_order": ER_ORDERS,
+            "noise_scale": tuple(NOISE_SCALES),
+        },
+        build=build_er_sde,
         family="stochastic",
     ),
 )
