@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mdx.shapes import COLOURS
+
 __all__ = [
     "COLOURS",
     "SHAPES",
@@ -23,16 +25,6 @@ __all__ = [
 SIZE = 64  # pixels along a side
 SAMPLES = 4  # along a side of a pixel, averaged, so that edges are smooth
 
-COLOURS = {
-    "red": (220, 40, 40),
-    "green": (40, 160, 60),
-    "blue": (45, 75, 220),
-    "yellow": (245, 215, 45),
-    "white": (245, 245, 245),
-    "black": (20, 20, 20),
-    "purple": (150, 50, 180),
-    "orange": (245, 135, 25),
-}
 SHAPES = ("circle", "square", "triangle", "star", "cross")
 
 WORDINGS = (
