@@ -14,6 +14,12 @@ import threading
 from pathlib import Path
 from typing import NamedTuple
 
+# On AVX-512 oneDNN's convolution falls back to its reference kernel: 1 GFLOP/s instead of 150. It
+# does not where it is kept to AVX2. That slows matrix products down; a UNet's step still takes a
+# third of the time, and half the memory, that convolution by matrix products takes
+# (benchmarks/full_size.py). oneDNN reads this when it is first used.
+os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
+
 import mindspore
 import numpy as np
 from mindspore import Tensor, ops
@@ -40,8 +46,7 @@ class Lowering(NamedTuple):
 
 ASCEND = Lowering("native", "flash", "native", "layer", "weights")
 CPU = Lowering("native", "matmul", "gather", "batch", "float32")
-# oneDNN's convolution falls back to its reference kernel here: 1 GFLOP/s instead of 150. It does
-# not where the environment keeps oneDNN to AVX2, which halves the speed of matrix products.
+# For an environment that asks oneDNN for more than AVX2.
 CPU_AVX512 = Lowering("unfold", "matmul", "gather", "batch", "float32")
 
 
