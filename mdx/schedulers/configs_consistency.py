@@ -23,25 +23,31 @@ from .runs import (
     training,
 )
 from .scm import angles, scm
-from .tables import Array, Table
+from .tables import Array, Bound, Table
 from .tcd import tcd
 
 
 def distilled(c: Config, kept: Array, run: Run) -> tuple[Levels, bool]:
     """Levels at times the model was distilled on: even picks of `original_inference_steps` times.
 
-    Also whether they are complete. ValueError if there are fewer of them than steps.
+    `strength` below 1 picks them from that share of the times, the cleanest, for a run that begins
+    with a noised picture. Also whether they are complete. ValueError if there are fewer of them
+    than steps.
     """
     count, total = c["original_inference_steps"], len(kept)
+    if not 0 < c["strength"] <= 1:
+        raise ValueError(f"strength must lie within 0 to 1, not {c['strength']!r}")
+    usable = int(count * c["strength"])
 
     def times() -> Array:
-        if not run.steps <= count <= total:
+        if not run.steps <= usable <= count <= total:
+            share = "" if c["strength"] == 1 else f" times strength {c['strength']}"
             raise ValueError(
-                f"{run.steps} steps need original_inference_steps from {run.steps} to {total}, "
-                f"not {count}"
+                f"{run.steps} steps need original_inference_steps{share} from {run.steps} to "
+                f"{total}, not {count}"
             )
-        known = np.arange(count, 0, -1, dtype=np.float64) * (total // count) - 1
-        return known[np.floor(np.linspace(0, count, run.steps, endpoint=False)).astype(int)]
+        known = np.arange(usable, 0, -1, dtype=np.float64) * (total // count) - 1
+        return known[np.floor(np.linspace(0, usable, run.steps, endpoint=False)).astype(int)]
 
     return asked(kept, run, times)
 
@@ -51,7 +57,7 @@ def build_lcm(c: Config, run: Run) -> Table:
     levels, complete = distilled(c, training(c), run)
     levels = cut(levels if complete else lv.ending(levels), run.start)
     method = lcm(levels, c["prediction_type"], scaling=c["timestep_scaling"])
-    return tables.trace(method, c["prediction_type"], clip=bound(c))
+    return tables.trace(method, c["prediction_type"], bound(c))
 
 
 def build_tcd(c: Config, run: Run) -> Table:
@@ -66,9 +72,8 @@ def build_tcd(c: Config, run: Run) -> Table:
         return unpack(lv.at_times(kept, [np.floor((1 - c["eta"]) * to.t)]))[0]
 
     noisy = [down(to) if c["eta"] else to for _, to in list(pairwise(unpack(levels)))[:-1]]
-    return tables.trace(
-        tcd(levels, [*noisy, unpack(levels)[-1]]), c["prediction_type"], clip=bound(c)
-    )
+    method = tcd(levels, [*noisy, unpack(levels)[-1]])
+    return tables.trace(method, c["prediction_type"], bound(c))
 
 
 def build_consistency(c: Config, run: Run) -> Table:
@@ -101,7 +106,7 @@ def build_consistency(c: Config, run: Run) -> Table:
     return tables.trace(
         method,
         c["prediction_type"],
-        clip=1.0 if c["clip_denoised"] else np.inf,
+        Bound(1.0 if c["clip_denoised"] else np.inf),
         init_noise_scale=float(sigma[run.start]),
     )
 
@@ -126,6 +131,7 @@ DISTILLED_DEFAULTS = {
     "beta_end": 0.012,
     "beta_schedule": "scaled_linear",
     "original_inference_steps": 50,
+    "strength": 1.0,
     "clip_sample": False,
     "clip_sample_range": 1.0,
     **THRESHOLDING,

@@ -1,36 +1,18 @@
 """Configs of the samplers for models with EDM's preconditioning: arXiv 2206.00364, table 1."""
 
-from collections.abc import Callable
-from typing import NamedTuple
-
 import numpy as np
 
 from . import levels as lv
 from . import tables
+from .clocks import ANGLE, LOGARITHM, Clock
 from .configs_log_snr import FOREIGN, lowered
 from .configs_sigma import CHURN, beginning, churned
 from .dpm_multistep import ORDERS, SOLVERS, dpm_multistep
 from .euler import euler
 from .levels import Levels
 from .preconditioning import preconditioned
-from .runs import THRESHOLDING, Config, Run, Sampler, cut
-from .tables import Array, Method, Table
-
-
-class Clock(NamedTuple):
-    """How a model is told of a noise ratio sigma / alpha, and back."""
-
-    time: Callable[[Array], Array]
-    ratio: Callable[[Array], Array]
-
-    def levels(self, ratio: Array) -> Levels:
-        """Levels with these ratios, 0 being the clean one; (N,) -> Levels of (N,)."""
-        with np.errstate(divide="ignore"):
-            return Levels(self.time(ratio), 1 / np.hypot(1, ratio), ratio / np.hypot(1, ratio))
-
-
-LOGARITHM = Clock(lambda r: np.log(r) / 4, lambda t: np.exp(4 * t))  # the paper's c_noise
-ANGLE = Clock(lambda r: np.arctan(r) * 2 / np.pi, lambda t: np.tan(t * np.pi / 2))
+from .runs import THRESHOLDING, Config, Run, Sampler, bound, cut
+from .tables import Method, Table
 
 
 def visited(c: Config, run: Run, clock: Clock) -> Levels:
@@ -91,6 +73,7 @@ def traced(c: Config, levels: Levels, method: Method) -> Table:
     return tables.trace(
         preconditioned(method, c["sigma_data"], sign=sign),
         c["prediction_type"],
+        bound(c),
         init_noise_scale=first.alpha * beginning(c, levels, first, with_data=True),
     )
 
@@ -115,17 +98,20 @@ CHOICES = {
     "sigma_schedule": ("karras", "exponential"),
     "prediction_type": ("epsilon", "v_prediction"),
     "final_sigmas_type": ("zero", "sigma_min"),
-    "thresholding": (False,),
     "solver_order": ORDERS,
     "solver_type": SOLVERS,
     "algorithm_type": ("dpmsolver++", "sde-dpmsolver++"),
 }
+
+# Samplers of other models leave it to the betas.
+UNSET = {"sigma_min": (None,), "sigma_max": (None,)}
 
 EDM = (
     Sampler(
         names=("EDMEulerScheduler", "edm_euler"),
         defaults={**MODEL, "final_sigmas_type": "zero", **CHURN},
         choices=CHOICES,
+        foreign=UNSET,
         build=build_edm_euler,
     ),
     Sampler(

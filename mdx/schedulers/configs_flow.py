@@ -4,26 +4,13 @@ import numpy as np
 
 from . import flow_levels as fl
 from . import tables
+from .configs_sigma import CHURN, churned
 from .consistency import consistency
 from .flow_euler import flow_euler
 from .flow_heun import flow_heun
 from .levels import Levels
-from .runs import RAMP, RAMPS, Config, Run, Sampler, cut, only
+from .runs import RAMP, RAMPS, TIME_SHIFTS, Config, Run, Sampler, cut, only, shift
 from .tables import Array, Table
-
-TIME_SHIFTS = ("exponential", "linear")
-
-
-def factor(c: Config) -> float:
-    """How much the noise to signal ratio is raised: by the config, or for the picture by `mu`.
-
-    ValueError if dynamic shifting lacks its mu.
-    """
-    if not c.get("use_dynamic_shifting"):
-        return c["shift"]
-    if c["mu"] is None:
-        raise ValueError("use_dynamic_shifting needs mu, which depends on the picture's size")
-    return float(np.exp(c["mu"])) if c["time_shift_type"] == "exponential" else c["mu"]
 
 
 def grid(c: Config, run: Run) -> Array:
@@ -31,7 +18,7 @@ def grid(c: Config, run: Run) -> Array:
     # The smallest trained sigma is shifted twice, as in the models' own published sampling code.
     least = np.array([1 / c["num_train_timesteps"]])
     low = least if c.get("use_dynamic_shifting") else fl.shifted(least, c["shift"])
-    sigma = fl.shifted(np.linspace(1.0, low[0], run.steps), factor(c))
+    sigma = fl.shifted(np.linspace(1.0, low[0], run.steps), shift(c, c["shift"]))
     if c.get("shift_terminal"):
         sigma = fl.stretched(sigma, c["shift_terminal"])
     chosen = only(c, run, tuple(RAMPS))
@@ -67,18 +54,41 @@ def finished(c: Config, method: tables.Method) -> Table:
     )
 
 
+def raised(c: Config, run: Run, levels: Levels) -> Levels | None:
+    """The levels that s_churn raises the noise to, in the flow's coordinates; None without churn.
+
+    Noise is added to x / alpha: along the flow, the signal shrinks as the noise grows.
+    """
+
+    def at(ratio: Array) -> Levels:
+        sigma = np.where(levels.alpha > 0, ratio / (1 + ratio), levels.sigma)
+        return Levels(sigma * c["num_train_timesteps"], 1 - sigma, sigma)
+
+    return churned(c, at, run, levels)
+
+
 def build_euler(c: Config, run: Run) -> Table:
     """Flow Euler's table; with `stochastic_sampling`, that of consistency sampling."""
-    return finished(c, (consistency if c["stochastic_sampling"] else flow_euler)(flow(c, run)))
+    levels = flow(c, run)
+    if c["stochastic_sampling"]:
+        return finished(c, consistency(levels))
+    up = raised(c, run, levels)
+    return finished(c, flow_euler(levels, churned=up, strength=c["s_noise"]))
 
 
 def build_heun(c: Config, run: Run) -> Table:
     """Flow Heun's table."""
-    return finished(c, flow_heun(flow(c, run)))
+    levels = flow(c, run)
+    up = raised(c, run, levels)
+    return finished(c, flow_heun(levels, churned=up, strength=c["s_noise"]))
 
 
 def build_lcm(c: Config, run: Run) -> Table:
-    """The table of consistency sampling on a flow."""
+    """The table of consistency sampling on a flow.
+
+    Scale-wise models, `scale_factors`, change the picture's size on the way: a state has one size,
+    and such a run is several tables with the caller's resizing between them.
+    """
     return finished(c, consistency(flow(c, run)))
 
 
@@ -95,6 +105,7 @@ SHIFTS = {
     **RAMPS,
     "time_shift_type": "exponential",
     "mu": None,
+    "image_seq_len": None,
 }
 CHOICES = {"prediction_type": ("flow_prediction",), "time_shift_type": TIME_SHIFTS}
 
@@ -103,14 +114,14 @@ CHOICES = {"prediction_type": ("flow_prediction",), "time_shift_type": TIME_SHIF
 FLOW = (
     Sampler(
         names=("FlowMatchEulerDiscreteScheduler", "flow_euler"),
-        defaults={**SHIFTS, "stochastic_sampling": False},
+        defaults={**SHIFTS, "stochastic_sampling": False, **CHURN},
         choices=CHOICES,
         build=build_euler,
         family="flow",
     ),
     Sampler(
         names=("FlowMatchHeunDiscreteScheduler", "flow_heun"),
-        defaults=PLAIN,
+        defaults={**PLAIN, **CHURN},
         choices=CHOICES,
         build=build_heun,
         family="flow",

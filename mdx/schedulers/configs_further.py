@@ -1,15 +1,17 @@
 """Configs of further samplers of diffusion models: iPNDM, DDIM inverse, SA-Solver, DPM++ SDE."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from numbers import Real
 
 import numpy as np
 
+from . import levels as lv
 from . import tables
 from .configs_grid import LEADING
 from .configs_log_snr import visited
-from .configs_sigma import LATENT_BETAS, built, middles
+from .configs_sigma import LATENT_BETAS, At, built, middles
 from .ddim_inverse import ddim_inverse
+from .ddpm import LEARNED
 from .dpmpp_sde import dpmpp_sde
 from .er_sde import NOISE_SCALES, er_sde
 from .er_sde import ORDERS as ER_ORDERS
@@ -31,7 +33,7 @@ from .runs import (
     training,
 )
 from .sa_solver import ORDERS, sa_solver
-from .tables import Table
+from .tables import Array, Table
 
 
 def build_ipndm(c: Config, run: Run) -> Table:
@@ -40,17 +42,33 @@ def build_ipndm(c: Config, run: Run) -> Table:
         t = np.arctan(run.sigmas) * 2 / np.pi
     elif run.timesteps is not None:
         t = np.append(run.timesteps, 0.0)
+    elif c["trained_betas"] is not None:
+        t = sines(c["trained_betas"], run.steps)
     else:
         # Even in the angle whose squared sine is sigma.
         t = np.arcsin(np.sin(np.pi / 2 * np.linspace(1, 0, run.steps + 1)) ** 2) * 2 / np.pi
     return tables.trace(ipndm(cut(angular(t), run.start)), c["prediction_type"])
 
 
+def sines(betas: Sequence[float], steps: int) -> Array:
+    """iPNDM's times at given sigmas of levels with alpha^2 + sigma^2 = 1, (steps+1,) likewise.
+
+    ValueError unless there is one for each step and a final one, within 1 to 0.
+    """
+    sigma = lv.numbers("trained_betas", betas)
+    if len(sigma) != steps + 1 or np.any((sigma > 1) | (sigma < 0)):
+        raise ValueError(
+            "trained_betas of iPNDM are the sigmas of a run, within 1 to 0, the final one "
+            f"included: {steps + 1} for {steps} steps, not {betas}"
+        )
+    return np.arcsin(sigma) * 2 / np.pi
+
+
 def build_inverse(c: Config, run: Run) -> Table:
     """DDIM inverse's table; `start` leaves out transitions at the clean end, where it begins."""
     levels = on_grid(c, training(c), run)
     levels = Levels(*(part[: len(part) - run.start] for part in levels))
-    return tables.trace(ddim_inverse(levels), c["prediction_type"], clip=bound(c))
+    return tables.trace(ddim_inverse(levels), c["prediction_type"], bound(c))
 
 
 def build_sa(c: Config, run: Run) -> Table:
@@ -64,7 +82,8 @@ def build_sa(c: Config, run: Run) -> Table:
         data=c["algorithm_type"] == "data_prediction",
         lower_final=c["lower_order_final"],
     )
-    return tables.trace(method, c["prediction_type"])
+    in_eps = c["algorithm_type"] == "noise_prediction"
+    return tables.trace(method, c["prediction_type"], bound(c, in_eps=in_eps))
 
 
 def randomness(tau: float | None) -> Callable[[float], float]:
@@ -77,8 +96,12 @@ def randomness(tau: float | None) -> Callable[[float], float]:
 
 
 def build_dpmpp_sde(c: Config, run: Run) -> Table:
-    """DPM++ SDE's table."""
-    return built(c, run, lambda kept, x: dpmpp_sde(x, middles(kept, x, lambda _, to: ratio(to))))
+    """DPM++ SDE's table. Its noise is the caller's: `brownian.increments` has one path a seed."""
+
+    def method(at: At, x: Levels) -> tables.Method:
+        return dpmpp_sde(x, middles(at, x, lambda _, to: ratio(to)), strength=c["s_noise"])
+
+    return built(c, run, method)
 
 
 def build_er_sde(c: Config, run: Run) -> Table:
@@ -97,7 +120,7 @@ FURTHER = (
             "trained_betas": None,
             "prediction_type": "v_prediction",
         },
-        choices={"trained_betas": (None,), "prediction_type": ("v_prediction",)},
+        choices={"prediction_type": ("v_prediction",)},
         build=build_ipndm,
         family="angular",
     ),
@@ -140,8 +163,7 @@ FURTHER = (
             "predictor_order": ORDERS,
             "corrector_order": ORDERS,
             "algorithm_type": ("data_prediction", "noise_prediction"),
-            "use_flow_sigmas": (False,),
-            "variance_type": (None,),
+            "variance_type": (None, *LEARNED),
         },
         build=build_sa,
         family="stochastic",
@@ -153,6 +175,7 @@ FURTHER = (
             **RAMPS,
             "noise_sampler_seed": None,
             **SPACING,
+            "s_noise": 1.0,
         },
         choices={**COMMON_CHOICES, "noise_sampler_seed": (None,)},
         build=build_dpmpp_sde,

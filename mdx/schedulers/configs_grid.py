@@ -26,13 +26,14 @@ def build_ddpm(c: Config, run: Run) -> Table:
     """DDPM's table."""
     levels = cut(on_grid(c, training(c), run), run.start)
     method = ddpm(levels, variance=c["variance_type"])
-    return tables.trace(method, c["prediction_type"], clip=bound(c))
+    return tables.trace(method, c["prediction_type"], bound(c))
 
 
 def build_ddim(c: Config, run: Run) -> Table:
     """DDIM's table."""
     levels = cut(on_grid(c, training(c), run), run.start)
-    return tables.trace(ddim(levels, eta=c["eta"]), c["prediction_type"], clip=bound(c))
+    limit = bound(c, in_eps=c["use_clipped_model_output"])
+    return tables.trace(ddim(levels, eta=c["eta"]), c["prediction_type"], limit)
 
 
 def build_pndm(c: Config, run: Run) -> Table:
@@ -63,6 +64,7 @@ GRID = (
             "rescale_betas_zero_snr": False,
         },
         choices={**COMMON_CHOICES, "variance_type": VARIANCES},
+        foreign={"variance_type": (None,)},
         build=build_ddpm,
     ),
     Sampler(
@@ -76,6 +78,7 @@ GRID = (
             **LEADING,
             "rescale_betas_zero_snr": False,
             "eta": 0.0,
+            "use_clipped_model_output": False,
         },
         choices=COMMON_CHOICES,
         build=build_ddim,

@@ -1,14 +1,17 @@
 """Configs of the exponential integrators, written in log-SNR: DPM-Solver, DEIS, UniPC."""
 
+from functools import partial
+
 import numpy as np
 
 from . import levels as lv
 from . import tables
-from .ddpm import VARIANCES
+from .ddim import ddim
+from .ddpm import FIXED, LEARNED
 from .deis import deis
 from .dpm_multistep import ORDERS, SOLVERS, dpm_multistep
 from .dpm_singlestep import dpm_singlestep
-from .exponential import KINDS
+from .exponential import KINDS, of_x0
 from .levels import Levels
 from .runs import (
     BETAS,
@@ -19,15 +22,19 @@ from .runs import (
     RAMPS,
     SPACING,
     THRESHOLDING,
+    TIME_SHIFTS,
     Config,
     Run,
     Sampler,
+    bound,
     cut,
+    flowing,
     only,
     ramped,
     training,
 )
-from .tables import Array, Table
+from .tables import Array, Bound, Method, Table
+from .unic import unic
 from .unipc import SOLVERS as UNIPC_SOLVERS
 from .unipc import unipc
 
@@ -67,28 +74,30 @@ def visited(c: Config, run: Run, flow: float | None = None) -> Levels:
 def rising(c: Config, run: Run) -> Levels:
     """The levels of an inversion, from clean to noisy.
 
-    Times end with the noisiest training step's, ramps take their last level twice. ValueError for a
-    caller's levels that do not rise, or begin at the clean level, where log-SNR is infinite.
+    Times end with the noisiest training step's, ramps take their last level twice. A caller's
+    levels are noisy to clean, as for every sampler. ValueError if they end at the clean level,
+    where log-SNR is infinite.
     """
-    for name, values in (("timesteps", run.timesteps), ("sigmas", run.sigmas)):
-        if values is not None and (np.any(np.diff(values) <= 0) or values[0] < 0):
-            raise ValueError(
-                f"{name} of an inversion must rise strictly from clean to noisy: {values}"
-            )
-    if run.sigmas is not None and run.sigmas[0] == 0:
-        raise ValueError("sigmas of an inversion must begin above 0")
+    if run.sigmas is not None and run.sigmas[-1] == 0:
+        raise ValueError("sigmas of an inversion must end above 0, where it begins")
     kept = training(c)
     ratio, count = lv.ratios(kept), usable(c, kept)
-    chosen = only(c, run, tuple(RAMPS))
-    if run.sigmas is not None:
-        levels = lv.at_ratios(kept, run.sigmas[::-1])
-    elif chosen is not None and run.steps > 1:
-        levels = lv.at_ratios(kept, RAMP[chosen](ratio[-1], ratio[0], run.steps))
+    chosen, ramp = only(c, run, tuple(RAMPS)), None
+    if chosen is not None and run.steps > 1:
+        ramp = RAMP[chosen](ratio[-1], ratio[0], run.steps)
+    if c["use_flow_sigmas"]:
+        first = 1 - 1 / len(kept)
+        levels = flowing({**c, "final_sigmas_type": "sigma_min"}, run, first, ramp)
+        if levels.sigma[-1] == 0:
+            raise ValueError("sigmas of an inversion must end above 0, where it begins")
+    elif run.sigmas is not None:
+        levels = lv.at_ratios(kept, run.sigmas)
+    elif ramp is not None:
+        levels = lv.at_ratios(kept, ramp)
         levels = Levels(*(np.append(part[:1], part) for part in levels))
     else:
-        if run.timesteps is not None:
-            t = run.timesteps[::-1]
-        else:
+        t = run.timesteps
+        if t is None:
             t = times(c, run.steps, len(kept), count)[-run.steps :]
         noisiest, levels = lv.at_times(kept, [count - 1.0]), lv.at_times(kept, t)
         levels = Levels(*map(np.append, noisiest, levels))
@@ -104,6 +113,11 @@ def lowered(c: Config, run: Run) -> tuple[int, ...]:
     return (1, 2) if short else (1,) if c.get("euler_at_final") else ()
 
 
+def limit(c: Config) -> Bound:
+    """What keeps x0 small, in the eps that DPM-Solver without ++ integrates too."""
+    return bound(c, in_eps=not of_x0(c["algorithm_type"]))
+
+
 def build_dpm_multistep(c: Config, run: Run) -> Table:
     """DPM-Solver multistep's table."""
     method = dpm_multistep(
@@ -113,7 +127,7 @@ def build_dpm_multistep(c: Config, run: Run) -> Table:
         solver=c["solver_type"],
         last_orders=lowered(c, run),
     )
-    return tables.trace(method, c["prediction_type"])
+    return tables.trace(method, c["prediction_type"], limit(c))
 
 
 def build_dpm_singlestep(c: Config, run: Run) -> Table:
@@ -125,27 +139,43 @@ def build_dpm_singlestep(c: Config, run: Run) -> Table:
         solver=c["solver_type"],
         lower_last=c["lower_order_final"],
     )
-    return tables.trace(method, c["prediction_type"])
+    return tables.trace(method, c["prediction_type"], limit(c))
 
 
 def build_deis(c: Config, run: Run) -> Table:
     """DEIS's table; it ends at the first training step's level, for eps has no end at the clean."""
     levels = visited({**c, "final_sigmas_type": "sigma_min"}, run)
     method = deis(levels, order=c["solver_order"], last_orders=lowered(c, run))
-    return tables.trace(method, c["prediction_type"])
+    return tables.trace(method, c["prediction_type"], bound(c, in_eps=True))
+
+
+def predictor(c: Config, run: Run, levels: Levels) -> Method | None:
+    """The sampler that `solver_p` puts in the place of UniPC's own predictor, on its levels."""
+    order, last = c["solver_order"], lowered(c, run)
+    methods = {
+        "ddim": lambda: ddim(levels),
+        "deis": lambda: deis(levels, order=order, last_orders=last),
+        "dpmpp_2m": lambda: dpm_multistep(levels, order=order, last_orders=last),
+    }
+    return methods[c["solver_p"]]() if c["solver_p"] else None
 
 
 def build_unipc(c: Config, run: Run) -> Table:
-    """UniPC's table."""
-    method = unipc(
-        visited(c, run, flow=1.0),
+    """UniPC's table; with `solver_p`, that of UniC after another predictor."""
+    levels = visited(c, run, flow=1.0)
+    kind = "dpmsolver++" if c["predict_x0"] else "dpmsolver"
+    other, method = predictor(c, run, levels), unipc
+    if other is not None:
+        method = partial(unic, predictor=other)
+    made = method(
+        levels,
         order=c["solver_order"],
         solver=c["solver_type"],
-        kind="dpmsolver++" if c["predict_x0"] else "dpmsolver",
+        kind=kind,
         lower_last=c["lower_order_final"],
         uncorrected=c["disable_corrector"],
     )
-    return tables.trace(method, c["prediction_type"])
+    return tables.trace(made, c["prediction_type"], bound(c, in_eps=not c["predict_x0"]))
 
 
 def build_dpm_inverse(c: Config, run: Run) -> Table:
@@ -157,14 +187,14 @@ def build_dpm_inverse(c: Config, run: Run) -> Table:
         solver=c["solver_type"],
         last_orders=lowered(c, run),
     )
-    return tables.trace(method, c["prediction_type"])
+    return tables.trace(method, c["prediction_type"], limit(c))
 
 
 # What configs of other samplers say under keys that the family reads too.
 FOREIGN = {
     "algorithm_type": ("deis",),
     "solver_type": ("logrho", "bh1", "bh2"),
-    "variance_type": VARIANCES,
+    "variance_type": FIXED,
 }
 
 LOG_SNR = (
@@ -193,7 +223,7 @@ LOG_SNR = (
             "solver_order": ORDERS,
             "algorithm_type": KINDS,
             "solver_type": SOLVERS,
-            "variance_type": (None,),
+            "variance_type": (None, *LEARNED),
         },
         foreign=FOREIGN,
         build=build_dpm_multistep,
@@ -220,8 +250,7 @@ LOG_SNR = (
             "solver_order": ORDERS,
             "algorithm_type": ("dpmsolver", "dpmsolver++"),  # noise cannot be taken back
             "solver_type": SOLVERS,
-            "use_flow_sigmas": (False,),
-            "variance_type": (None,),
+            "variance_type": (None, *LEARNED),
         },
         foreign=FOREIGN,
         build=build_dpm_inverse,
@@ -248,7 +277,7 @@ LOG_SNR = (
             "solver_order": ORDERS,
             "algorithm_type": ("dpmsolver", "dpmsolver++", "sde-dpmsolver++"),
             "solver_type": SOLVERS,
-            "variance_type": (None,),
+            "variance_type": (None, *LEARNED),
         },
         foreign=FOREIGN,
         build=build_dpm_singlestep,
@@ -301,8 +330,8 @@ LOG_SNR = (
             **FLOW_SIGMAS_CHOICES,
             "solver_order": ORDERS,
             "solver_type": UNIPC_SOLVERS,
-            "solver_p": (None,),
-            "shift_terminal": (None,),
+            "solver_p": (None, "ddim", "deis", "dpmpp_2m"),
+            "time_shift_type": TIME_SHIFTS,
         },
         foreign={"solver_type": (*SOLVERS, "logrho")},
         build=build_unipc,

@@ -8,6 +8,7 @@ import numpy as np
 
 from . import levels as lv
 from . import tables
+from .clocks import LOGARITHM
 from .euler import euler, ratio
 from .euler_ancestral import euler_ancestral, parts
 from .heun import heun
@@ -33,19 +34,31 @@ from .tables import Array, Method, Table
 CHURN = {"s_churn": 0.0, "s_tmin": 0.0, "s_tmax": np.inf, "s_noise": 1.0}
 
 
-def built(c: Config, run: Run, method: Callable[[Array, Levels], Method]) -> Table:
-    """The table of a method that is made from the training schedule and the levels."""
+# Makes levels of sigma / alpha, with the times that the model is told.
+At = Callable[[Array], Levels]
+
+
+def built(c: Config, run: Run, method: Callable[[At, Levels], Method]) -> Table:
+    """The table of a method that is made from the levels, and others it may ask for."""
     kept = training(c, smallest=2.0**-24)
+    continuous = c.get("timestep_type") == "continuous"
+    at = LOGARITHM.levels if continuous else partial(lv.of_ratios, kept)
 
     def times() -> Array:
         return lv.spaced(c["timestep_spacing"], run.steps, len(kept), c["steps_offset"])
 
+    if continuous and run.timesteps is not None:
+        ratios = LOGARITHM.ratio(run.timesteps)
+        last = 0.0 if c["final_sigmas_type"] == "zero" else lv.ratios(kept)[0]
+        run = run._replace(timesteps=None, sigmas=np.append(ratios, last))
     grid = np.interp(times(), np.arange(len(kept)), lv.ratios(kept))
     levels = cut(ramped(c, kept, run, grid, times), run.start)
-    made = method(kept, levels)
+    if continuous:
+        levels = levels._replace(t=at(levels.sigma / levels.alpha).t)
+    made = method(at, levels)
     first, leading = made.calls[0].now, c["timestep_spacing"] == "leading"
     scale = first.alpha * beginning(c, levels, first, with_data=leading)
-    return tables.trace(made, c["prediction_type"], clip=bound(c), init_noise_scale=scale)
+    return tables.trace(made, c["prediction_type"], bound(c), init_noise_scale=scale)
 
 
 def beginning(c: Config, levels: Levels, raised: Level, *, with_data: bool) -> float:
@@ -58,27 +71,28 @@ def beginning(c: Config, levels: Levels, raised: Level, *, with_data: bool) -> f
     return float(np.sqrt(r**2 + with_data + added))
 
 
-def churned(c: Config, at: Callable[[Array], Levels], run: Run, levels: Levels) -> Levels | None:
+def churned(c: Config, at: At, run: Run, levels: Levels) -> Levels | None:
     """The levels that s_churn raises the noise to before each call; None without churn.
 
-    `at` makes levels of sigma / alpha.
+    Where nothing but noise is left, there is nothing to raise it to.
     """
     if not c["s_churn"]:
         return None
-    r = levels.sigma / levels.alpha
+    some = levels.alpha > 0
+    r = levels.sigma / np.where(some, levels.alpha, 1)
     gamma = min(c["s_churn"] / run.steps, np.sqrt(2) - 1)
-    raised = (r >= c["s_tmin"]) & (r <= c["s_tmax"]) & (np.arange(len(r)) < len(r) - 1)
+    raised = (r >= c["s_tmin"]) & (r <= c["s_tmax"]) & (np.arange(len(r)) < len(r) - 1) & some
     up = at(np.where(raised, r * (1 + gamma), r))
     return Levels(*(np.where(raised, a, b) for a, b in zip(up, levels, strict=True)))
 
 
-def middles(kept: Array, levels: Levels, down: Callable[[Level, Level], float]) -> list[Level]:
+def middles(at: At, levels: Levels, down: Callable[[Level, Level], float]) -> list[Level]:
     """Levels at the geometric mean of each level's ratio and the one its step goes down to."""
     visited = unpack(levels)
     steps = [(a, b) for a, b in pairwise(visited) if b.sigma > 0]
     if not steps:
         return []
-    return unpack(lv.of_ratios(kept, np.array([np.sqrt(ratio(a) * down(a, b)) for a, b in steps])))
+    return unpack(at(np.array([np.sqrt(ratio(a) * down(a, b)) for a, b in steps])))
 
 
 def build_euler(c: Config, run: Run) -> Table:
@@ -86,9 +100,7 @@ def build_euler(c: Config, run: Run) -> Table:
     return built(
         c,
         run,
-        lambda kept, x: euler(
-            x, churned=churned(c, partial(lv.of_ratios, kept), run, x), strength=c["s_noise"]
-        ),
+        lambda at, x: euler(x, churned=churned(c, at, run, x), strength=c["s_noise"]),
     )
 
 
@@ -102,9 +114,7 @@ def build_heun(c: Config, run: Run) -> Table:
     return built(
         c,
         run,
-        lambda kept, x: heun(
-            x, churned=churned(c, partial(lv.of_ratios, kept), run, x), strength=c["s_noise"]
-        ),
+        lambda at, x: heun(x, churned=churned(c, at, run, x), strength=c["s_noise"]),
     )
 
 
@@ -118,7 +128,7 @@ def build_kdpm2(c: Config, run: Run) -> Table:
     return built(
         c,
         run,
-        lambda kept, x: kdpm2(x, middles(kept, x, lambda _, to: ratio(to))),
+        lambda at, x: kdpm2(x, middles(at, x, lambda _, to: ratio(to))),
     )
 
 
@@ -127,7 +137,7 @@ def build_kdpm2_ancestral(c: Config, run: Run) -> Table:
     return built(
         c,
         run,
-        lambda kept, x: kdpm2_ancestral(x, middles(kept, x, lambda a, b: parts(a, b)[0])),
+        lambda at, x: kdpm2_ancestral(x, middles(at, x, lambda a, b: parts(a, b)[0])),
     )
 
 
@@ -151,8 +161,8 @@ SIGMA = (
         },
         choices={
             **COMMON_CHOICES,
-            "interpolation_type": ("linear",),
-            "timestep_type": ("discrete",),
+            "interpolation_type": ("linear", "log_linear"),
+            "timestep_type": ("discrete", "continuous"),
         },
         build=build_euler,
     ),

@@ -47,12 +47,12 @@ def video(c: Config, run: Run) -> Levels:
 
 def build_video_ddim(c: Config, run: Run) -> Table:
     """The table of CogVideoX's DDIM."""
-    return tables.trace(cogvideox_ddim(video(c, run)), c["prediction_type"], clip=bound(c))
+    return tables.trace(cogvideox_ddim(video(c, run)), c["prediction_type"], bound(c))
 
 
 def build_video_dpm(c: Config, run: Run) -> Table:
     """The table of CogVideoX's SDE-DPM-Solver++."""
-    return tables.trace(cogvideox_dpm(video(c, run)), c["prediction_type"], clip=bound(c))
+    return tables.trace(cogvideox_dpm(video(c, run)), c["prediction_type"], bound(c))
 
 
 def build_repaint(c: Config, run: Run) -> Table:
@@ -64,7 +64,7 @@ def build_repaint(c: Config, run: Run) -> Table:
     levels = cut(on_grid(c, training(c), run), run.start)
     path = jumps(len(levels.t) - 1, c["jump_length"], c["jump_n_sample"])
     method = repaint(levels, path, eta=c["eta"])
-    return tables.trace(method, c["prediction_type"], clip=1.0 if c["clip_sample"] else np.inf)
+    return tables.trace(method, c["prediction_type"], bound({**c, "clip_sample_range": 1.0}))
 
 
 def build_sde_ve(c: Config, run: Run) -> Table:
@@ -113,7 +113,7 @@ SPECIAL = (
         choices={
             **COMMON_CHOICES,
             "beta_schedule": ("squaredcos_cap_v2",),
-            "variance_type": ("fixed_small_log",),
+            "variance_type": ("fixed_small_log", "learned_range"),
         },
         build=build_unclip,
         family="unclip",

@@ -9,20 +9,47 @@ from mindspore import Tensor, ops
 
 @ms.jit
 def advance(
-    slots: Tensor, out: Tensor, noise: Tensor, denoise: Tensor, mix: Tensor, clip: Tensor
+    slots: Tensor, out: Tensor, noise: Tensor, denoise: Tensor, mix: Tensor, beyond: Tensor
 ) -> tuple[Tensor, Tensor]:
     """One row on every batch row: new slots and x0. All float32.
 
-    slots (K,B,C,H,W); out, noise (B,C,H,W). Factors broadcast over pictures: denoise (2,B,1,1,1),
-    mix (K+3,K,B,1,1,1) by column, clip (B,1,1,1).
+    slots (K,B,C,H,W); noise (B,C,H,W); out the same, or (B,2C,H,W) with a learned variance. Factors
+    broadcast over pictures: denoise (2,B,1,1,1), mix (K+3,K,B,1,1,1) by column, beyond (4,B,1,1,1)
+    holds clip, quantile and spread.
 
     A matrix product would do the same, but rounds an image differently by its place in the batch;
-    products and sums of whole arrays do not.
+    products and sums of whole arrays do not. Sorting the picture for its quantile costs as much as
+    the rest of the step: a branch of the graph, which only rows that threshold take.
     """
+    if out.shape[1] == 2 * slots.shape[2]:
+        out, variance = ops.split(out, slots.shape[2], axis=1)
+        noise = noise * ops.exp(beyond[2] + beyond[3] * variance)
     x0 = denoise[0] * slots[0] + denoise[1] * out
-    x0 = ops.minimum(ops.maximum(x0, -clip), clip)
+    bound, share = beyond[0], beyond[1]
+    unit = ops.ones_like(bound)
+    if ops.reduce_max(share) > 0:
+        large = ops.minimum(ops.maximum(quantile(ops.abs(x0), share), unit), bound)
+        bound = ops.select(share > 0, large, bound)
+        unit = ops.select(share > 0, large, unit)
+    x0 = ops.minimum(ops.maximum(x0, -bound), bound) / unit
     k = slots.shape[0]
     mixed = mix[k] * out + mix[k + 1] * x0 + mix[k + 2] * noise
     for column in range(k):
         mixed = mixed + mix[column] * slots[column]
     return mixed, x0
+
+
+def quantile(x: Tensor, share: Tensor) -> Tensor:
+    """The value below which a share of a picture's values lies, linear between two of them.
+
+    x (B,C,H,W), share (B,1,1,1) -> (B,1,1,1).
+    """
+    count = x.shape[0]
+    ordered, _ = ops.sort(x.reshape(count, -1), 1)
+    most = ordered.shape[1] - 1
+    place = share.reshape(count, 1) * most
+    below = ops.floor(place)
+    first = below.astype(ms.int32)
+    second = ops.minimum(first + 1, ms.Tensor(most, ms.int32))
+    low, high = (ops.gather_elements(ordered, 1, index) for index in (first, second))
+    return (low + (place - below) * (high - low)).reshape(count, 1, 1, 1)

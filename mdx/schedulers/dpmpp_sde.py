@@ -25,27 +25,28 @@ def share(now: Level, middle: Level, to: Level) -> tuple[float, float]:
     return np.sqrt(halves[0] / whole), np.sqrt(halves[1] / whole)
 
 
-def first(v: Values, now: Level, middle: Level, to: Level) -> tuple[Array, ...]:
+def first(v: Values, now: Level, middle: Level, to: Level, strength: float) -> tuple[Array, ...]:
     """Order 1 to the middle, keeping what the whole step needs."""
-    x, s = v.x / now.alpha, ratio(now)
+    x, s, noise = v.x / now.alpha, ratio(now), strength * v.noise
     down, up = parts(now, middle)
-    half = down / s * x + (1 - down / s) * v.x0 + up * v.noise
+    half = down / s * x + (1 - down / s) * v.x0 + up * noise
     down, up = parts(now, to)
-    return middle.alpha * half, down / s * x + share(now, middle, to)[0] * up * v.noise
+    return middle.alpha * half, down / s * x + share(now, middle, to)[0] * up * noise
 
 
-def second(v: Values, now: Level, middle: Level, to: Level) -> tuple[Array, ...]:
+def second(v: Values, now: Level, middle: Level, to: Level, strength: float) -> tuple[Array, ...]:
     """The whole step with the clean signal found in the middle."""
-    s = ratio(now)
+    s, noise = ratio(now), strength * v.noise
     down, up = parts(now, to)
-    x = v.slots[1] + (1 - down / s) * v.x0 + share(now, middle, to)[1] * up * v.noise
+    x = v.slots[1] + (1 - down / s) * v.x0 + share(now, middle, to)[1] * up * noise
     return to.alpha * x, 0 * v.x
 
 
-def dpmpp_sde(levels: Levels, middles: Sequence[Level]) -> Method:
+def dpmpp_sde(levels: Levels, middles: Sequence[Level], *, strength: float = 1.0) -> Method:
     """DPM++ SDE over the levels, two calls a step except for one to clean.
 
-    `middles` are the levels at the geometric mean of s, one for each step that does not end clean.
+    `middles` are the levels at the geometric mean of s, one for each step that does not end clean;
+    all noise is multiplied by `strength`.
     """
     between = iter(middles)
     calls = []
@@ -54,6 +55,7 @@ def dpmpp_sde(levels: Levels, middles: Sequence[Level]) -> Method:
             calls.append(Call(now, to, partial(final, now=now, to=to)))
             continue
         middle = next(between)
-        calls.append(Call(now, middle, partial(first, now=now, middle=middle, to=to)))
-        calls.append(Call(middle, to, partial(second, now=now, middle=middle, to=to)))
+        own = {"now": now, "middle": middle, "to": to, "strength": strength}
+        calls.append(Call(now, middle, partial(first, **own)))
+        calls.append(Call(middle, to, partial(second, **own)))
     return Method(2, calls)

@@ -27,6 +27,12 @@ def churn(v: Values, now: Level, to: Level, strength: float) -> Array:
     return strength * np.sqrt(max(ratio(to) ** 2 - ratio(now) ** 2, 0.0)) * v.noise
 
 
+def churning(levels: Levels, churned: Levels | None) -> list[tuple[Level, Level, Level]]:
+    """The steps of a run: from a raised level, to the next, and what that is raised to."""
+    raised = pairwise(unpack(churned or levels))
+    return [(now, to, up) for (now, up), to in zip(raised, unpack(levels)[1:], strict=True)]
+
+
 def move(v: Values, now: Level, to: Level, up: Level, strength: float) -> tuple[Array, ...]:
     """One Euler step, line 8, and the noise with which the next step begins."""
     x = v.x / now.alpha + (ratio(to) - ratio(now)) * slope(v, now)
@@ -39,9 +45,8 @@ def euler(levels: Levels, *, churned: Levels | None = None, strength: float = 1.
     `churned` are the levels that the paper raises each of them to before calling the model; the
     noise for it, times `strength`, is added by the row before, so a run begins already raised.
     """
-    visited, raised = unpack(levels), unpack(churned or levels)
     calls = []
-    for (now, up), to in zip(pairwise(raised), visited[1:], strict=True):
+    for now, to, up in churning(levels, churned):
         update = partial(move, now=now, to=to, up=up, strength=strength)
         calls.append(Call(now, up, update))
     return Method(1, calls)

@@ -4,35 +4,40 @@ Slots: the sample; where the step will end once the velocity at its end is known
 """
 
 from functools import partial
-from itertools import pairwise
 
-from .flow_euler import move, velocity
-from .levels import Level, Levels, unpack
+from .euler import churning
+from .flow_euler import move, noised, velocity
+from .levels import Level, Levels
 from .tables import Array, Call, Method, Values
 
 
 def first(v: Values, now: Level, to: Level) -> tuple[Array, ...]:
     """Euler to the end of the step."""
-    return *move(v, now, to), v.x + (to.sigma - now.sigma) / 2 * velocity(v)
+    return *move(v, now, to, to, 0.0), v.x + (to.sigma - now.sigma) / 2 * velocity(v)
 
 
-def second(v: Values, now: Level, to: Level) -> tuple[Array, ...]:
-    """The same step with the mean of both velocities."""
-    return v.slots[1] + (to.sigma - now.sigma) / 2 * velocity(v), 0 * v.x
+def second(v: Values, now: Level, to: Level, up: Level, strength: float) -> tuple[Array, ...]:
+    """The same step with the mean of both velocities, and the noise for the next step."""
+    x = v.slots[1] + (to.sigma - now.sigma) / 2 * velocity(v)
+    return noised(x, v, to, up, strength), 0 * v.x
 
 
 def final(v: Values, now: Level, to: Level) -> tuple[Array, ...]:
     """The step to the clean level is Euler's: models are not trained at its end."""
-    return *move(v, now, to), 0 * v.x
+    return *move(v, now, to, to, 0.0), 0 * v.x
 
 
-def flow_heun(levels: Levels) -> Method:
-    """Heun over the levels of a flow; order 2, two calls a step except for the one to clean."""
+def flow_heun(levels: Levels, *, churned: Levels | None = None, strength: float = 1.0) -> Method:
+    """Heun over the levels of a flow; order 2, two calls a step except for the one to clean.
+
+    `churned` and `strength` as for flow Euler.
+    """
     calls = []
-    for now, to in pairwise(unpack(levels)):
+    for now, to, up in churning(levels, churned):
         if to.sigma == 0:
             calls.append(Call(now, to, partial(final, now=now, to=to)))
             continue
         calls.append(Call(now, to, partial(first, now=now, to=to)))
-        calls.append(Call(to, to, partial(second, now=now, to=to)))
+        update = partial(second, now=now, to=to, up=up, strength=strength)
+        calls.append(Call(to, up, update))
     return Method(2, calls)

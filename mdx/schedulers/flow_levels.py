@@ -15,7 +15,7 @@ def shifted(sigma: Array, factor: float) -> Array:
 
     (N,) -> (N,). The noise to signal ratio sigma / (1 - sigma) is multiplied by `factor`.
     """
-    return factor * sigma / (1 + (factor - 1) * sigma)
+    return factor * sigma / (factor * sigma + (1 - sigma))  # 1 stays 1, whatever is rounded
 
 
 def stretched(sigma: Array, last: float) -> Array:

@@ -4,11 +4,10 @@ Slots: the sample; where the step will end once the slope at its end is known to
 """
 
 from functools import partial
-from itertools import pairwise
 
-from .euler import churn, ratio, slope
+from .euler import churn, churning, ratio, slope
 from .euler import move as euler_move
-from .levels import Level, Levels, unpack
+from .levels import Level, Levels
 from .tables import Array, Call, Method, Values
 
 
@@ -34,9 +33,8 @@ def heun(levels: Levels, *, churned: Levels | None = None, strength: float = 1.0
 
     Levels need alpha > 0. `churned` and `strength` as for Euler.
     """
-    visited, raised = unpack(levels), unpack(churned or levels)
     calls = []
-    for (now, up), to in zip(pairwise(raised), visited[1:], strict=True):
+    for now, to, up in churning(levels, churned):
         if to.sigma == 0:
             calls.append(Call(now, to, partial(final, now=now, to=to)))
             continue

@@ -69,34 +69,33 @@ def beta(ratio_max: float, ratio_min: float, steps: int, shape: float = 0.6) -> 
 
     Dense at both ends. arXiv 2407.12173, section 4.
     """
-    share = np.array([beta_quantile(p, shape) for p in np.linspace(1, 0, steps)])
-    return ratio_min + share * (ratio_max - ratio_min)
+    return ratio_min + beta_quantiles(np.linspace(1, 0, steps), shape) * (ratio_max - ratio_min)
 
 
-def beta_quantile(p: float, shape: float) -> float:
-    """The x in [0, 1] of which Beta(shape, shape) leaves the share p below.
+def beta_quantiles(p: Array, shape: float) -> Array:
+    """The x in [0, 1] of which Beta(shape, shape) leaves the shares p below, (N,) -> (N,).
 
     By symmetry only the half below x = 1/2 is needed, where the power series of the incomplete beta
     function converges (Abramowitz and Stegun, 26.5.4). In w = x^shape it is almost a straight line,
     and Newton's method inverts it.
     """
-    if p > 0.5:
-        return 1 - beta_quantile(1 - p, shape)
     n = np.arange(60)
     terms = np.append(1.0, np.cumprod((n[1:] - shape) / n[1:])) / (shape + n)
 
-    def below(w: float) -> float:
-        return float(w * terms @ w ** (n / shape))
+    def below(w: Array) -> Array:
+        return w * (np.power.outer(w, n / shape) @ terms)
 
     most = 0.5**shape
-    target = 2 * p * below(most)
-    w = p * most
+    part = np.minimum(p, 1 - p)
+    target = 2 * part * below(np.array([most]))
+    w = part * most
     for _ in range(50):
         change = (below(w) - target) * shape * (1 - w ** (1 / shape)) ** (1 - shape)
-        w = min(max(w - change, 0.0), most)
-        if abs(change) < 1e-15:
+        w = np.clip(w - change, 0.0, most)
+        if np.all(np.abs(change) < 1e-15):
             break
-    return w ** (1 / shape)
+    x = w ** (1 / shape)
+    return np.where(p > 0.5, 1 - x, x)
 
 
 def ratios(kept: Array) -> Array:
@@ -105,8 +104,8 @@ def ratios(kept: Array) -> Array:
         return np.sqrt((1 - kept) / kept)
 
 
-def at_times(kept: Array, times: Array | Sequence[float]) -> Levels:
-    """Levels at model times, fractional ones by linear interpolation of sigma / alpha.
+def at_times(kept: Array, times: Array | Sequence[float], *, log: bool = False) -> Levels:
+    """Levels at model times, fractional ones by linear interpolation of sigma / alpha or its log.
 
     (N,) -> Levels of (N,). ValueError unless times fall strictly within 0 <= t <= T - 1.
     """
@@ -126,6 +125,8 @@ def at_times(kept: Array, times: Array | Sequence[float]) -> Levels:
     between = np.where(whole, 0.0, t - below)
     low, high = np.where(whole, 0.0, ratio[below]), np.where(whole, 0.0, ratio[above])
     r = low + between * (high - low)
+    if log:
+        r[~whole] = low[~whole] * (high[~whole] / low[~whole]) ** between[~whole]
     alpha = np.where(whole, np.sqrt(kept[below]), 1 / np.hypot(1, r))
     sigma = np.where(whole, np.sqrt(1 - kept[below]), r / np.hypot(1, r))
     return Levels(t, alpha, sigma)

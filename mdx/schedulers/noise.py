@@ -7,17 +7,22 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-SCHEDULES = ("linear", "scaled_linear", "squaredcos_cap_v2")
+SCHEDULES = ("linear", "scaled_linear", "squaredcos_cap_v2", "sigmoid", "exp", "laplace")
+LARGEST = 0.999  # beta of the schedules that are given by the signal they keep
 
 
 def betas(schedule: str, count: int, start: float = 1e-4, end: float = 0.02) -> Array:
     """Variances of the noise added at each of `count` training steps.
 
     Returns (count,) float64. `start` and `end` are the first and last beta of the two linear
-    schedules. ValueError for an unknown schedule or for values outside 0 < beta < 1.
+    schedules, and the bounds of sigmoid. ValueError for an unknown schedule or for values outside
+    0 < beta < 1.
 
     linear: DDPM, arXiv 2006.11239, section 4. scaled_linear (linear in the square root): latent
-    diffusion, arXiv 2112.10752. squaredcos_cap_v2: arXiv 2102.09672, equation 17.
+    diffusion, arXiv 2112.10752. squaredcos_cap_v2: arXiv 2102.09672, equation 17. sigmoid: GeoDiff,
+    arXiv 2203.02923. exp: the signal falls to e^-12. laplace: arXiv 2407.03297, table 1, with
+    location 0 and scale 1/2; models that name it were trained with the signal's factor, alpha, for
+    its square.
     """
     if count < 1:
         raise ValueError(f"num_train_timesteps must be at least 1, not {count}")
@@ -27,10 +32,22 @@ def betas(schedule: str, count: int, start: float = 1e-4, end: float = 0.02) -> 
         if min(start, end) <= 0:
             raise ValueError(f"betas must lie between 0 and 1: start {start}, end {end}")
         return proper(np.linspace(np.sqrt(start), np.sqrt(end), count) ** 2)
+    if schedule == "sigmoid":
+        return proper(start + (end - start) / (1 + np.exp(-np.linspace(-6, 6, count))))
+    time = np.arange(count + 1) / count
     if schedule == "squaredcos_cap_v2":
-        f = np.cos((np.arange(count + 1) / count + 0.008) / 1.008 * np.pi / 2) ** 2
-        return proper(np.minimum(1 - f[1:] / f[:-1], 0.999))
+        return keeping(np.cos((time + 0.008) / 1.008 * np.pi / 2) ** 2)
+    if schedule == "exp":
+        return keeping(np.exp(-12 * time))
+    if schedule == "laplace":
+        log_snr = np.where(time > 0.5, 1, -1) / 2 * np.log(1 - np.abs(2 * time - 1) + 1e-6)
+        return keeping(np.sqrt(1 / (1 + np.exp(-log_snr))))
     raise ValueError(f"beta_schedule {schedule!r} is not one of {', '.join(SCHEDULES)}")
+
+
+def keeping(signal: Array) -> Array:
+    """The betas of steps between levels that keep these shares of the signal, (count+1,)."""
+    return proper(np.minimum(1 - signal[1:] / signal[:-1], LARGEST))
 
 
 def proper(values: Array | Sequence[float]) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 from . import flow_levels, noise
 from . import levels as lv
 from .levels import Levels
-from .tables import PREDICTIONS, Array, Table
+from .tables import PREDICTIONS, Array, Bound, Table
 
 Config = Mapping[str, Any]
 
@@ -54,13 +54,16 @@ RAMP = {
     "use_beta_sigmas": lv.beta,
     "use_lu_lambdas": lv.exponential,  # evenly spaced in log-SNR is what it means
 }
+# `mu` is what a caller says of the picture's size, with use_dynamic_shifting.
 FLOW_SIGMAS = {
     "use_flow_sigmas": False,
     "flow_shift": 1.0,
     "use_dynamic_shifting": False,
     "time_shift_type": "exponential",
+    "mu": None,
 }
-FLOW_SIGMAS_CHOICES = {"use_dynamic_shifting": (False,), "time_shift_type": ("exponential",)}
+TIME_SHIFTS = ("exponential", "linear")
+FLOW_SIGMAS_CHOICES = {"time_shift_type": TIME_SHIFTS[:1]}
 THRESHOLDING = {
     "thresholding": False,
     "dynamic_thresholding_ratio": 0.995,
@@ -71,7 +74,6 @@ COMMON_CHOICES = {
     "prediction_type": PREDICTIONS,
     "timestep_spacing": lv.SPACINGS,
     "final_sigmas_type": ("zero", "sigma_min"),
-    "thresholding": (False,),
 }
 
 
@@ -90,11 +92,13 @@ def training(c: Config, smallest: float = 0.0) -> Array:
     return kept
 
 
-def asked(kept: Array, run: Run, times: Callable[[], Array]) -> tuple[Levels, bool]:
+def asked(
+    kept: Array, run: Run, times: Callable[[], Array], *, log: bool = False
+) -> tuple[Levels, bool]:
     """The levels of the caller's own choice, or else at `times`; and whether they are complete."""
     if run.sigmas is not None:
         return lv.at_ratios(kept, run.sigmas), True
-    return lv.at_times(kept, times() if run.timesteps is None else run.timesteps), False
+    return lv.at_times(kept, times() if run.timesteps is None else run.timesteps, log=log), False
 
 
 def cut(levels: Levels, start: int) -> Levels:
@@ -125,19 +129,54 @@ def only(c: Config, run: Run, keys: tuple[str, ...]) -> str | None:
     return chosen[0] if chosen else None
 
 
-def flowing(c: Config, steps: int, first: float) -> Levels:
-    """Evenly spaced flow levels, shifted, from sigma = `first`; the final one included.
+def shift(c: Config, plain: float) -> float:
+    """How much a flow's noise to signal ratio is raised: by `plain`, or for the picture's size.
 
-    "sigma_min" is the first training step's, as for other levels.
+    arXiv 2403.03206, section 5.3.2. ValueError if dynamic shifting is not told the size.
+    """
+    if not c.get("use_dynamic_shifting"):
+        return plain
+    mu = c["mu"]
+    if mu is None and c.get("image_seq_len") is not None:
+        # A line through two sizes, in tokens.
+        few, many = c["base_image_seq_len"], c["max_image_seq_len"]
+        slope = (c["max_shift"] - c["base_shift"]) / (many - few)
+        mu = c["base_shift"] + slope * (c["image_seq_len"] - few)
+    if mu is None:
+        own = "mu or image_seq_len" if "image_seq_len" in c else "mu"
+        raise ValueError(f"use_dynamic_shifting needs {own}, which depends on the picture's size")
+    factor = float(np.exp(mu)) if c["time_shift_type"] == "exponential" else float(mu)
+    if not 0 < factor < np.inf:
+        raise ValueError(f"mu must make a shift above 0, not {factor:g}: mu {mu!r}")
+    return factor
+
+
+def flowing(c: Config, run: Run, first: float, ramp: Array | None = None) -> Levels:
+    """The levels of a run in a flow's coordinates, alpha = 1 - sigma; the final one included.
+
+    The caller's own, `ramp` being sigma / alpha, or sigma even from `first` and shifted. A caller's
+    are not shifted. "sigma_min" is the first training step's, as for other levels.
     """
     total = c["num_train_timesteps"]
-    low = 0.0 if first < 1 else 1 / total
-    sigma = flow_levels.shifted(np.linspace(first, low, steps + 1)[:-1], c["flow_shift"])
+    raised = shift(c, c["flow_shift"])
+    if run.sigmas is not None:
+        sigma = run.sigmas
+    elif run.timesteps is not None:
+        sigma = np.append(run.timesteps / total, 0.0)
+    elif ramp is not None:
+        sigma = np.append(ramp / (1 + ramp), 0.0)
+    else:
+        low = 0.0 if first < 1 else 1 / total
+        sigma = flow_levels.shifted(np.linspace(first, low, run.steps + 1)[:-1], raised)
+        if c.get("shift_terminal"):
+            sigma = flow_levels.stretched(sigma, c["shift_terminal"])
+        sigma = np.append(sigma, 0.0)
+    if run.sigmas is None and c.get("final_sigmas_type", "zero") == "sigma_min":
+        least = flow_levels.shifted(np.array([1 / total]), raised)[0]
+        sigma[-1] = min(least, sigma[-2] * (1 - 1e-6))
+    levels = flow_levels.of_sigmas(sigma, total)
     # Where nothing but noise is left, log-SNR is infinite.
-    sigma = np.append(np.minimum(sigma, 1 - 1e-6), 0.0)
-    if c.get("final_sigmas_type", "zero") == "sigma_min":
-        sigma[-1] = flow_levels.shifted(np.array([1 / total]), c["flow_shift"])[0]
-    return flow_levels.of_sigmas(sigma, total)
+    return flow_levels.of_sigmas(np.minimum(levels.sigma, 1 - 1e-6), total)
 
 
 def ramped(
@@ -151,26 +190,41 @@ def ramped(
     """Levels of the samplers that may leave the grid: by a ramp between the extremes.
 
     `grid` are the ratios whose first and last the ramp connects; `flow` is the first sigma of flow
-    levels.
+    levels. ValueError for options that exclude each other.
     """
-    chosen = only(c, run, (*RAMP, "use_flow_sigmas"))
-    if chosen == "use_flow_sigmas":
-        return flowing(c, run.steps, flow)
-    if chosen in RAMP and run.steps > 1:
+    chosen, ramp = only(c, run, tuple(RAMP)), None
+    if chosen is not None and run.steps > 1:
         high = grid[0] if c.get("sigma_max") is None else c["sigma_max"]
         low = grid[-1] if c.get("sigma_min") is None else c["sigma_min"]
-        levels, complete = lv.at_ratios(kept, RAMP[chosen](high, low, run.steps)), False
+        ramp = RAMP[chosen](high, low, run.steps)
+    if c.get("use_flow_sigmas"):
+        return flowing(c, run, flow, ramp)
+    if c.get("shift_terminal"):
+        raise ValueError("shift_terminal is for a flow's levels: it needs use_flow_sigmas")
+    if ramp is not None:
+        levels, complete = lv.at_ratios(kept, ramp), False
     else:
-        levels, complete = asked(kept, run, times)
+        log = c.get("interpolation_type") == "log_linear"
+        levels, complete = asked(kept, run, times, log=log)
     if complete:
         return levels
     zero = c.get("final_sigmas_type", "zero") == "zero"
     return lv.ending(levels, None if zero else lv.at_times(kept, [0.0]))
 
 
-def bound(c: Config) -> float:
-    """The bound on |x0|; inf is none."""
-    return c["clip_sample_range"] if c.get("clip_sample") else np.inf
+def bound(c: Config, *, in_eps: bool = False) -> Bound:
+    """What keeps x0 small: dynamic thresholding, or else a clip, or else nothing.
+
+    `in_eps` is for samplers that use eps and no x0. ValueError for numbers that bound nothing.
+    """
+    if not c.get("thresholding"):
+        return Bound(c["clip_sample_range"] if c.get("clip_sample") else np.inf, in_eps=in_eps)
+    share, most = c["dynamic_thresholding_ratio"], c["sample_max_value"]
+    if not 0 < share <= 1:
+        raise ValueError(f"dynamic_thresholding_ratio must lie within 0 to 1, not {share!r}")
+    if not most >= 1:
+        raise ValueError(f"sample_max_value must be 1 or more, not {most!r}")
+    return Bound(most, share, in_eps)
 
 
 def halfway(kept: Array, levels: Levels, *, in_time: bool) -> Levels:

@@ -64,9 +64,11 @@ def step(
     """The state after row `state.index`, given what the model returned for it.
 
     The model must have been called on `table.scale[i] * state.slots[0]` at time `table.t[i]`.
-    `model_output` and `noise` are (B, C, H, W) of any float dtype; the arithmetic is float32.
-    `noise` is needed where `table.needs_noise(i)`, and ignored elsewhere. ValueError if it is
-    missing, if shapes do not fit or if no row is left.
+    `model_output` and `noise` are (B, C, H, W) of any float dtype; the arithmetic is float32. A
+    model that learned its variance returns (B, 2C, H, W), the variance being the second half of the
+    channels: needed where `table.reads_variance(i)`, and ignored elsewhere. `noise` is needed where
+    `table.needs_noise(i)`, and ignored elsewhere. ValueError if one of them is missing, if shapes
+    do not fit or if no row is left.
     """
     from mindspore import Tensor
 
@@ -80,10 +82,17 @@ def step(
     if shape[0] != table.slots:
         raise ValueError(f"the state has {shape[0]} slots, the table {table.slots}: see pad")
     fitting(table, "the sample", shape[1:])
-    out = device("model_output", model_output, shape[1:])
+    doubled = (shape[1], 2 * shape[2], *shape[3:])
+    double = tuple(model_output.shape) == doubled
+    if table.reads_variance(i) and not double:
+        raise ValueError(
+            f"row {i} reads the variance that the model learned: model_output must have shape "
+            f"{doubled}, not {tuple(model_output.shape)}"
+        )
+    out = device("model_output", model_output, doubled if double else shape[1:])
     if not table.needs_noise(i):
         # Its column is zero: any tensor of the shape will do, and the graph stays the same.
-        fresh = out
+        fresh = state.slots[0] if double else out
     elif noise is None:
         raise ValueError(f"row {i} adds noise, and none was given")
     else:
@@ -141,8 +150,12 @@ def device(name: str, values: Any, shape: tuple[int, ...]) -> Tensor:
 
 
 def factors(table: Table, i: int, batch: int) -> Iterator[Host]:
-    """One row's denoise, mix and clip as float32 arrays, columns first and ready to broadcast."""
-    for array in (table.denoise[i], table.mix[i], table.clip[i]):
+    """One row as float32 arrays, columns first and ready to broadcast: what `advance` takes.
+
+    denoise, mix, and what no matrix says: clip, quantile and the two numbers of spread.
+    """
+    beyond = [table.clip[i][..., None], table.quantile[i][..., None], table.spread[i]]
+    for array in (table.denoise[i], table.mix[i], np.concatenate(beyond, axis=-1)):
         lead = array if table.width is not None else np.broadcast_to(array, (batch, *array.shape))
         yield np.ascontiguousarray(lead.T[..., None, None, None], np.float32)
 

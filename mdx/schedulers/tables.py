@@ -19,7 +19,13 @@ class Table(NamedTuple):
     """N model calls of a sampler with K slots; slot 0 is the sample. All arrays are read-only.
 
     Row i feeds the model `scale[i] * slots[0]` at time `t[i]` and then takes
-    x0 = clip(denoise[i] . (slots[0], out)) and slots = mix[i] . (slots, out, x0, noise).
+    x0 = bounded(denoise[i] . (slots[0], out)) and slots = mix[i] . (slots, out, x0, noise).
+
+    Two things stand between the linear stages. x0 is bounded: it is clipped to [-s, s], s being
+    clip[i]; where quantile[i] is not 0, s is that quantile of the picture's |x0| instead, at least
+    1 and at most clip[i], and what is left is divided by s (dynamic thresholding, arXiv 2205.11487,
+    section 2.3). And noise is scaled: by exp(spread[i] . (1, v)), v being what a model that learned
+    its variance says of it (arXiv 2102.09672, section 3.1).
 
     A table made by `stack` has one sampler per batch row: every field then carries an axis B right
     after N (`init_noise_scale` carries only B).
@@ -30,6 +36,10 @@ class Table(NamedTuple):
     denoise: Array  # (N, 2) x0 from (slots[0], out)
     mix: Array  # (N, K, K+3) new slots from (slots, out, x0, noise)
     clip: Array  # (N,) bound on |x0|; inf is none
+    quantile: (
+        Array  # (N,) of |x0| in a picture, which bounds it too and is then made 1; 0: none does
+    )
+    spread: Array  # (N, 2) log of the noise's factor from (1, variance); (0, 0) is none
     alpha: Array  # (N+1,) signal factor of slot 0 before row i, and after the last
     sigma: Array  # (N+1,) noise factor likewise
     init_noise_scale: Array  # () what unit noise is multiplied by to become the first sample
@@ -65,6 +75,21 @@ class Table(NamedTuple):
         """
         return np.any(self.mix[row, ..., -1], axis=-1)
 
+    def reads_variance(self, row: int) -> bool:
+        """Whether this row needs a second half of channels in the model's output, its variance."""
+        return bool(np.any(self.spread[row, ..., 1]))
+
+
+class Bound(NamedTuple):
+    """What keeps x0 small; the fields are those of a row."""
+
+    clip: float = np.inf
+    quantile: float = 0.0
+    in_eps: bool = False  # whether eps is what the bounded x0 leaves of x, not what the model said
+
+
+UNBOUNDED = Bound()
+
 
 class Values(NamedTuple):
     """What an equation may speak of. All arrays have one shape; any vector space will do."""
@@ -85,6 +110,7 @@ class Call(NamedTuple):
     update: Callable[[Values], tuple[Array, ...]]  # the new slots
     reads: tuple[float, float] | None = None  # x0 from (x, out), if not by the prediction type
     scale: float = 1.0  # factor on the model's input
+    spread: tuple[float, float] = (0.0, 0.0)  # log of the noise's factor from (1, variance)
 
 
 class Method(NamedTuple):
@@ -137,12 +163,12 @@ def reading(call: Call, prediction: str) -> tuple[tuple[float, float], tuple[flo
 
 
 def trace(
-    method: Method, prediction: str, *, clip: float = np.inf, init_noise_scale: float = 1.0
+    method: Method, prediction: str, bound: Bound = UNBOUNDED, *, init_noise_scale: float = 1.0
 ) -> Table:
     """The table of a method: its equations evaluated on basis vectors are the rows.
 
     `prediction` is what the model returns, one of PREDICTIONS unless the calls have their own
-    reading; `clip` bounds |x0|, inf does not. ValueError if the rows do not pass `check`.
+    reading. ValueError if the rows do not pass `check`.
     """
     k = method.slots
     basis = np.eye(k + 3)
@@ -151,6 +177,8 @@ def trace(
     for call in method.calls:
         to_x0, (from_x, from_out) = reading(call, prediction)
         eps = from_x * slots[0] + from_out * out
+        if bound.in_eps and call.now.sigma:
+            eps = (slots[0] - call.now.alpha * x0) / call.now.sigma
         denoise.append(to_x0)
         mix.append(call.update(Values(slots, slots[0], out, x0, eps, noise)))
     visited = [call.now for call in method.calls] + [method.calls[-1].to]
@@ -160,7 +188,9 @@ def trace(
             scale=[call.scale for call in method.calls],
             denoise=denoise,
             mix=mix,
-            clip=np.full(len(mix), clip),
+            clip=np.full(len(mix), bound.clip),
+            quantile=np.full(len(mix), bound.quantile),
+            spread=[call.spread for call in method.calls],
             alpha=[level.alpha for level in visited],
             sigma=[level.sigma for level in visited],
             init_noise_scale=init_noise_scale,
@@ -184,7 +214,8 @@ def check(table: Table) -> Table:
     """
     n, k, lead = table.rows, table.slots, table.mix.shape[1:-2]
     shapes = (
-        *((n, *lead), (n, *lead), (n, *lead, 2), (n, *lead, k, k + 3), (n, *lead)),
+        *((n, *lead), (n, *lead), (n, *lead, 2), (n, *lead, k, k + 3)),
+        *((n, *lead), (n, *lead), (n, *lead, 2)),
         *((n + 1, *lead), (n + 1, *lead), lead),
     )
     for name, array, shape in zip(Table._fields, table, shapes, strict=True):
@@ -194,6 +225,11 @@ def check(table: Table) -> Table:
             )
         if not np.all((array > 0) if name == "clip" else np.isfinite(array)):
             raise ValueError(f"table.{name} holds a number that is not usable: {array}")
+    shares = table.quantile
+    if np.any((shares < 0) | (shares > 1) | ((shares > 0) & (table.clip < 1))):
+        raise ValueError(
+            "table.quantile must lie between 0 and 1, and table.clip be 1 or more where it is not 0"
+        )
     if n == 0 or k == 0:
         raise ValueError("a table needs at least one row and one slot")
 
@@ -317,6 +353,8 @@ def idle(table: Table, rows: int) -> Table:
         denoise=then(table.denoise, np.array([1.0, 0.0])),
         mix=then(table.mix, np.eye(table.slots, table.slots + 3)),
         clip=then(table.clip, np.inf),
+        quantile=then(table.quantile, 0.0),
+        spread=then(table.spread, np.zeros(2)),
         alpha=held(table.alpha),
         sigma=held(table.sigma),
         init_noise_scale=table.init_noise_scale,

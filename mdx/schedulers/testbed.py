@@ -166,14 +166,30 @@ def start(table: Table, sample: Array) -> Array:
     return slots
 
 
-def row(table: Table, i: int, slots: Array, out: Array, noise: Array) -> Array:
-    """Slots (K, ...) after row i; out and noise are (...)."""
+def row(
+    table: Table, i: int, slots: Array, out: Array, noise: Array, variance: ArrayLike = 0.0
+) -> Array:
+    """Slots (K, ...) after row i; out, noise and a learned variance are (...)."""
     lead = "" if table.width is None else "b"
     apply = f"{lead}c,c{lead}...->{lead}..."
-    bound = along(table.clip[i], out)
-    x0 = np.clip(np.einsum(apply, table.denoise[i], np.stack([slots[0], out])), -bound, bound)
+    x0 = bounded(table, i, np.einsum(apply, table.denoise[i], np.stack([slots[0], out])))
+    constant, factor = (along(table.spread[i, ..., k], out) for k in (0, 1))
+    noise = noise * np.exp(constant + factor * np.asarray(variance))
     apply = f"{lead}kc,c{lead}...->k{lead}..."
     return np.einsum(apply, table.mix[i], np.stack([*slots, out, x0, noise]))
+
+
+def bounded(table: Table, i: int, x0: Array) -> Array:
+    """x0 (..., D) as row i clips it; where it thresholds, D are the values of one picture."""
+    clip, share = along(table.clip[i], x0), along(table.quantile[i], x0)
+    if not np.any(share):
+        return np.clip(x0, -clip, clip)
+    flat = np.abs(x0).reshape(-1, x0.shape[-1])
+    shares = np.broadcast_to(share, (*x0.shape[:-1], 1)).ravel()
+    large = [np.quantile(values, q) for values, q in zip(flat, shares, strict=True)]
+    large = np.reshape(large, (*x0.shape[:-1], 1))
+    bound = np.where(share > 0, np.clip(large, 1, np.maximum(clip, 1)), clip)
+    return np.clip(x0, -bound, bound) / np.where(share > 0, bound, 1)
 
 
 def run(table: Table, model: Model, sample: Array, fresh: Array | None = None) -> Array:

@@ -35,18 +35,29 @@ def weights(levels: list[Level], to: Level, step: Transfer, solver: str) -> Arra
     return halved(nodes, end, step.rate, size)
 
 
+def corrected(
+    v: Values, values: Sequence[Array], correct: Move | None, kind: str, solver: str
+) -> Array:
+    """The sample, corrected by the new value values[0] of x0 or eps where there is a corrector.
+
+    slots[1] is the corrected sample before it, and the rest of `values` are older ones.
+    """
+    if correct is None:
+        return v.x
+    levels, to = correct
+    step = transfer(kind, levels[0], to)
+    used = (*values[1 : len(levels)], values[0])
+    w = weights(levels, to, step, solver)
+    return step.keep * v.slots[1] + step.gain * np.tensordot(w, used, axes=1)
+
+
 def move(
     v: Values, correct: Move | None, predict: Move, kind: str, solver: str
 ) -> tuple[Array, ...]:
     """Algorithm 1: the corrector, where there is one, and the predictor."""
-    new, x = known(v, kind), v.x
+    new = known(v, kind)
     values = (new, *v.slots[2:])
-    if correct is not None:
-        levels, to = correct
-        step = transfer(kind, levels[0], to)
-        used = (*values[1 : len(levels)], new)
-        w = weights(levels, to, step, solver)
-        x = step.keep * v.slots[1] + step.gain * np.tensordot(w, used, axes=1)
+    x = corrected(v, values, correct, kind, solver)
     levels, to = predict
     kept = (x, *values[: len(v.slots) - 2])
     if to.sigma == 0:

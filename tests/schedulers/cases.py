@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from tests.schedulers.members import SD
 
 BETAS = {k: SD[k] for k in ("beta_start", "beta_end", "beta_schedule", "num_train_timesteps")}
@@ -46,6 +48,16 @@ FLOW = {**BETAS, "use_flow_sigmas": True, "prediction_type": "flow_prediction"}
 KINDS = ("dpmsolver", "dpmsolver++", "sde-dpmsolver", "sde-dpmsolver++")
 
 
+CLIP = {"clip_sample": True, "clip_sample_range": 0.8}
+REDONE = {"use_clipped_model_output": True}
+ONCE = {"jump_n_sample": 1}
+RAMP_OPTIONS = (KARRAS, EXPONENTIAL, BETA_SIGMAS)
+TRAINED = np.linspace(0.002, 0.011, 1000).tolist()
+THRESHOLD = {"thresholding": True, "dynamic_thresholding_ratio": 0.9, "sample_max_value": 1.6}
+DYNAMIC = {"use_flow_sigmas": True, **MU, "prediction_type": "flow_prediction"}
+TIMES = [999, 850, 700, 520, 333, 130, 20]
+
+
 class Case(NamedTuple):
     """One reference scheduler, its config and the run asked of it."""
 
@@ -59,10 +71,16 @@ class Case(NamedTuple):
     @property
     def id(self) -> str:
         own = {k: v for k, v in self.config.items() if BETAS.get(k) != v}
+        own |= {"trained_betas": "given"} if own.get("trained_betas") == TRAINED else {}
         words = [self.cls.removesuffix("Scheduler"), str(self.steps), str(self.start)]
         return "-".join(
             [*words, *(f"{k}={v}" for k, v in {**own, **self.options, **self.asked}.items())]
         )
+
+
+def unclipped(cls: str) -> dict[str, Any]:
+    """What keeps those from clipping that would."""
+    return {"clip_sample": False} if cls in (DDPM, DDIM, DDIM_INVERSE) else {}
 
 
 CASES = [
@@ -309,4 +327,117 @@ CASES = [
         for eta in (0.0, 0.7, 1.0)
     ),
     *(Case(VE, {"sigma_max": most}, steps) for most in (1348.0, 50.0) for steps in (2, 12)),
+    *(Case(DDPM, {**RAW, "beta_schedule": name}, 12) for name in ("sigmoid", "laplace")),
+    Case(REPAINT, {**PIXELS, "beta_schedule": "sigmoid", "clip_sample": False}, 9, asked=ONCE),
+    *(Case(HEUN, {**BETAS, "beta_schedule": "exp", **own}, 9) for own in ({}, KARRAS)),
+    *(
+        Case(cls, {**BETAS, **unclipped(cls), "trained_betas": TRAINED}, 9)
+        for cls in (DDPM, DDIM, PNDM, EULER, ANCESTRAL, HEUN, LMS, DPM2, DPM2_A, DPM, DEIS, UNIPC)
+    ),
+    *(
+        Case(cls, {**ZERO, **V, **own}, 8)
+        for cls, own in (
+            (DDPM, RAW),
+            (DDIM_INVERSE, {**RAW, **LEAD}),
+            (EULER, KARRAS),
+            (DPM, KARRAS),
+            (LCM, {}),
+        )
+    ),
+    *(
+        Case(cls, {**DYNAMIC, **own}, 9, asked={"mu": mu})
+        for cls in (DPM, SINGLE, UNIPC)
+        for mu, own in ((0.4, {}), (1.15, {"solver_order": 3}))
+        if (cls, mu) != (DPM, 1.15)  # its order 3: see test_defects
+    ),
+    Case(UNIPC, {**DYNAMIC, "time_shift_type": "linear"}, 9, asked={"mu": 2.5}),
+    *(
+        Case(UNIPC, {**FLOW, "flow_shift": shift, "shift_terminal": last}, 9)
+        for shift, last in ((1.0, 0.1), (3.0, 0.02))
+    ),
+    *(
+        Case(UNIPC, {**FLOW, **KARRAS, **own}, 9)
+        for own in ({"sigma_max": 200.0, "sigma_min": 0.01}, {})
+    ),
+    *(
+        Case(UNIPC, {**BETAS, **own, **said, "solver_p": "dpmpp_2m", "solver_order": order}, n)
+        # Where the model says what UniC integrates: see test_defects.
+        for said in (X0, {"predict_x0": False})
+        for order in (1, 2)
+        for own, n in (({}, 20), (FINITE, 16), ({"solver_type": "bh1", **FINITE}, 9))
+        if own or said == X0
+    ),
+    Case(EULER, {**BETAS, **V, **KARRAS, "timestep_type": "continuous"}, 12),
+    Case(EULER, {**BETAS, **V, "timestep_type": "continuous", **FINITE}, 12),
+    *(Case(cls, {**BETAS, "sigma_max": 9.0, **own}, 9) for cls in (EULER,) for own in RAMP_OPTIONS),
+    *(
+        Case(cls, {**BETAS, **own, "final_sigmas_type": last}, 9)
+        for cls in (DPM, SINGLE)
+        for own in ({"solver_order": 1}, {"solver_order": 3, "algorithm_type": "dpmsolver++"})
+        for last in ("zero", "sigma_min")
+        if (cls, own["solver_order"]) != (DPM, 3)
+    ),
+    *(
+        Case(cls, {**BETAS, "use_lu_lambdas": True, **own}, n)
+        for cls in (DPM,)
+        for own, n in ((V, 9), ({"euler_at_final": True}, 16), ({"solver_type": "heun"}, 16))
+    ),
+    Case(DPM_SDE, BETAS, 9, options={"s_noise": 0.9}),
+    Case(IPNDM, {"trained_betas": [1.0, 0.9, 0.7, 0.4, 0.2, 0.1, 0.0]}, 6, start=1),
+    Case(DDIM, {**RAW, "clip_sample": False}, 20, options={"use_clipped_model_output": True}),
+    *(
+        Case(cls, {**BETAS, **unclipped(cls), **own}, len(TIMES), asked={"timesteps": TIMES})
+        for cls in (DDPM, EULER, HEUN, DPM, SINGLE, LCM, TCD)
+        for own in ({}, V)
+    ),
+    Case(EULER, {**BETAS, **FINITE}, len(TIMES), asked={"timesteps": TIMES}),
+    Case(DPM, {**BETAS, "solver_order": 1}, len(TIMES), asked={"timesteps": TIMES}),
+    *(
+        Case(EULER, {**BETAS, **own}, 5, asked={"sigmas": [14.0, 6.0, 2.0, 0.7, 0.2, 0.0]})
+        for own in ({}, V)
+    ),
+    *(
+        Case(cls, {}, 5, asked={"sigmas": [1.0, 0.8, 0.55, 0.3, 0.1, 0.0]})
+        for cls in (FLOW_EULER, FLOW_LCM)
+    ),
+    Case(UNIPC, FLOW, 5, asked={"sigmas": [0.99, 0.8, 0.55, 0.3, 0.1, 0.0]}),
+    *(Case(cls, {}, 4, asked={"strength": share}) for cls in (LCM, TCD) for share in (0.4, 0.8)),
+    Case(SCM, {}, 2, asked={"max_timesteps": 1.5, "intermediate_timesteps": 1.0}),
+]
+
+# Runs on random pictures instead of basis vectors, for what is no linear map.
+PICTURES = [
+    *(Case(cls, {**RAW, **own}, 12) for cls in (DDPM, DDIM) for own in (CLIP, THRESHOLD)),
+    *(Case(DDIM, {**RAW, **own}, 9, options=REDONE) for own in (CLIP, THRESHOLD)),
+    Case(DDIM_INVERSE, {**RAW, **CLIP}, 12),
+    *(
+        Case(cls, {**BETAS, **THRESHOLD, **own}, 9)
+        for cls in (DPM, SINGLE, UNIPC, DEIS, SA)
+        for own in ({}, V, KARRAS)
+    ),
+    *(
+        Case(DPM, {**BETAS, **THRESHOLD, **FINITE, "algorithm_type": kind, **own}, 9)
+        for kind in KINDS
+        for own in ({}, V)
+    ),
+    Case(SINGLE, {**BETAS, **THRESHOLD, **FINITE, "algorithm_type": "sde-dpmsolver++"}, 9),
+    *(
+        Case(DPM_INVERSE, {**BETAS, **THRESHOLD, "algorithm_type": kind}, 9)
+        for kind in ("dpmsolver", "dpmsolver++")
+    ),
+    Case(EDM_DPM, THRESHOLD, 9),
+    *(Case(LCM, own, 4) for own in (CLIP, THRESHOLD)),
+    Case(CM, {}, 7),
+    *(Case(UNCLIP, own, 9) for own in ({}, {**CLIP, **X0})),
+    Case(REPAINT, PIXELS, 9, asked=ONCE),
+    *(
+        Case(DDPM, {**BETAS, "clip_sample": False, **own, "variance_type": "learned_range"}, n)
+        for own in ({}, V, X0, THRESHOLD, CLIP)
+        for n in (5, 12)
+    ),
+    *(Case(UNCLIP, {"variance_type": "learned_range", **own}, 9) for own in ({}, X0)),
+    *(
+        Case(cls, {**BETAS, "variance_type": "learned_range"}, 9)
+        for cls in (DPM, SINGLE, SA, DPM_INVERSE)
+    ),
 ]

@@ -4,10 +4,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mdx.schedulers import Scheduler, from_config
+from mdx.schedulers import Scheduler, Table, from_config
 from mdx.schedulers.runs import RAMPS
 from mdx.schedulers.tables import PREDICTIONS
 
+# What keeps x0 within bounds, and what it is on its own.
+CLIP = {"clip_sample": True, "clip_sample_range": 1.0}
+THRESHOLD = {"thresholding": True, "sample_max_value": 1.5, "dynamic_thresholding_ratio": 0.9}
 SD = {
     "_class_name": "PNDMScheduler",
     "beta_start": 0.00085,
@@ -39,6 +42,9 @@ class Member(NamedTuple):
     spaced: bool = True  # has the option timestep_spacing
     coordinates: str = "vp"  # alpha^2 + sigma^2 = 1; "flow": alpha + sigma = 1; "ve": alpha = 1
     upward: bool = False  # runs from clean to noisy
+    touches_clean: bool = True  # may begin or end at the level without noise
+    bounded: bool = False  # x0 is clipped or thresholded: linear only while it is small
+    learned: bool = False  # its noise is scaled by what the model says
     jumps: bool = False  # comes by a level more than once
     base: Any = SD  # the config it starts from
     times: tuple[float, ...] = (999, 800.5, 500, 120, 3)  # five of its model's times
@@ -66,11 +72,20 @@ class Member(NamedTuple):
         return r / (1 + r) if self.coordinates == "flow" else r
 
 
+def linear(t: Table) -> Table:
+    """The table without the bound on x0: what is left is linear."""
+    return t._replace(clip=np.full_like(t.clip, np.inf), quantile=np.zeros_like(t.quantile))
+
+
 PLAIN = {"lower_order_final": False}
 KARRAS = {"use_karras_sigmas": True}
 EXPONENTIAL = {"use_exponential_sigmas": True}
 BETA = {"use_beta_sigmas": True}
 FLOW = {"use_flow_sigmas": True, "flow_shift": 3.0}
+DYNAMIC = {"use_flow_sigmas": True, "use_dynamic_shifting": True, "mu": 1.1}
+TERMINAL = {"use_flow_sigmas": True, "shift_terminal": 0.1}
+COSMOS = {"use_flow_sigmas": True, **KARRAS, "sigma_min": 0.01, "sigma_max": 200.0}
 LU = {"use_lu_lambdas": True}
 
-LEVELS = (*RAMPS, *FLOW, *LU)  # options that choose the levels, where a test would choose them
+# Options that choose the levels, where a test would choose them.
+LEVELS = (*RAMPS, *FLOW, *DYNAMIC, *TERMINAL, *LU)

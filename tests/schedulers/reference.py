@@ -12,7 +12,9 @@ import torch
 
 from tests.schedulers.cases import (
     COSINE_DPM,
+    DPM,
     DPM_SDE,
+    EULER,
     REPAINT,
     SCM,
     SIGMA_SPACE,
@@ -23,7 +25,10 @@ from tests.schedulers.cases import (
     WUERSTCHEN,
     Case,
 )
+from tests.schedulers.compare import given
+from tests.schedulers.members import SD
 
+SHARED = (*SD, "prediction_type", "timestep_spacing", "final_sigmas_type", "solver_order")
 WITH_TORCHSDE = {COSINE_DPM: "cosine_dpmsolver_multistep", DPM_SDE: "dpmsolver_sde"}
 
 
@@ -42,7 +47,12 @@ def scheduler(case: Case, kept=None):
     The references make betas in float32. Given the same float64 table, what is left to compare is
     the sampler.
     """
-    s = named(case.cls)(**case.config)
+    config = dict(case.config)
+    if config.get("solver_p"):
+        # An object there; in mdx a name. Made alike, but for what only UniPC knows.
+        shared = {k: v for k, v in config.items() if k in SHARED}
+        config["solver_p"] = scheduler(Case(DPM, shared, case.steps), kept)
+    s = named(case.cls)(**config)
     if "tau_func" in case.config:
         s.tau_func = lambda _: case.config["tau_func"]
     if kept is not None:
@@ -61,20 +71,52 @@ def response(case: Case, kept) -> tuple[np.ndarray, np.ndarray]:
     The inputs, (1 + 2N,): the first noise (of a sliced run: the first sample), each model output,
     each fresh noise. One run on basis vectors tells every factor.
     """
+
+    def basis(n: int):
+        every = torch.eye(1 + 2 * n, dtype=torch.float64)[:, None]
+        return every[0], every[1 : 1 + n], every[1 + n :]
+
+    told, x = ended(case, kept, basis)
+    x = x[0].double().numpy()
+    if "s_churn" in case.options:
+        x = churned_before(x, (len(x) - 1) // 2)
+    return told, x
+
+
+def picture(case: Case, kept) -> tuple[np.ndarray, np.ndarray]:
+    """Times of the model calls, and the final sample (C, H, W) of a run on `compare.given`.
+
+    For what is no linear map: bounds on x0, and learned variances.
+    """
+
+    def drawn(n: int):
+        first, outs, fresh, said = (torch.tensor(a)[..., None, :, :, :] for a in given(n))
+        if case.config.get("variance_type") in ("learned", "learned_range"):
+            outs = torch.cat([outs, said], dim=2)
+        return first, outs, fresh
+
+    told, x = ended(case, kept, drawn)
+    return told, x[0].double().numpy()
+
+
+def ended(case: Case, kept, inputs):
+    """Times of the model calls and the final sample, from inputs(N): first sample, outputs, noises.
+
+    A run of N calls; the inputs have a batch axis.
+    """
     with doubled():
         s = scheduler(case, kept)
-        s.set_timesteps(case.steps, **case.asked)
+        s.set_timesteps(**asked(case))
         if case.cls == VE:
             s.set_sigmas(case.steps)
     begin = case.start * (2 if case.cls in TWO_CALLS else 1)
     times = s.timesteps[begin:]
     if case.cls in (SCM, WUERSTCHEN):
         times = times[:-1]  # its last is no call
-    n = len(times)
-    basis = torch.eye(1 + 2 * n, dtype=torch.float64)[:, None]
+    first, outs, fresh = inputs(len(times))
     # What its pipeline does: the sample and what the model returned carry the data's size.
     data = s.config.sigma_data if case.cls == SCM else 1.0
-    x = basis[0] * data
+    x = first * data
     if case.start:
         if hasattr(s, "set_begin_index"):
             s.set_begin_index(begin)
@@ -87,21 +129,27 @@ def response(case: Case, kept) -> tuple[np.ndarray, np.ndarray]:
         if hasattr(s, "scale_model_input"):
             s.scale_model_input(x, t)
         if case.cls == DPM_SDE:
-            s.noise_sampler = partial(brownian, s.sigmas[begin:].double(), basis[1 + n :], i)
+            s.noise_sampler = partial(brownian, s.sigmas[begin:].double(), fresh, i)
         elif hasattr(s, "noise_sampler"):
-            s.noise_sampler = lambda *_, i=i: basis[1 + n + i]
+            s.noise_sampler = lambda *_, i=i: fresh[i]
         with (
             doubled(),
-            mock.patch.dict(drawing, randn_tensor=lambda *_, i=i, **__: basis[1 + n + i]),
+            mock.patch.dict(drawing, randn_tensor=lambda *_, i=i, **__: fresh[i]),
         ):
-            x = stepped(case, s, i, times, basis[1 + i] * data, x)
+            x = stepped(case, s, i, times, outs[i] * data, x)
     if case.cls in SIGMA_SPACE:
         x = x / (s.sigmas[-1].double() ** 2 + 1) ** 0.5
-    x = x[0].double().numpy()
-    if "s_churn" in case.options:
-        x = churned_before(x, n)
     told = s.sigmas if case.cls == VE else times
     return told.double().numpy(), x
+
+
+def asked(case: Case) -> dict:
+    """What set_timesteps() is told: a caller's levels instead of a number of steps."""
+    words = dict(case.asked)
+    own = "timesteps" in words or "sigmas" in words
+    if "sigmas" in words and case.cls != EULER:
+        words["sigmas"] = np.array(words["sigmas"][:-1])  # these add the last one themselves
+    return words if own else {"num_inference_steps": case.steps, **words}
 
 
 def stepped(case: Case, s, i: int, times, out, x):

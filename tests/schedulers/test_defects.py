@@ -19,6 +19,7 @@ from tests.schedulers.members import MEMBERS, SD
 def ends_true(table, prediction="epsilon", tolerance=1e-9):
     """With a perfect denoiser the run ends at alpha x0 + sigma eps."""
     x0, eps = np.random.default_rng(0).normal(size=(2, 8))
+    x0 = np.tanh(x0)  # within all bounds
     begin = table.alpha[0] * x0 + table.sigma[0] * eps
     levels = np.stack([table.alpha[:-1], table.sigma[:-1]], -1)
     said = [
@@ -411,5 +412,139 @@ def test_deis_with_flow_levels_ends_near_the_data():
     """DEIS takes its last flow level twice, and leaves 0.999 / steps of noise: 0.05 of 20 steps."""
     s = schedulers.from_config(SD, "deis", use_flow_sigmas=True, prediction_type="flow_prediction")
     t = schedulers.table(s, 20)
+    assert np.all(np.diff(t.sigma) < 0)
+    assert t.sigma[-1] == pytest.approx(0.001)
+
+
+@pytest.mark.parametrize("steps", [10, 20, 50])
+def test_log_linear_interpolates_between_training_steps(steps):
+    """Euler's log_linear makes one sigma more than times: the run ends at sigma_min, error 0.030.
+
+    And the times are those of "linear": up to 230 from the levels' own of 10 steps, 284 of 50. Here
+    only levels between whole times differ, and a run ends clean.
+    """
+    linear, log = (
+        schedulers.table(schedulers.from_config(SD, "euler", interpolation_type=kind), steps)
+        for kind in ("linear", "log_linear")
+    )
+    np.testing.assert_array_equal(linear.t, log.t)
+    assert np.all(log.sigma <= linear.sigma + 1e-12)
+    assert log.sigma[-1] == 0
+    assert ends_true(log)
+
+
+def test_continuous_times_are_for_every_prediction():
+    """Euler's timestep_type continuous means nothing there but with v_prediction."""
+    for prediction in ("epsilon", "v_prediction"):
+        own = {"timestep_type": "continuous", "prediction_type": prediction}
+        t = schedulers.table(schedulers.from_config(SD, "euler", **own), 9)
+        np.testing.assert_allclose(t.t, np.log(t.sigma[:-1] / t.alpha[:-1]) / 4)
+
+
+def test_a_learned_variance_is_told_by_its_logarithm():
+    """DDPM's "learned" takes the root of what the model says: nan wherever that is below 0.
+
+    The type is Improved DDPM's (arXiv 2102.09672), whose models return the log variance.
+    """
+    s = schedulers.from_config(SD, "ddpm", variance_type="learned")
+    t = schedulers.table(s, 9)
+    for said in (-3.0, 2.0):
+        noise = testbed.row(t, 0, np.zeros((1, 1)), np.zeros(1), np.ones(1), said)[0, 0]
+        assert noise == pytest.approx(np.exp(said / 2))
+
+
+def test_a_learned_variance_adds_no_noise_to_the_last_sample():
+    """Unless the last time is 0, DDPM's learned_range noises the final sample: by up to 0.041."""
+    s = schedulers.from_config(SD, "ddpm", variance_type="learned_range")
+    t = schedulers.table(s, 20)
+    assert t.t[-1] == 1
+    assert not t.needs_noise(19)
+    assert not t.reads_variance(19)
+    assert t.reads_variance(18)
+
+
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        ("dpmpp_2s", {"algorithm_type": "dpmsolver"}),
+        ("sa_solver", {"algorithm_type": "noise_prediction"}),
+        ("unipc", {"predict_x0": False}),
+        ("tcd", {}),
+    ],
+)
+def test_thresholding_where_eps_is_integrated(name, own):
+    """The first two end in a RuntimeError, UniPC and TCD go on without: x0 of any size.
+
+    Here x0 is thresholded, and where eps is integrated it is what that leaves of the sample.
+    """
+    own = {**own, "thresholding": True, "prediction_type": "sample"}
+    t = schedulers.table(schedulers.from_config(SD, name, **own), 9)
+    x, huge = np.random.default_rng(0).normal(size=(2, 64))
+    ends = [
+        testbed.run(t, lambda i, _, size=size: size * huge, x, np.zeros((9, 64)))[-1]
+        for size in (1.0, 3.0)
+    ]
+    # Without a bound it would be 3.
+    assert np.abs(ends[1]).max() < 1.5 * np.abs(ends[0]).max()
+
+
+@pytest.mark.parametrize("name", ["flow_euler", "flow_heun"])
+def test_churn_stays_on_the_flow(name):
+    """FlowMatchHeun adds noise and leaves the signal as it was; FlowMatchEuler ignores s_churn.
+
+    Signal and noise then make more than 1, by gamma sigma: a level that no flow has, and the model
+    is told the one before. Here the signal gives way.
+    """
+    plain, churned = (
+        schedulers.table(schedulers.from_config({}, name, s_churn=churn), 20)
+        for churn in (0.0, 3.0)
+    )
+    np.testing.assert_allclose(churned.alpha + churned.sigma, 1, rtol=1e-12)
+    np.testing.assert_allclose(churned.t, 1000 * churned.sigma[:-1])
+    later = slice(1, None) if name == "flow_euler" else slice(2, -1, 2)
+    assert np.all(churned.t[later] > plain.t[later])
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+@pytest.mark.parametrize("x0", [True, False])
+def test_unic_keeps_what_it_integrates(x0, order):
+    """UniPC's solver_p reads x0 off the corrected sample and the output for the one before.
+
+    What that is depends on the model's words: samples of v- and x0-models of one denoiser differ by
+    0.002 after 10 steps (DPM-Solver++ 2M for solver_p, x0 = tanh(x)). Here they are one.
+    """
+    ends = []
+    for prediction in ("epsilon", "v_prediction", "sample"):
+        own = {"solver_p": "dpmpp_2m", "predict_x0": x0, "solver_order": order}
+        s = schedulers.from_config(SD, "unipc", prediction_type=prediction, **own)
+        t = schedulers.table(s, 10)
+        model = lambda i, x, t=t, p=prediction: testbed.spoken(  # noqa: E731
+            p, t, i, x, np.tanh(x)
+        )
+        ends.append(testbed.run(t, model, np.linspace(-2, 2, 9))[-1])
+    np.testing.assert_allclose(ends[1], ends[0], atol=1e-10)
+    np.testing.assert_allclose(ends[2], ends[0], atol=1e-10)
+
+
+def test_sigmas_of_edm_are_sigmas():
+    """EDMEuler takes a caller's sigmas for places on its ramp: 80, 20, 5, 1 become -2.6e14, ..."""
+    sigmas = [80.0, 20.0, 5.0, 1.0, 0.0]
+    t = schedulers.table(schedulers.from_config({}, "edm_euler"), sigmas=sigmas)
+    np.testing.assert_allclose(t.sigma / t.alpha, sigmas)
+
+
+def test_flow_levels_of_an_inversion_rise():
+    """DPM-Solver's inverse runs its flow levels from 0.999 down to 0.167 (6 steps)."""
+    own = {"use_flow_sigmas": True, "prediction_type": "flow_prediction"}
+    t = schedulers.table(schedulers.from_config(SD, "dpmpp_2m_inverse", **own), 6)
+    assert np.all(np.diff(t.sigma) > 0)
+    np.testing.assert_allclose(t.sigma[[0, -1]], [0.001, 0.999])
+    assert ends_true(t, "flow_prediction")
+
+
+def test_sa_solver_with_flow_levels_ends_near_the_data():
+    """SA-Solver takes its last flow level twice, and leaves 0.05 of the noise of 20 steps."""
+    own = {"use_flow_sigmas": True, "prediction_type": "flow_prediction"}
+    t = schedulers.table(schedulers.from_config(SD, "sa_solver", **own), 20)
     assert np.all(np.diff(t.sigma) < 0)
     assert t.sigma[-1] == pytest.approx(0.001)

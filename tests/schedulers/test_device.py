@@ -12,45 +12,95 @@ from hypothesis import strategies as st
 from mdx import schedulers
 from mdx.schedulers import testbed
 from tests.compiles import counted
-from tests.schedulers.devicerun import SHAPE, SLOTS, fresh_noise, model, pictures, run
-from tests.schedulers.members import IDS, MEMBERS
+from tests.schedulers.devicerun import SHAPE, SLOTS, fresh_noise, host_run, pictures, run, told
+from tests.schedulers.members import IDS, MEMBERS, SD
 
 every_member = pytest.mark.parametrize("member", MEMBERS, ids=IDS)
 
 
 @every_member
 def test_device_is_host(member):
-    """float32 on the device against float64 in numpy, clipping included.
+    """float32 on the device against float64 in numpy: bounds and learned variances included.
 
     Two-call methods let this model drive the samples to 30: roundings are of that size.
     """
-    clip = {"clip_sample": True, "clip_sample_range": 0.9} if member.name == "ddim" else {}
-    t = schedulers.pad(schedulers.table(member.scheduler(**clip), 6), SLOTS)
+    t = schedulers.pad(schedulers.table(member.scheduler(), 6), SLOTS)
     noise, fresh = pictures(), fresh_noise(t)
     state, info = run(t, noise, fresh)
-    path = testbed.run(t, model, noise * t.init_noise_scale, fresh)
+    path = host_run(t, noise, fresh)
     rounding = 3e-6 * max(np.abs(sample).max() for sample in path)
     atol = max(2e-5, rounding)
     np.testing.assert_allclose(state.slots.asnumpy()[0], path[-1], atol=atol)
     assert state.slots.shape == (SLOTS, *SHAPE)
     assert info.x0.shape == SHAPE
-    assert np.abs(info.x0.asnumpy()).max() <= t.clip[-1]
+    assert np.abs(info.x0.asnumpy()).max() <= (1 if t.quantile[-1] else t.clip[-1])
+
+
+def compiles_of(members, steps, rows, shape, channels=1):
+    """Graphs compiled for the first rows of every member's tables, padded to the same slots."""
+    with counted() as compiles:
+        for member in members:
+            for count in steps:
+                t = schedulers.pad(schedulers.table(member.scheduler(), count), SLOTS)
+                state = schedulers.init(t, pictures(shape=shape))
+                for i in range(min(rows, t.rows)):
+                    dtype = (np.float32, np.float64, np.float16)[i % 3]
+                    noise = pictures(i, shape) if t.needs_noise(i) or i % 2 else None
+                    out = np.concatenate([pictures(i, shape)] * channels, axis=1).astype(dtype)
+                    state, _ = schedulers.step(t, state, out, noise)
+    return compiles.count
+
+
+LEARNED = [member for member in MEMBERS if member.learned]
 
 
 def test_one_compile_for_all():
-    """Every sampler, step count, dtype and noise given or not: one graph for one shape."""
-    shape = (2, 4, 3, 3)
+    """Every sampler, step count, dtype and noise given or not: one graph for one shape.
+
+    Thresholding is a branch of it. A model that learned its variance returns another shape, and
+    that is one graph more.
+    """
+    plain = [member for member in MEMBERS if not member.learned]
+    assert compiles_of(plain, (2, 5), 99, (2, 4, 3, 3)) == 1
+    assert compiles_of(plain, (10, 20, 50), 3, (2, 4, 3, 3)) == 0
+    assert compiles_of(LEARNED, (2, 10, 20, 50), 9, (2, 4, 3, 3), channels=2) == 1
+    assert compiles_of(MEMBERS, (3,), 99, (2, 4, 3, 3), channels=2) == 0
+
+
+def test_three_compiles_without_padding_to_the_most():
+    """Over the whole set and 10, 20, 50 steps, with slots rounded up to 2, 4 or more."""
+    shape, plain = (2, 4, 3, 5), [member for member in MEMBERS if not member.learned]
     with counted() as compiles:
-        for member in MEMBERS:
-            for steps in (2, 5):
-                t = schedulers.pad(schedulers.table(member.scheduler(), steps), SLOTS)
+        for member in plain:
+            for steps in (10, 20, 50):
+                t = schedulers.table(member.scheduler(), steps)
+                t = schedulers.pad(t, next(k for k in (2, 4, SLOTS) if k >= t.slots))
                 state = schedulers.init(t, pictures(shape=shape))
-                for i in range(t.rows):
-                    dtype = (np.float32, np.float64, np.float16)[i % 3]
-                    noise = pictures(i, shape) if t.needs_noise(i) or i % 2 else None
-                    out = pictures(i, shape).astype(dtype)
-                    state, _ = schedulers.step(t, state, out, noise)
-    assert compiles.count == 1
+                schedulers.step(t, state, pictures(shape=shape), pictures(shape=shape))
+    assert compiles.count == 3
+
+
+def test_a_half_of_channels_that_no_row_wants():
+    """Models that learned their variance run under any sampler: the second half is left alone."""
+    t = schedulers.table(MEMBERS[0].scheduler(), 2)
+    state, out = schedulers.init(t, pictures()), pictures(5)
+    plain, _ = schedulers.step(t, state, out)
+    doubled, _ = schedulers.step(t, state, np.concatenate([out, pictures(6)], axis=1))
+    np.testing.assert_array_equal(plain.slots.asnumpy(), doubled.slots.asnumpy())
+
+
+@settings(max_examples=20, deadline=None)
+@given(share=st.floats(0.01, 1), most=st.floats(1, 4), seed=st.integers(0, 99))
+def test_quantile_is_that_of_numpy(share, most, seed):
+    """x0 of each picture over its own quantile, at least 1 and at most `most`."""
+    own = {"thresholding": True, "dynamic_thresholding_ratio": share, "sample_max_value": most}
+    s = schedulers.from_config(SD, "ddim", prediction_type="sample", **own)
+    t = schedulers.table(s, 2)
+    out = 2 * pictures(seed)
+    _, info = schedulers.step(t, schedulers.init(t, pictures()), out)
+    for x0, got in zip(out, info.x0.asnumpy(), strict=True):
+        bound = np.clip(np.quantile(np.abs(x0), share), 1, most)
+        np.testing.assert_allclose(got, np.clip(x0, -bound, bound) / bound, atol=1e-5)
 
 
 def test_one_compile_serves_a_stack():
@@ -80,7 +130,7 @@ def test_pure(member):
     t = schedulers.pad(schedulers.table(member.scheduler(), 4), SLOTS)
     noise, fresh = pictures(), fresh_noise(t)
     state, _ = run(t, noise, fresh, rows=1)
-    out = pictures(5)
+    out = told(t, 1, pictures(5))
     inputs = [*t, noise, out, fresh[1], state.slots.asnumpy()]
     before = [np.array(a).tobytes() for a in inputs]
     one, _ = schedulers.step(t, state, out, fresh[1])
@@ -169,7 +219,7 @@ def test_add_noise_of_a_stack():
 
 def test_start_from_a_picture():
     """A perfect denoiser brings back the noised picture, from any start index."""
-    x0, noise = pictures(0), pictures(1)
+    x0, noise = np.tanh(pictures(0)), pictures(1)  # within all bounds
     for member in MEMBERS:
         if not member.stochastic:
             t = schedulers.table(member.scheduler(), 10, start=6)
@@ -185,6 +235,7 @@ def test_start_from_a_picture():
 
 T = schedulers.table(MEMBERS[0].scheduler(), 3)
 NOISY = schedulers.table(MEMBERS[1].scheduler(), 3)
+SAYS = schedulers.table(LEARNED[0].scheduler(), 3)
 
 
 def first_state(table=T):
@@ -198,6 +249,7 @@ def first_state(table=T):
         (lambda: schedulers.init(schedulers.stack([T, T]), pictures()), "must have shape .2,"),
         (lambda: schedulers.step(T, first_state(), np.zeros((3, 4, 4, 4))), "model_output has"),
         (lambda: schedulers.step(NOISY, first_state(), pictures()), "none was given"),
+        (lambda: schedulers.step(SAYS, first_state(), pictures()), "reads the variance"),
         (lambda: schedulers.step(NOISY, first_state(), pictures(), np.zeros(3)), "noise has"),
         (lambda: schedulers.step(T, first_state()._replace(index=3), pictures()), "no row 3"),
         (lambda: schedulers.step(T, first_state()._replace(index=-1), pictures()), "no row -1"),
@@ -212,10 +264,18 @@ def test_bad_calls(call, words):
 
 
 def test_import_leaves_mindspore_alone():
-    """Tables are made without MindSpore, and importing the package is quick."""
+    """Tables are made without MindSpore, and importing the package is quick.
+
+    Seconds of computing, the best of three, as other work may share the machine.
+    """
     code = (
-        "import numpy, time, sys; t = time.perf_counter(); from mdx import schedulers as s;"
-        "t = time.perf_counter() - t; s.table(s.from_config({}, 'ddim'), 5);"
-        "assert 'mindspore' not in sys.modules; assert t < 0.3, t"
+        "import numpy, time, sys; t = time.process_time(); from mdx import schedulers as s;"
+        "t = time.process_time() - t; s.table(s.from_config({}, 'ddim'), 5);"
+        "assert 'mindspore' not in sys.modules; print(t)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    command = [sys.executable, "-c", code]
+    seconds = [
+        float(subprocess.run(command, check=True, timeout=60, capture_output=True).stdout)
+        for _ in range(3)
+    ]
+    assert min(seconds) < 0.3, seconds

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.schedulers import compare
-from tests.schedulers.cases import CASES
+from tests.schedulers.cases import CASES, PICTURES
 
 GOLDENS = np.load(Path(__file__).parents[1] / "goldens" / "schedulers.npz")
 NUMBERED = list(enumerate(CASES))
@@ -17,11 +17,18 @@ each_case = pytest.mark.parametrize(("i", "case"), NUMBERED, ids=[c.id for c in 
 def test_goldens_are_of_these_cases():
     """Otherwise: python -m tests.goldens.make_schedulers."""
     assert GOLDENS["cases"].tolist() == [case.id for case in CASES]
+    assert GOLDENS["pictures"].tolist() == [case.id for case in PICTURES]
 
 
 @each_case
 def test_every_coefficient(i, case):
     assert compare.error(case, GOLDENS[f"response-{i}"]) < compare.TOLERANCE
+
+
+@pytest.mark.parametrize(("i", "case"), list(enumerate(PICTURES)), ids=[c.id for c in PICTURES])
+def test_every_picture(i, case):
+    """Thresholding, clipping and learned variances are no linear maps: whole runs instead."""
+    assert compare.picture_error(case, GOLDENS[f"picture-{i}"]) < compare.picture_tolerance(case)
 
 
 @each_case

@@ -13,6 +13,7 @@ from mdx.schedulers import tables, testbed
 from mdx.schedulers.ddim import move
 from mdx.schedulers.pndm import pndm
 from mdx.schedulers.tables import PREDICTIONS, Values, reading, trace
+from tests.schedulers.member import linear
 from tests.schedulers.members import IDS, LEVELS, MEMBERS, SD
 
 RNG = partial(np.random.default_rng, 7)
@@ -42,6 +43,33 @@ def test_facts(member):
     assert any(t.needs_noise(i) for i in range(t.rows)) == t.stochastic == member.stochastic
     reads = np.any(t.mix[:, 0, 1 : t.slots] != 0)
     assert reads == (member.stages or not member.one_step)
+    assert np.isfinite(t.clip).all() == np.isfinite(t.clip).any() == member.bounded
+    assert any(t.reads_variance(i) for i in range(t.rows)) == np.any(t.spread) == member.learned
+
+
+@every_member
+def test_bound(member):
+    """Bounded, no x0 that a row uses is too large; and inside the bound a row is as without it."""
+    t = schedulers.table(member.scheduler(), 9)
+    rng, apart = RNG(), []
+    for i in range(t.rows):
+        slots, out = rng.normal(size=(t.slots, 64)), rng.normal(size=64)
+        for size in (1e-9, 10.0):
+            x0 = t.denoise[i] @ [size * slots[0], size * out]
+            kept = testbed.bounded(t, i, x0)
+            one, two = (
+                testbed.row(own, i, size * slots, size * out, np.zeros(64))
+                for own in (t, linear(t))
+            )
+            if np.abs(x0).max() < 0.5:
+                np.testing.assert_array_equal(kept, x0)
+                np.testing.assert_array_equal(one, two)
+            elif member.bounded:
+                assert np.abs(kept).max() <= (1 if t.quantile[i] else t.clip[i])
+                apart.append(np.abs(one - two).max() > 1e-6)
+            else:
+                np.testing.assert_array_equal(one, two)
+    assert any(apart) == member.bounded
 
 
 # 1. Trace = equation
@@ -49,13 +77,19 @@ def test_facts(member):
 
 @every_member
 def test_what_a_member_lacks(member):
-    """Predictions and spacings that the list denies are refused by name."""
+    """Predictions and spacings that the list denies are refused by name, and the clean level is."""
     for prediction in set(PREDICTIONS) - set(member.predictions):
         with pytest.raises(ValueError, match=f"prediction_type '{prediction}' is not supported"):
             member.scheduler(prediction_type=prediction)
     if not member.spaced:
         with pytest.raises(ValueError, match="timestep_spacing"):
             member.scheduler(timestep_spacing="trailing")
+    clean = member.sigmas([2.0, 1.0, 0.0])
+    if member.touches_clean:
+        assert 0 in schedulers.table(free(member), sigmas=clean).sigma
+    else:
+        with pytest.raises(ValueError, match="must end above 0"):
+            schedulers.table(free(member), sigmas=clean)
 
 
 EVERY_PREDICTION = [(m, p) for m in MEMBERS for p in m.predictions]
@@ -68,23 +102,22 @@ def test_rows_are_the_equations(member, prediction, monkeypatch):
     """The sampler's own function on random arrays gives what its row gives: it is linear."""
     seen = []
 
-    def spy(method, prediction, **options):
+    def spy(method, *arguments, **options):
         seen.append(method)
-        return trace(method, prediction, **options)
+        return trace(method, *arguments, **options)
 
     monkeypatch.setattr(tables, "trace", spy)
     t = schedulers.table(member.scheduler(prediction_type=prediction), 9)
     (method,) = seen
     rng = RNG()
     for i, call in enumerate(method.calls):
-        slots, out, noise = rng.normal(size=(t.slots, 5)), *rng.normal(size=(2, 5))
+        slots, out, noise, said = rng.normal(size=(t.slots, 5)), *rng.normal(size=(3, 5))
         (a, b), (c, d) = reading(call, prediction)
         x0, eps = a * slots[0] + b * out, c * slots[0] + d * out
-        v = Values(tuple(slots), slots[0], out, x0, eps, noise)
-        expected = np.stack(call.update(v))
-        np.testing.assert_allclose(
-            testbed.row(t, i, slots, out, noise), expected, rtol=1e-11, atol=1e-11
-        )
+        scaled = noise * np.exp(call.spread[0] + call.spread[1] * said)
+        expected = np.stack(call.update(Values(tuple(slots), slots[0], out, x0, eps, scaled)))
+        got = testbed.row(linear(t), i, slots, out, noise, said)
+        np.testing.assert_allclose(got, expected, rtol=1e-11, atol=1e-11)
         # Roundings are of the size of the terms; a score is multiplied by sigma^2.
         size = max(1.0, np.abs(x0).max())
         np.testing.assert_allclose(
@@ -173,7 +206,7 @@ def test_order(member, data):
     high_order = member.order_crowded is not None or member.order_log_snr > 2
     measured = partial(
         testbed.order,
-        lambda ratios: schedulers.table(free(member), sigmas=member.sigmas(ratios)),
+        lambda ratios: linear(schedulers.table(free(member), sigmas=member.sigmas(ratios))),
         DATA[data],
         counts=(120, 168, 240, 336),  # whole groups of singlestep methods of order 2 and 3
     )
@@ -182,19 +215,27 @@ def test_order(member, data):
     even = measured(np.linspace, **NARROW)
     assert abs(even - member.order_ratio) < 0.2, even
     if member.order_crowded is not None:
-        full = measured(testbed.crowded, **WIDE, counts=(80, 113, 160, 226))
+        full = measured(growing(member), **WIDE, counts=(80, 113, 160, 226))
         assert abs(full - member.order_crowded) < 0.2, full
+
+
+def growing(member):
+    """Levels whose steps grow from the start of the member's run."""
+    if not member.upward:
+        return testbed.crowded
+    return lambda high, low, count: testbed.crowded(low, high, count)[::-1]
 
 
 @every_member
 def test_order_in_short(member):
     """What `mdx samplers` shows: the order without the warm-up's limit, rounded."""
-    build = lambda r: schedulers.table(free(member), sigmas=member.sigmas(r))  # noqa: E731
+    build = lambda r: linear(schedulers.table(free(member), sigmas=member.sigmas(r)))  # noqa: E731
     if member.stochastic:
         with pytest.raises(ValueError, match="adds noise"):
             testbed.order(build)
         return
-    assert round(testbed.order(build)) == (member.order_crowded or member.order_log_snr)
+    order = testbed.order(build, ramp=growing(member))
+    assert round(order) == (member.order_crowded or member.order_log_snr)
 
 
 # 5. Collapse identities
