@@ -89,11 +89,13 @@ def table(
 ) -> Table:
     """The table of a run of `steps` transitions between noise levels.
 
-    `timesteps` (steps,) or `sigmas` (steps+1, sigma / alpha, for flow models sigma itself; the
-    final one included) replace the config's levels, and `steps` may then be left out. `start`
-    leaves out the first transitions, for a run that begins with a noised image: see `add_noise` and
-    `begin`. Some samplers call the model more than once per transition: table.rows is the number of
-    calls.
+    `timesteps` (steps,) or `sigmas` (steps+1, the final one included) replace the config's levels,
+    and `steps` may then be left out. For every sampler they fall from noisy to clean; an inversion
+    visits them from the other end, so that what was inverted comes back by the same numbers. Sigmas
+    are sigma / alpha; for flow models, and with use_flow_sigmas, sigma itself, to be shifted by no
+    option. `start` leaves out the first transitions, for a run that begins with a noised image: see
+    `add_noise` and `begin`. Some samplers call the model more than once per transition: table.rows
+    is the number of calls.
 
     ValueError for numbers that make no run.
     """

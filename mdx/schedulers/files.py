@@ -15,7 +15,7 @@ from mdx.files import replacing
 from .step import State
 from .tables import Table, check, frozen
 
-TABLE = {"format": "mdx.schedulers.table", "version": "1"}
+TABLE = {"format": "mdx.schedulers.table", "version": "2"}
 STATE = {"format": "mdx.schedulers.state", "version": "1"}
 
 

@@ -1,10 +1,14 @@
 """Live comparison with the reference schedulers; needs torch and diffusers."""
 
+import inspect
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from mdx.schedulers import from_config
+from mdx.schedulers.samplers import SAMPLERS
 from tests.schedulers import compare
 from tests.schedulers.cases import (
     CASES,
@@ -394,6 +398,45 @@ def test_random_consistency(data, least, most):
 @given(scaler=st.floats(0.3, 3), offset=st.floats(0.001, 0.05), steps=st.integers(2, 40))
 def test_random_wuerstchen(scaler, offset, steps):
     agree(Case(WUERSTCHEN, {"scaler": scaler, "s": offset}, steps))
+
+
+# Keys of theirs that a sampler here refuses by name, as they change nothing.
+SENSELESS = {
+    # Times are those that the model was distilled on, and the last jump is to the clean level.
+    "LCMScheduler": {"set_alpha_to_one", "steps_offset", "timestep_spacing"},
+    # Likewise; it has no boundary scalings.
+    "TCDScheduler": {"set_alpha_to_one", "steps_offset", "timestep_spacing", "timestep_scaling"},
+    # Thresholding's, which they have not got.
+    "CogVideoXDDIMScheduler": {"sample_max_value"},
+    "CogVideoXDPMScheduler": {"sample_max_value"},
+}
+# Values that no table can hold; all others of the same keys are known.
+REFUSED = {
+    ("FlowMatchLCMScheduler", "scale_factors"): [0.5, 1.0],  # the picture's size would change
+    ("DPMSolverSDEScheduler", "noise_sampler_seed"): 3,  # noise is the caller's: see brownian.py
+    ("DPMSolverMultistepInverseScheduler", "algorithm_type"): "sde-dpmsolver++",  # nor taken back
+}
+
+
+@pytest.mark.parametrize("name", [s.names[0] for s in SAMPLERS if s.names[0] != "ERSDEScheduler"])
+def test_every_key_of_theirs(name):
+    """What their constructor takes is known here, with the same default."""
+    from tests.schedulers import reference
+
+    signature = inspect.signature(reference.named(name).__init__).parameters
+    theirs = {k: p.default for k, p in signature.items() if k not in ("self", "kwargs")}
+    ours = from_config({}, name).config
+    assert set(theirs) - set(ours) == SENSELESS.get(name, set())
+    for key in set(theirs) & set(ours):
+        default = tuple(theirs[key]) if isinstance(theirs[key], list) else theirs[key]
+        assert ours[key] == default, key
+
+
+@pytest.mark.parametrize(("where", "value"), REFUSED.items())
+def test_values_that_no_table_holds(where, value):
+    name, key = where
+    with pytest.raises(ValueError, match=f"{name}: {key} .* is not supported"):
+        from_config({}, name, **{key: value})
 
 
 def agree_on_a_picture(case: Case) -> None:
