@@ -36,9 +36,7 @@ class Table(NamedTuple):
     denoise: Array  # (N, 2) x0 from (slots[0], out)
     mix: Array  # (N, K, K+3) new slots from (slots, out, x0, noise)
     clip: Array  # (N,) bound on |x0|; inf is none
-    quantile: (
-        Array  # (N,) of |x0| in a picture, which bounds it too and is then made 1; 0: none does
-    )
+    quantile: Array  # (N,) share of |x0| in a picture whose bound is then made 1; 0 is none
     spread: Array  # (N, 2) log of the noise's factor from (1, variance); (0, 0) is none
     alpha: Array  # (N+1,) signal factor of slot 0 before row i, and after the last
     sigma: Array  # (N+1,) noise factor likewise
