@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 
 from mdx import tokenizer, weights
 
-__all__ = ["SCHEDULER", "alphas_cumprod", "plot_losses", "write"]
+__all__ = ["SCHEDULER", "alphas_cumprod", "plot_losses", "write", "write_net"]
 
 # PNDM as Stable Diffusion 1.5 has it.
 SCHEDULER = {
@@ -60,17 +60,20 @@ def alphas_cumprod() -> np.ndarray:
 
 def write(out: Path, parts: dict, words: tokenizer.Tokenizer) -> None:
     """Write all but the tokenizer's files; parts: name -> (config record, weights by name)."""
+    ends = {"bos_token_id": words.start, "pad_token_id": words.pad}
     for name, (config, params) in parts.items():
-        (out / name).mkdir(parents=True, exist_ok=True)
-        values = {**HEADS[name], **config._asdict()}
-        if name == "text_encoder":
-            values |= {"bos_token_id": words.start, "pad_token_id": words.pad}
-        _json(out / name / "config.json", values)
-        half = {key: value.astype(np.float16) for key, value in params.items()}
-        weights.save(half, out / name / FILES[name])
+        write_net(out / name, name, config, params, ends if name == "text_encoder" else {})
     (out / "scheduler").mkdir(exist_ok=True)
     _json(out / "scheduler" / "scheduler_config.json", SCHEDULER)
     _json(out / "model_index.json", INDEX)
+
+
+def write_net(folder: Path, kind: str, config, params: dict, more: dict | None = None) -> None:
+    """Write one net's config, with what else it should say, and its weights in half precision."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _json(folder / "config.json", {**HEADS[kind], **config._asdict(), **(more or {})})
+    half = {key: value.astype(np.float16) for key, value in params.items()}
+    weights.save(half, folder / FILES[kind])
 
 
 def _json(path, value):

@@ -38,8 +38,8 @@ def main(prompt: str, output: str) -> None:
 
     ids = tokenizer.encode(model.tokenizer, ["", prompt])  # the negative text comes first
     context = encode(model.text_encoder.params, Tensor(ids))
-    size = model.unet.config.sample_size
-    noise = np.random.Generator(np.random.PCG64(0)).standard_normal((1, 4, size, size))
+    size, channels = model.unet.config.sample_size, model.unet.config.in_channels
+    noise = np.random.Generator(np.random.PCG64(0)).standard_normal((1, channels, size, size))
 
     table = schedulers.table(schedulers.from_config(model.scheduler, "dpmpp_2m"), 20)
     state = schedulers.init(table, noise)

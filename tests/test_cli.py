@@ -13,7 +13,7 @@ from mdx import cli, hub, images, listing, schedulers
 from mdx.schedulers.repaint import jumps
 from mdx.schedulers.samplers import FAMILIES, SAMPLERS
 from tests import tiny
-from tests.schedulers import members, test_inversion
+from tests.schedulers import members
 
 NAMES = [sampler.names[1] for sampler in SAMPLERS]
 
@@ -201,11 +201,9 @@ def test_samplers_are_listed_with_what_the_tests_claim_of_them(here, capsys):
     assert len(body) == len(found) == len(SAMPLERS)
     for sampler in SAMPLERS:
         kind, name = sampler.names[:2]
-        claimed = [m for m in [*members.MEMBERS, *test_inversion.MEMBERS] if m.name == name]
+        claimed = [m for m in members.MEMBERS if m.name == name]
         # An option may choose another order, or make a sampler without noise of one with it.
         member = next((m for m in claimed if m.options in ({}, members.PLAIN)), claimed[0])
-        if name == "dpmpp_2m_inverse":
-            member = test_inversion.MEMBERS[1]
         order = "-" if member.stochastic else member.order_crowded or member.order_log_snr
         noise = "yes" if member.stochastic else "no"
         got_kind, got_order, each, *more, slots, got_noise = found[name]

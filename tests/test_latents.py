@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from mindspore import Tensor
 from PIL import Image
 
 import mdx
@@ -195,7 +196,8 @@ def test_keep_between_0_and_1_mixes(model):
     table = schedulers.table(schedulers.from_config(model.scheduler, "dpmpp_2m"), 4)
     known = np.ones((1, 4, 8, 8), np.float32)
     state = schedulers.init(table, np.random.default_rng(0).normal(size=(1, 4, 8, 8)))
-    state = State(state.slots + 1, 4)  # the end of the run, where nothing is noised
+    # The end of the run, where nothing is noised.
+    state = State(Tensor(state.slots.asnumpy() + 1), 4)
     before = state.slots.asnumpy().copy()
     after = inpainting.known(known, 0.25)(table, state)
     np.testing.assert_allclose(after.slots.asnumpy()[0], 0.25 + 0.75 * before[0], rtol=1e-6)

@@ -12,9 +12,9 @@ import mdx
 from mdx import cli, hub, shapes
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "examples"))
+sys.path[:0] = [str(ROOT / "examples"), str(ROOT / "benchmarks")]
 import own_loop  # noqa: E402
-from shapes import prompts  # noqa: E402
+import prompt_score  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def test_it_is_small_and_half_precision():
 
 def test_pictures_show_what_their_prompts_say(model):
     """Read from pixels; chance is 1 in 5 for the shape, 1 in 8 for each colour."""
-    every = prompts()
+    every = prompt_score.plain_captions()
     chosen = [every[i] for i in np.random.default_rng(0).permutation(len(every))[:32]]
     options = {"scheduler": "dpmpp_2m", "steps": 15, "seed": 0, "progress": False}
     found = shapes.score(mdx.generate(model, chosen, **options), chosen)

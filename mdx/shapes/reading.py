@@ -1,7 +1,8 @@
 """What a picture shows, read from its pixels alone: no network, no learning.
 
 The background is the drawn one that fits best. Objects are regions of one colour that are more than
-an edge; each is the shape and size whose outline overlaps its region most.
+an edge. How much of a pixel an object covers follows from where the pixel lies between its colour
+and what is beneath; each is the shape whose drawing, of the same area and centre, has that cover.
 """
 
 from collections.abc import Sequence
@@ -45,12 +46,14 @@ def read(picture: np.ndarray) -> Found:
     masks = [_spread(sure[i], labels == i + 1) for i in chosen]
     things, places = [], []
     for i, mask in zip(chosen, masks, strict=True):
-        # What lies over it is a smaller one; the larger one around it hides nothing.
-        hidden = np.zeros_like(mask)
-        for other in masks:
-            if other.sum() < mask.sum():
-                hidden |= _grown(other)
-        shape, where = _fit(mask, hidden)
+        beneath, over = drawn, np.zeros_like(mask)
+        for j, other in zip(chosen, masks, strict=True):
+            if _around(mask, other):
+                over |= _grown(other)
+            elif _around(other, mask):
+                beneath = palette[j]
+        share = _share(pixels, palette[i], beneath)
+        shape, where = _fit(share, _grown(_grown(mask)), over)
         size = min(SIZES, key=lambda name: abs(np.log(SIZES[name] / where.radius)))
         things.append(Thing(shape, names[i], size))
         places.append(where)
@@ -144,33 +147,53 @@ def _spread(core, within):
     return core
 
 
-def _fit(mask, hidden):
-    """The shape and place whose outline overlaps the mask most, pixels that are hidden aside."""
-    rows, columns = np.nonzero(mask.any(1))[0], np.nonzero(mask.any(0))[0]
-    top, bottom = rows[0], rows[-1] + 1.0
-    left, right = columns[0], columns[-1] + 1.0
-    seen, best = ~hidden, -1.0
-    found = SHAPES[0], Place(0.0, 0.0, 1.0)
+def _around(other, mask):
+    """Whether a region is larger than another and lies on all sides of its middle."""
+    y, x = (int(np.mean(places)) for places in np.nonzero(mask))
+    sides = other[:y, x], other[y:, x], other[y, :x], other[y, x:]
+    return other.sum() > mask.sum() and all(side.any() for side in sides)
+
+
+def _share(pixels, colour, beneath):
+    """How far each pixel is on the way from what lies beneath to the colour, in [0, 1]."""
+    way = colour - beneath
+    return np.clip(((pixels - beneath) * way).sum(-1) / np.square(way).sum(-1), 0.0, 1.0)
+
+
+def _fit(share, near, over):
+    """The shape and place whose cover is most like the share (SIZE, SIZE) in the pixels near it.
+
+    What lies over it hides it: there it is taken to go on.
+    """
+    share = np.where(over, 1.0, np.where(near, share, 0.0))
+    area, ticks = share.sum(), np.arange(SIZE) + 0.5
+    x, y = (share.sum(0) * ticks).sum() / area, (share.sum(1) * ticks).sum() / area
+    seen, smooth = near & ~over, _smooth(share)
+    least, found = np.inf, (SHAPES[0], Place(x, y, 1.0))
     for shape in SHAPES:
-        low, high = EXTENTS[shape]
-        radius = np.mean(np.array([right - left, bottom - top]) / (high - low))
-        x, y = np.array([left + right, top + bottom]) / 2.0 - radius * (low + high) / 2.0
-        for factor in (0.9, 0.95, 1.0, 1.05, 1.1):
-            for dx, dy in ((0.0, 0.0), (-0.7, 0.0), (0.7, 0.0), (0.0, -0.7), (0.0, 0.7)):
-                where = Place(x + dx, y + dy, radius * factor)
-                other = cover(shape, where, 1) > 0.5
-                overlap = (mask & other & seen).sum() / max(1, ((mask | other) & seen).sum())
-                if overlap > best:
-                    best, found = overlap, (shape, where)
+        own_area, middle = MOMENTS[shape]
+        # A blur keeps area and centre; what is hidden, or a stray pixel, may change them a little.
+        for factor in (0.93, 1.0, 1.07):
+            radius = np.sqrt(area / own_area) * factor
+            where = Place(x - middle[0] * radius, y - middle[1] * radius, radius)
+            miss = np.square(_smooth(cover(shape, where, 2)) - smooth)[seen].sum()
+            if miss < least:
+                least, found = miss, (shape, where)
     return found
 
 
-def _extent(shape):
-    """The least and the largest (u, v) inside a shape."""
+def _smooth(image):
+    """An image blurred by a pixel, as decoders do, so that only the form is compared."""
+    for axis in (0, 1):
+        image = (np.roll(image, 1, axis) + 2.0 * image + np.roll(image, -1, axis)) / 4.0
+    return image
+
+
+def _moments(shape):
+    """A shape's area and its centre, both for a radius of 1."""
     ticks = np.linspace(-1.3, 1.3, 521)
-    inside = INSIDE[shape](ticks[None], ticks[:, None])
-    v, u = np.nonzero(inside)
-    return ticks[[u.min(), v.min()]], ticks[[u.max(), v.max()]]
+    v, u = np.nonzero(INSIDE[shape](ticks[None], ticks[:, None]))
+    return len(u) * (ticks[1] - ticks[0]) ** 2, (ticks[u].mean(), ticks[v].mean())
 
 
-EXTENTS = {shape: _extent(shape) for shape in SHAPES}
+MOMENTS = {shape: _moments(shape) for shape in SHAPES}
