@@ -122,7 +122,7 @@ def _at(value, level):
     return value[level] if isinstance(value, (list, tuple)) else value
 
 
-def _transformer(config, level, mid=False):
+def _transformer(config, level, mid=False, score_bytes=kernels.SCORE_BYTES):
     return Transformer(
         config.block_out_channels[level],
         _at(config.attention_head_dim, level),
@@ -132,6 +132,7 @@ def _transformer(config, level, mid=False):
         config.use_linear_projection,
         not mid and _at(config.only_cross_attention, level),
         config.upcast_attention,
+        score_bytes,
     )
 
 
@@ -192,14 +193,15 @@ def shapes(config: Config) -> dict[str, tuple[int, ...]]:
     }
 
 
-def apply(config: Config, params, x, t, context):
+def apply(config: Config, params, x, t, context, score_bytes=kernels.SCORE_BYTES):
     """The model's output for latents x (B, C, h, w) at times t (B,), given text (B, T, D).
 
     Runs inside mindspore.jit. Returns float32 (B, out_channels, h, w): noise, velocity or the
-    clean latents, as the checkpoint was trained.
+    clean latents, as the checkpoint was trained. score_bytes bounds the attention scores that exist
+    at once; whatever it is, the result is the same but for the order of sums.
     """
     levels = len(config.block_out_channels)
-    settings = _resnet(config)
+    blocks = _resnet(config)
     weight = params["conv_in.weight"]
     x = kernels.as_input(x, weight)
     context = kernels.as_input(context, weight)
@@ -212,10 +214,12 @@ def apply(config: Config, params, x, t, context):
         block = "down_blocks." + str(level)
         attends = config.down_block_types[level] == CROSS_DOWN
         for layer in range(_at(config.layers_per_block, level)):
-            x = resnet.apply(settings, params, block + ".resnets." + str(layer), x, embedding)
+            x = resnet.apply(blocks, params, block + ".resnets." + str(layer), x, embedding)
             if attends:
                 name = block + ".attentions." + str(layer)
-                x = transformer.apply(_transformer(config, level), params, name, x, context)
+                x = transformer.apply(
+                    _transformer(config, level, False, score_bytes), params, name, x, context
+                )
             skips = (*skips, x)
         if level < levels - 1:
             padding = (1, 1, 1, 1) if config.downsample_padding == 1 else (0, 1, 0, 1)
@@ -223,10 +227,10 @@ def apply(config: Config, params, x, t, context):
             skips = (*skips, x)
     if config.mid_block_type is not None:
         scale = config.mid_block_scale_factor
-        x = resnet.apply(settings, params, "mid_block.resnets.0", x, embedding, scale)
-        mid = _transformer(config, levels - 1, True)
+        x = resnet.apply(blocks, params, "mid_block.resnets.0", x, embedding, scale)
+        mid = _transformer(config, levels - 1, True, score_bytes)
         x = transformer.apply(mid, params, "mid_block.attentions.0", x, context)
-        x = resnet.apply(settings, params, "mid_block.resnets.1", x, embedding, scale)
+        x = resnet.apply(blocks, params, "mid_block.resnets.1", x, embedding, scale)
     for index in range(levels):
         level = levels - 1 - index
         block = "up_blocks." + str(index)
@@ -234,10 +238,12 @@ def apply(config: Config, params, x, t, context):
         for layer in range(_at(config.layers_per_block, level) + 1):
             x = ops.concat((x, skips[-1]), 1)
             skips = skips[:-1]
-            x = resnet.apply(settings, params, block + ".resnets." + str(layer), x, embedding)
+            x = resnet.apply(blocks, params, block + ".resnets." + str(layer), x, embedding)
             if attends:
                 name = block + ".attentions." + str(layer)
-                x = transformer.apply(_transformer(config, level), params, name, x, context)
+                x = transformer.apply(
+                    _transformer(config, level, False, score_bytes), params, name, x, context
+                )
         if level > 0:
             # An odd size was halved upwards on the way down: the skip that comes next has it.
             x = kernels.upsample(x, skips[-1].shape[2], skips[-1].shape[3])
