@@ -1,0 +1,130 @@
+"""The UNet as a list of stages, each of which can run by itself.
+
+A stage takes the running feature map and gives the next one: one residual block with the
+transformer after it, or one change of resolution. Maps of the way down are kept, and joined to the
+running one on the way up.
+"""
+
+from typing import NamedTuple
+
+from mindspore import ops
+
+from mdx import kernels
+from mdx.nets import layers, resnet, transformer
+from mdx.nets.resnet import Resnet
+from mdx.nets.transformer import Transformer
+from mdx.nets.unet_config import CROSS_DOWN, CROSS_UP, Config, at
+
+
+class Stage(NamedTuple):
+    """What happens to the running map, (B, inputs, h, w) -> (B, outputs, h', w')."""
+
+    kind: str  # "block", "halve" or "double"
+    name: str  # of the residual block, or of the convolution of a change of resolution
+    reader: str | None  # name of the transformer after the block
+    level: int  # counted from the finest
+    inputs: int  # channels, those of the kept map included
+    outputs: int  # channels
+    takes: bool = False  # the map kept last is joined to the running one
+    keeps: bool = False  # the result is kept
+    mid: bool = False  # in the middle of the UNet
+
+
+def stages(config: Config) -> tuple[Stage, ...]:
+    """All stages, in the order in which they run."""
+    channels = config.block_out_channels
+    levels = len(channels)
+    found, running, kept = [], channels[0], [channels[0]]
+
+    def add(kind, name, reader, level, outputs, **flags):
+        nonlocal running
+        inputs = running + (kept.pop() if flags.get("takes") else 0)
+        found.append(Stage(kind, name, reader, level, inputs, outputs, **flags))
+        running = outputs
+        if flags.get("keeps"):
+            kept.append(outputs)
+
+    for level, kind in enumerate(config.down_block_types):
+        block = f"down_blocks.{level}"
+        for layer in range(at(config.layers_per_block, level)):
+            reader = f"{block}.attentions.{layer}" if kind == CROSS_DOWN else None
+            name = f"{block}.resnets.{layer}"
+            add("block", name, reader, level, channels[level], keeps=True)
+        if level < levels - 1:
+            name = f"{block}.downsamplers.0.conv"
+            add("halve", name, None, level, channels[level], keeps=True)
+    if config.mid_block_type is not None:
+        for layer in range(2):
+            reader = None if layer else "mid_block.attentions.0"
+            name = f"mid_block.resnets.{layer}"
+            add("block", name, reader, levels - 1, channels[-1], mid=True)
+    for index, kind in enumerate(config.up_block_types):
+        level = levels - 1 - index
+        block = f"up_blocks.{index}"
+        for layer in range(at(config.layers_per_block, level) + 1):
+            reader = f"{block}.attentions.{layer}" if kind == CROSS_UP else None
+            name = f"{block}.resnets.{layer}"
+            add("block", name, reader, level, channels[level], takes=True)
+        if level > 0:
+            add("double", f"{block}.upsamplers.0.conv", None, level, channels[level])
+    return tuple(found)
+
+
+def shapes(config: Config, stage: Stage) -> dict[str, tuple[int, ...]]:
+    """The shape of every parameter of one stage, by its name in the checkpoint."""
+    if stage.kind != "block":
+        return layers.convolution_shapes(stage.name, stage.inputs, stage.outputs)
+    size = embedding_size(config)
+    found = resnet.shapes(stage.name, residual(config), stage.inputs, stage.outputs, size)
+    if stage.reader is not None:
+        found.update(transformer.shapes(stage.reader, reader(config, stage)))
+    return found
+
+
+def apply(config, stage, params, x, kept, embedding, context, score_bytes):
+    """One stage on the running map x (B, C, h, w); runs inside mindspore.jit.
+
+    kept: the map kept last. It is joined where the stage takes it, and gives the size of a stage
+    that doubles: an odd size was halved upwards on the way down.
+    """
+    if stage.kind == "halve":
+        padding = (1, 1, 1, 1) if config.downsample_padding == 1 else (0, 1, 0, 1)
+        return layers.convolution(params, stage.name, x, 2, padding)
+    if stage.kind == "double":
+        x = kernels.upsample(x, kept.shape[2], kept.shape[3])
+        return layers.convolution(params, stage.name, x)
+    if stage.takes:
+        x = ops.concat((x, kept), 1)
+    scale = config.mid_block_scale_factor if stage.mid else 1.0
+    x = resnet.apply(residual(config), params, stage.name, x, embedding, scale)
+    if stage.reader is not None:
+        settings = reader(config, stage, score_bytes)
+        x = transformer.apply(settings, params, stage.reader, x, context)
+    return x
+
+
+def embedding_size(config):
+    """Channels of the time embedding."""
+    return config.time_embedding_dim or 4 * config.block_out_channels[0]
+
+
+def residual(config):
+    """What all residual blocks have in common."""
+    scale_shift = config.resnet_time_scale_shift == "scale_shift"
+    return Resnet(config.act_fn, config.norm_num_groups, config.norm_eps, scale_shift)
+
+
+def reader(config, stage, score_bytes=kernels.SCORE_BYTES):
+    """The transformer of a stage."""
+    level = stage.level
+    return Transformer(
+        config.block_out_channels[level],
+        at(config.attention_head_dim, level),
+        at(config.transformer_layers_per_block, level),
+        at(config.cross_attention_dim, level),
+        config.norm_num_groups,
+        config.use_linear_projection,
+        not stage.mid and at(config.only_cross_attention, level),
+        config.upcast_attention,
+        score_bytes,
+    )
