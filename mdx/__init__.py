@@ -9,17 +9,33 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mdx import nets, schedulers, shapes
+    from mdx import inpainting, nets, schedulers, shapes
     from mdx.images import grid
+    from mdx.latents import decode, encode
     from mdx.model import Model, Net, load, load_vae
     from mdx.sampling import generate
 
-__all__ = ["Model", "Net", "generate", "grid", "load", "load_vae", "nets", "schedulers", "shapes"]
+__all__ = [
+    "Model",
+    "Net",
+    "decode",
+    "encode",
+    "generate",
+    "grid",
+    "inpainting",
+    "load",
+    "load_vae",
+    "nets",
+    "schedulers",
+    "shapes",
+]
 
 # Imported when first asked for: `mdx.schedulers` and `mdx --help` do without MindSpore.
 HOMES = {
     "Model": "mdx.model",
     "Net": "mdx.model",
+    "decode": "mdx.latents",
+    "encode": "mdx.latents",
     "generate": "mdx.sampling",
     "grid": "mdx.images",
     "load": "mdx.model",
@@ -28,7 +44,7 @@ HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("nets", "schedulers", "shapes"):
+    if name in ("inpainting", "nets", "schedulers", "shapes"):
         return importlib.import_module(f"mdx.{name}")
     if name not in HOMES:
         raise AttributeError(f"module 'mdx' has no attribute {name!r}")

@@ -6,6 +6,7 @@ MindSpore and the nets are imported once the arguments and the output are known 
 """
 
 import argparse
+import json
 import math
 import re
 import secrets
@@ -37,13 +38,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else list(arguments)
     if given and given[0] in COMMANDS:
         make, work = COMMANDS[given[0]]
-        options = make().parse_args(given[1:])
+        options = make().parse_intermixed_args(given[1:])
     else:
         work, options = run, parser().parse_intermixed_args(given)
     try:
         with _short_warnings():
             work(options)
-    except (ValueError, OSError, FloatingPointError) as error:
+    except (ValueError, OSError, FloatingPointError, MemoryError) as error:
         _fail(str(error) or type(error).__name__)
     except KeyboardInterrupt:
         print("\nmdx: stopped", file=sys.stderr)
@@ -83,8 +84,8 @@ def samplers_parser() -> argparse.ArgumentParser:
     """The arguments of `mdx samplers`."""
     make = _Parser(
         prog="mdx samplers",
-        description="List the samplers, each by what its table for Stable Diffusion's levels says.",
-        epilog="Names and classes both are good for --scheduler.",
+        description="List the samplers by the models they are for, each by what its table says.",
+        epilog="Names and classes both are good for --scheduler, and for `mdx table`.",
     )
     return make
 
@@ -93,7 +94,7 @@ def samplers(_: argparse.Namespace) -> None:
     """Print the list of samplers."""
     from mdx import listing
 
-    for line in listing.samplers(_scheduler(None, None)):
+    for line in listing.samplers(_scheduler(None)):
         print(line)
 
 
@@ -102,13 +103,18 @@ def table_parser() -> argparse.ArgumentParser:
     make = _Parser(
         prog="mdx table",
         description="Print the numbers of a sampler's run: levels, and what each call adds up.",
+        epilog="As in: mdx table dpmpp_2m --steps 20 use_karras_sigmas=true solver_order=3",
     )
     make.add_argument("name", metavar="NAME", help="of the sampler, as `mdx samplers` lists them")
+    make.add_argument(
+        "options", metavar="KEY=VALUE", nargs="*", default=[], help="of its config; VALUE is JSON"
+    )
     make.add_argument("--steps", metavar="N", type=int, default=10, help="default: 10")
     make.add_argument(
         "--model",
         metavar="M",
-        help="folder or Hub id whose levels it visits (default: the packaged one)",
+        help="folder or Hub id whose levels it visits (default: the packaged one for samplers that "
+        "can run it, their own for others)",
     )
     make.add_argument("--plot", metavar="FILE", type=Path, help="PNG file to draw the table in")
     return make
@@ -118,7 +124,12 @@ def table(options: argparse.Namespace) -> None:
     """Print a table, and draw it if asked. Raises ValueError or OSError for bad input."""
     from mdx import listing, schedulers
 
-    scheduler = _scheduler(options.model, options.name)
+    scheduler = listing.chosen(
+        _scheduler(options.model),
+        options.name,
+        _overrides(options.options),
+        strict=options.model is not None,
+    )
     made = schedulers.table(scheduler, options.steps)
     if options.plot is not None:
         if options.plot.suffix.lower() != ".png":
@@ -134,12 +145,27 @@ def table(options: argparse.Namespace) -> None:
         print(line)
 
 
-def _scheduler(model: str | None, name: str | None) -> Any:
-    """The scheduler of a checkpoint, as another sampler if there is a name."""
+def _scheduler(model: str | None) -> Any:
+    """The scheduler of a checkpoint."""
     from mdx import hub, schedulers
 
-    folder = hub.resolve(model, parts=()) / "scheduler"
-    return schedulers.from_config(schedulers.from_config(folder), name)
+    return schedulers.from_config(hub.resolve(model, parts=()) / "scheduler")
+
+
+def _overrides(options: Sequence[str]) -> dict[str, Any]:
+    """KEY=VALUE options as a dict; what is no JSON is a word. ValueError for anything else."""
+    found: dict[str, Any] = {}
+    for option in options:
+        key, equals, text = option.partition("=")
+        if not (key.isidentifier() and equals and text):
+            raise ValueError(f"an option of the config is KEY=VALUE, not {option!r}")
+        if key in found:
+            raise ValueError(f"{key} is given twice")
+        try:
+            found[key] = json.loads(text)
+        except ValueError:
+            found[key] = text
+    return found
 
 
 def run(options: argparse.Namespace) -> None:

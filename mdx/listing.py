@@ -3,60 +3,115 @@
 What is said of a sampler is read off its tables: nothing here knows any of them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mdx import schedulers
 from mdx.files import replacing
 from mdx.schedulers import Scheduler, Table, testbed
-from mdx.schedulers.config import SAMPLERS
+from mdx.schedulers.config import runs
+from mdx.schedulers.runs import Sampler
+from mdx.schedulers.samplers import FAMILIES, SAMPLERS
+from mdx.schedulers.tables import Array
 
-__all__ = ["plot", "rows", "samplers"]
+__all__ = ["chosen", "plot", "rows", "samplers"]
 
-STEPS = 10  # of the run that a sampler's facts are read from
+STEPS = 20  # of the run that a sampler's facts are read from, beside one twice as long
 
 
-def samplers(scheduler: Scheduler) -> Iterator[str]:
-    """Lines that list every sampler of a scheduler's model, with a line of heads.
+def chosen(
+    base: Scheduler, name: str, options: Mapping[str, Any], *, strict: bool = False
+) -> Scheduler:
+    """A sampler by name: on a checkpoint's own schedule if it can run its network, else on its own.
+
+    ValueError for an unknown name, for options that the sampler does not have, and if it is
+    `strict` for a sampler of other networks.
+    """
+    alone = schedulers.from_config({}, name)
+    strange = sorted(options.keys() - alone.config.keys())
+    if strange:
+        raise ValueError(f"{alone.name} has no option {', '.join(strange)}")
+    if runs(alone, base):
+        return schedulers.from_config(base, name, **options)
+    if strict:
+        raise ValueError(f"{alone.name} is for other networks than {base.name}'s: see mdx samplers")
+    return schedulers.from_config({}, name, **options)
+
+
+def samplers(base: Scheduler) -> Iterator[str]:
+    """Lines that list every sampler, by the kind of model that it is for.
 
     The order is measured on levels where no warm-up limits it; "-" stands for the samplers that
     have none because they add noise.
     """
-    yield f"{'name':<10} {'class':<36} order  calls  slots  noise"
-    family = schedulers.compatibles(scheduler)
-    for sampler in [sampler for sampler in SAMPLERS if sampler.names[0] in family]:
-        kind, name = sampler.names[:2]
-        # Clipping bends what should be straight, and so does a last step of lower order: facts of
-        # the config, not of the sampler.
-        plain = {"clip_sample": False, "lower_order_final": False, "prediction_type": "epsilon"}
-        known = {key: value for key, value in plain.items() if key in sampler.defaults}
-        own = schedulers.from_config(scheduler, name, **known)
-        table = schedulers.table(own, STEPS)
-        noise = "yes" if table.stochastic else "no"
-        yield f"{name:<10} {kind:<36} {order(own):>5} {table.rows:6} {table.slots:6}  {noise}"
+    yield f"  {'name':<16} {'class':<35} order  calls    slots  noise"
+    for family, models in FAMILIES.items():
+        yield f"{family}: {models}"
+        for sampler in SAMPLERS:
+            if sampler.family == family:
+                kind, name = sampler.names[:2]
+                known = {k: v for k, v in PLAIN.items() if fits(sampler, k, v)}
+                yield f"  {name:<16} {kind:<35} {facts(chosen(base, name, known))}"
     yield ""
-    yield f"calls: of the model, for {STEPS} steps; slots: pictures kept between calls, the sample"
-    yield "among them; order: errors fall like the number of steps to minus this power."
+    yield "order: errors fall like the number of steps to minus this power. calls: of the model, a"
+    yield "step; after it, what a run has more or less. slots: pictures kept between calls, the"
+    yield "sample among them. noise: whether it adds any. `mdx table NAME` shows one in numbers."
 
 
-def order(scheduler: Scheduler) -> str:
+# Clipping bends what should be straight, and so does a last step of lower order: facts of a config,
+# not of the sampler.
+PLAIN = {
+    "clip_sample": False,
+    "clip_denoised": False,
+    "lower_order_final": False,
+    "prediction_type": "epsilon",
+}
+
+
+def fits(sampler: Sampler, key: str, value: Any) -> bool:
+    """Whether the sampler has the option, and the value."""
+    return key in sampler.defaults and value in sampler.choices.get(key, (value,))
+
+
+def facts(scheduler: Scheduler) -> str:
+    """Order, calls, slots and noise, as the sampler's tables have them."""
+    table, longer = (schedulers.table(scheduler, steps) for steps in (STEPS, 2 * STEPS))
+    each = (longer.rows - table.rows) // STEPS
+    more = table.rows - STEPS * each
+    calls = f"{each} {more:+d}" if more else str(each)
+    noise = "yes" if table.stochastic else "no"
+    return f"{order(scheduler, table):>5}  {calls:<7} {table.slots:6}  {noise}"
+
+
+def order(scheduler: Scheduler, table: Table) -> str:
     """The order of convergence, "-" where there is none to be measured."""
-    try:
-        return str(round(testbed.order(lambda r: schedulers.table(scheduler, sigmas=r.tolist()))))
-    except ValueError:
+    flow = np.allclose(table.alpha + table.sigma, 1)
+    if table.stochastic:
         return "-"
+    for turn in (1, -1):  # an inversion wants its levels the other way round
+
+        def build(ratio: Array, turn: int = turn) -> Table:
+            sigmas = ratio / (1 + ratio) if flow else ratio
+            return schedulers.table(scheduler, sigmas=sigmas[::turn].tolist())
+
+        try:
+            return str(round(testbed.order(build)))
+        except ValueError:
+            continue
+    return "-"
 
 
 def rows(scheduler: Scheduler, table: Table) -> Iterator[str]:
     """Lines that say what every row of a table does, one for each slot that a call fills."""
     noise = "with noise" if table.stochastic else "deterministic"
-    yield (
-        f"{scheduler.name}: {count(table.rows, 'model call')}, {count(table.slots, 'slot')}, "
-        f"{noise}; first sample = {number(float(table.init_noise_scale)).strip()} noise"
-    )
-    yield ""
+    calls, slots = count(table.rows, "model call"), count(table.slots, "slot")
+    yield f"{scheduler.name}: {calls}, {slots}, {noise}"
+    factor = number(float(table.init_noise_scale)).strip()
+    upward = table.sigma[0] < table.sigma[-1]
+    yield f"begins with {'a picture' if upward else f'{factor} times unit noise'}"
     names = columns(table)
     used = [c for c in range(len(names)) if np.any(table.mix[..., c])]
     head = "".join(f"{names[c]:>9}" for c in used)

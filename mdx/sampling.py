@@ -1,49 +1,32 @@
 """Prompts to pictures: the loop in which a table of coefficients and a network meet."""
 
 import functools
-import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import mindspore
 import numpy as np
 from mindspore import Tensor, ops
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from mdx import guidance as guiding
-from mdx import images as pictures
-from mdx import schedulers
+from mdx import schedulers, step_noise
 from mdx import tokenizer as tokens
 from mdx.kernels import ONE_AT_A_TIME
+from mdx.latents import decode
 from mdx.model import Model
-from mdx.nets import clip, unet, vae
+from mdx.nets import clip, unet
+from mdx.request import checked
 from mdx.schedulers import Info, Scheduler, State, Table
 from mdx.schedulers.device import advance
 from mdx.schedulers.step import factors
 
 __all__ = ["generate"]
 
-OUTPUTS = ("pil", "np", "latent")
-STEPS = 50  # where neither the caller nor a Table says
-
-# Tables are padded to this many slots, so that another sampler needs no other graph. Longer ones
-# keep their own number.
-SLOTS = 6
-
-# In one graph, tables are padded to a multiple of this many rows, for the same reason.
+# In one graph, tables are padded to a multiple of this many rows, so that another number of steps
+# needs no other graph.
 ROWS = 64
-
-
-class Request(NamedTuple):
-    """What the arguments of `generate` come to, checked, one entry an image where it says B."""
-
-    prompts: list[str]  # (B,)
-    negative: list[str]  # (B,)
-    generators: list[np.random.Generator]  # (B,)
-    height: int  # of the latents
-    width: int  # of the latents
-    guidance: list[float]  # (B,)
-    table: Table  # of at least SLOTS slots
 
 
 def generate(
@@ -58,9 +41,12 @@ def generate(
     height: int | None = None,
     width: int | None = None,
     images_per_prompt: int = 1,
+    start: NDArray[np.floating] | State | None = None,
+    step_noise: str | None = None,
     output: str = "pil",
     progress: bool | None = None,
     callback: Callable[[int, State, Info], Any] | None = None,
+    after: Callable[[Table, State], State] | None = None,
     one_graph: bool = False,
 ) -> Any:
     """Make pictures of prompts: `images_per_prompt` of each, a prompt's pictures in succession.
@@ -69,57 +55,59 @@ def generate(
     prompt. scheduler is a name, a Scheduler or a Table, None for the checkpoint's own; steps is
     50 where nothing says otherwise, and must be left out for a Table, whose rows are its steps.
     guidance of 1 or less computes no negative half. Both may be lists, one entry an image: image i
-    is then drawn by scheduler[i] with guidance[i] as it would be alone, and rests where it ends
-    before others. height and width are in pixels, multiples of the VAE's factor, None for the size
+    is then drawn by scheduler[i] with guidance[i] as it would be alone. An image whose sampler has
+    fewer rows rests at its end until the longest is done: it is still in the batch that the model
+    is called with, but the answer is not used, the sample stays bit for bit and no noise is drawn.
+    height and width are in pixels, multiples of the VAE's factor, None for the size of `start`, or
     of the model's training.
 
     seed: image i of a list is drawn from seed[i], and of an int from seed + i; the generator of
     a seed is numpy.random.Generator(PCG64(seed)), initial latents are its standard_normal in
     float64, and a sampler's own noise follows from the same generator. So an image depends on
-    its seed and not on its batch. One Generator serves all images in turn.
+    its seed and not on its batch. One Generator serves all images in turn. step_noise says how the
+    noise follows: "fresh" is a draw a row; "path" reads it off one Brownian path for each image,
+    the same for any number of steps, so that more steps are the same picture in more detail; None
+    is "path" for samplers made for one (DPM++ SDE, SA-Solver) and "fresh" for others.
+
+    start replaces the initial latents: an array (B, C, h, w) at the noise level of the table's
+    first row (`encode`, `schedulers.add_noise`), or a State from `callback` or a file, to go on
+    from its row. With the seed of its run, a resumed run ends bit for bit as the whole one: what
+    was drawn for the rows before is drawn again, and dropped.
 
     progress shows a bar on stderr; callback(step, state, info) sees the state after every step,
-    and info.x0. one_graph runs all steps in one compiled graph, to the same latents bit for bit;
-    nothing can be seen of it before it ends, so it goes with neither of them.
+    and info.x0. after(table, state) may return another state to go on with, as that of
+    `inpainting.known`; callback sees that one. one_graph runs all steps in one compiled graph, to
+    the same latents bit for bit; nothing can be seen of it before it ends, so it goes with none of
+    them.
 
     Returns a list of PIL images; with output "np" float32 pixels (B, H, W, 3) in [0, 1]; with
     output "latent" float32 latents (B, C, h, w). Raises ValueError or TypeError for arguments
     that do not fit, before anything is computed, and FloatingPointError where the model's
     numbers overflow.
     """
-    if output not in OUTPUTS:
-        raise ValueError(f"output must be one of {', '.join(OUTPUTS)}, not {output!r}")
-    if callback is not None and not callable(callback):
-        raise TypeError(f"callback must be callable, not {callback!r}")
-    if one_graph and (progress or callback is not None):
-        raise ValueError("one_graph cannot be watched: leave out progress and callback")
-    request = _request(
+    request = checked(
         model, prompt, negative_prompt, scheduler, steps, guidance, seed, height, width,
-        images_per_prompt,
+        images_per_prompt, start, step_noise, output, progress, callback, after, one_graph,
     )  # fmt: skip
-    latents = _sample(model, request, one_graph, progress is not False, callback)
-    if output == "latent":
-        return latents
-    # One at a time: a picture's memory does not grow with the batch, nor do graphs multiply.
-    pixels = np.concatenate([_decoded(model, latents[i : i + 1]) for i in range(len(latents))])
-    if output == "pil":
-        return pictures.to_pil(pixels)
-    return np.clip(pixels.transpose(0, 2, 3, 1) / 2 + 0.5, 0, 1)
+    latents = _sample(model, request, one_graph, progress is not False, callback, after)
+    return latents if output == "latent" else decode(model, latents, output=output)
 
 
-def _sample(model, request, one_graph, progress, callback):
+def _sample(model, request, one_graph, progress, callback, after):
     guided = max(request.guidance) > 1
     texts = [*request.negative, *request.prompts] if guided else request.prompts
     context = _encoded(model, texts)
     # At 1 the negative half counts for nothing, as for an image that is made without one.
     scale = Tensor(np.maximum(request.guidance, 1).astype(np.float32))
-    shape = (1, model.unet.config.in_channels, request.height, request.width)
-    noise = np.concatenate([one.standard_normal(shape) for one in request.generators])
-    state = schedulers.init(request.table, noise)
+    table, generators = request.table, request.generators
+    noise = np.stack([one.standard_normal(request.shape) for one in generators])
+    state = schedulers.init(table, noise) if request.start is None else request.start
+    fresh = step_noise.rows(table, generators, request.shape, request.kinds)
     if one_graph:
-        state = _in_one_graph(model, request, guided, state, context, scale)
+        state = _in_one_graph(model, table, guided, state, context, scale, fresh)
     else:
-        state = _step_by_step(model, request, guided, state, context, scale, progress, callback)
+        run = (model, table, guided, state, context, scale, fresh)
+        state = _step_by_step(*run, progress, callback, after)
     with ONE_AT_A_TIME:
         latents = _on_host(state.slots)[0]
     if not np.isfinite(latents).all():
@@ -130,55 +118,57 @@ def _sample(model, request, one_graph, progress, callback):
     return latents
 
 
-def _step_by_step(model, request, guided, state, context, scale, progress, callback):
-    table, (_, count, *shape) = request.table, state.slots.shape
+def _step_by_step(model, table, guided, state, context, scale, fresh, progress, callback, after):
+    count = state.slots.shape[1]
     predict = _predictor(model.unet.config, guided)
-    with tqdm(total=table.rows, disable=not progress, unit="step") as bar:
-        for i in range(table.rows):
-            fresh = _fresh(table, i, request.generators, (1, *shape))
+    begin = state.index
+    with tqdm(total=table.rows, initial=begin, disable=not progress, unit="step") as bar:
+        for i, noise in enumerate(fresh):
+            if i < begin:
+                continue
             t = Tensor(_per_image(table.t[i], count))
             rescale = Tensor(_per_image(table.scale[i], count))
             with ONE_AT_A_TIME:
                 out = predict(model.unet.params, state.slots, rescale, t, context, scale)
-                state, info = schedulers.step(table, state, out, fresh)
+                state, info = schedulers.step(table, state, out, noise)
+            if after is not None:
+                state = _same_run(state, after(table, state))
             if callback is not None:
                 callback(i, state, info)
             bar.update()
     return state
 
 
-def _in_one_graph(model, request, guided, state, context, scale):
-    table, (_, count, *shape) = request.table, state.slots.shape
+def _same_run(state, changed):
+    """What `after` returned, if the run can go on with it."""
+    if not isinstance(changed, State):
+        raise TypeError(f"after must return a State, not {type(changed).__name__}")
+    if changed.index != state.index or changed.slots.shape != state.slots.shape:
+        raise ValueError(
+            f"after must return a State at row {state.index} with slots {state.slots.shape}, "
+            f"not at row {changed.index} with {changed.slots.shape}"
+        )
+    return changed
+
+
+def _in_one_graph(model, table, guided, state, context, scale, fresh):
+    _, count, *shape = state.slots.shape
     # The length of the arrays is part of the graph, the number of rows that it runs is not.
     length = -(-table.rows // ROWS) * ROWS
-    fresh = np.zeros((length, count, *shape), np.float32)
-    for i in range(table.rows):
-        drawn = _fresh(table, i, request.generators, (1, *shape))
+    noise = np.zeros((length, count, *shape), np.float32)
+    for i, drawn in enumerate(fresh):
         if drawn is not None:
-            fresh[i] = drawn
+            noise[i] = drawn
     t, rescale = (_lengthened([_per_image(x, count) for x in a], length) for a in table[:2])
     rows = zip(*(factors(table, i, count) for i in range(table.rows)), strict=True)
     denoise, mix, clip = (_lengthened(array, length) for array in rows)
     run = _runner(model.unet.config, guided)
     with ONE_AT_A_TIME:
         slots = run(
-            model.unet.params, state.slots, Tensor(fresh), t, rescale, denoise, mix, clip, context,
+            model.unet.params, state.slots, Tensor(noise), t, rescale, denoise, mix, clip, context,
             scale, Tensor(state.index, mindspore.int32), Tensor(table.rows, mindspore.int32),
         )  # fmt: skip
     return State(slots, table.rows)
-
-
-def _fresh(table, i, generators, shape):
-    """Noise for row i, None if it adds none; no generator moves for an image that gets none."""
-    if not table.needs_noise(i):
-        return None
-    draws = np.broadcast_to(table.draws(i), (len(generators),))
-    return np.concatenate(
-        [
-            one.standard_normal(shape) if draw else np.zeros(shape)
-            for one, draw in zip(generators, draws, strict=True)
-        ]
-    )
 
 
 def _per_image(factor, count):
@@ -203,11 +193,6 @@ def _encoded(model, texts):
         with ONE_AT_A_TIME:
             known[text] = _on_host(encode(model.text_encoder.params, Tensor(row[None])))
     return Tensor(np.concatenate([known[text] for text in texts]))
-
-
-def _decoded(model, latents):
-    with ONE_AT_A_TIME:
-        return _on_host(_decoder(model.vae.config)(model.vae.params, Tensor(latents)))
 
 
 def _on_host(tensor: Any) -> np.ndarray:
@@ -258,142 +243,3 @@ def _runner(config, guided):
         return slots
 
     return run
-
-
-@functools.cache
-def _decoder(config):
-    @mindspore.jit
-    def decode(params, latents):
-        return vae.decode(config, params, latents)
-
-    return decode
-
-
-def _request(
-    model, prompt, negative_prompt, scheduler, steps, guidance, seed, height, width, per_prompt
-) -> Request:
-    if not isinstance(model, Model):
-        raise TypeError(f"model must be what mdx.load returns, not {type(model).__name__}")
-    prompts = _texts("prompt", prompt)
-    per_prompt = _whole("images_per_prompt", per_prompt, 1)
-    count = len(prompts) * per_prompt
-    negative = [""] if negative_prompt is None else _texts("negative_prompt", negative_prompt)
-    if isinstance(negative_prompt, str) or negative_prompt is None:
-        negative = negative * len(prompts)
-    if len(negative) != len(prompts):
-        raise ValueError(
-            f"{len(negative)} negative prompts for {len(prompts)} prompts: give one, or one each"
-        )
-    scales = [_finite("guidance", scale) for scale in _each("guidance", guidance, count)]
-    size = model.unet.config.sample_size
-    trained = size if isinstance(size, tuple) else (size, size)
-    table = _table(model, _each("scheduler", scheduler, count), steps)
-    if table.width not in (None, count):
-        raise ValueError(f"the stacked table is for {table.width} images, but {count} are asked")
-    return Request(
-        prompts=[text for text in prompts for _ in range(per_prompt)],
-        negative=[text for text in negative for _ in range(per_prompt)],
-        generators=_generators(seed, count),
-        height=_latent_side("height", height, trained[0], model),
-        width=_latent_side("width", width, trained[1], model),
-        guidance=[scales[i % len(scales)] for i in range(count)],
-        table=schedulers.pad(table, max(SLOTS, table.slots)),
-    )
-
-
-def _texts(name, value):
-    texts = [value] if isinstance(value, str) else value
-    if not isinstance(texts, (list, tuple)) or not all(isinstance(text, str) for text in texts):
-        raise TypeError(f"{name} must be a str or a list of str, not {value!r}")
-    if not texts:
-        raise ValueError(f"{name} is an empty list: give at least one")
-    return list(texts)
-
-
-def _whole(name, value, least):
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name} must be a whole number, not {value!r}")
-    if value < least:
-        raise ValueError(f"{name} must be {least} or more, not {value}")
-    return int(value)
-
-
-def _each(name, value, count):
-    """The entries of a list, which must be one an image; anything else is one for all."""
-    # Schedulers and tables are tuples, too.
-    if type(value) not in (list, tuple):
-        return [value]
-    if len(value) != count:
-        raise ValueError(
-            f"{len(value)} entries of {name} for {count} images: give one, or one each"
-        )
-    return list(value)
-
-
-def _finite(name, value):
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
-        raise TypeError(f"{name} must be a number, not {value!r}")
-    if not math.isfinite(value):
-        raise ValueError(f"{name} must be a finite number, not {value}")
-    return float(value)
-
-
-def _table(model, chosen, steps):
-    """The table of one scheduler, or the stack of as many as there are images."""
-    if steps is not None and all(isinstance(scheduler, Table) for scheduler in chosen):
-        raise ValueError("a Table has its own steps: leave out steps, or give a Scheduler")
-    steps = STEPS if steps is None else _whole("steps", steps, 1)
-    tables = [_one_table(model, scheduler, steps) for scheduler in chosen]
-    if len(tables) == 1:
-        return tables[0]
-    if any(table.width is not None for table in tables):
-        raise ValueError("a stacked table cannot be one of several: it is one for each image")
-    return schedulers.stack(tables)
-
-
-def _one_table(model, scheduler, steps):
-    if isinstance(scheduler, Table):
-        return scheduler
-    if scheduler is None:
-        scheduler = model.scheduler
-    elif isinstance(scheduler, str):
-        scheduler = schedulers.from_config(model.scheduler, scheduler)
-    elif not isinstance(scheduler, Scheduler):
-        kinds = "a name, a Scheduler, a Table or None"
-        raise TypeError(f"scheduler must be {kinds}, not {type(scheduler).__name__}")
-    return schedulers.table(scheduler, steps)
-
-
-def _generators(seed, count):
-    if seed is None:
-        return [np.random.default_rng() for _ in range(count)]
-    if isinstance(seed, np.random.Generator):
-        return [seed] * count
-    if isinstance(seed, (list, tuple)):
-        if len(seed) != count:
-            raise ValueError(f"{len(seed)} seeds for {count} images: give one, or one each")
-        return [
-            one if isinstance(one, np.random.Generator) else _generator(_whole("seed", one, 0))
-            for one in seed
-        ]
-    first = _whole("seed", seed, 0)
-    return [_generator(first + i) for i in range(count)]
-
-
-def _generator(seed):
-    return np.random.Generator(np.random.PCG64(seed))
-
-
-def _latent_side(name, pixels, trained, model):
-    factor = vae.factor(model.vae.config)
-    if pixels is None:
-        if trained is None:
-            raise ValueError(f"the checkpoint does not say its size: give {name}")
-        return trained
-    pixels = _whole(name, pixels, 1)
-    if pixels % factor:
-        below = max(pixels // factor * factor, factor)
-        raise ValueError(
-            f"{name} must be a multiple of {factor}, not {pixels}: try {below} or {below + factor}"
-        )
-    return pixels // factor

@@ -119,7 +119,7 @@ GENERATE = {
     ),
     "one graph with a progress bar": (
         {"one_graph": True, "progress": True},
-        "one_graph cannot be watched: leave out progress and callback",
+        "one_graph cannot be watched: leave out progress, callback and after",
     ),
     "one graph with a callback": (
         {"one_graph": True, "callback": print},
@@ -170,6 +170,51 @@ GENERATE = {
     "width is no number": ({"width": "16"}, "width must be a whole number, not '16'"),
     "output": ({"output": "jpg"}, "output must be one of pil, np, latent, not 'jpg'"),
     "callback": ({"callback": 3}, "callback must be callable, not 3"),
+    "after": ({"after": 3}, "after must be callable, not 3"),
+    "one graph with after": (
+        {"one_graph": True, "after": lambda table, state: state},
+        "one_graph cannot be watched",
+    ),
+    "scheduler of another kind of network": (
+        {"scheduler": "ipndm"},
+        "IPNDMScheduler is for other networks than a checkpoint with PNDMScheduler has",
+    ),
+    "step_noise": ({"step_noise": "white"}, "one of fresh, path or None, not 'white'"),
+    "a path that goes up again": (
+        {
+            "step_noise": "path",
+            "scheduler": schedulers.from_config({}, "repaint", jump_length=3, jump_n_sample=3),
+        },
+        "'path' is for samplers whose noise only falls",
+    ),
+    "start is a number": ({"start": 3.0}, r"latents \(B, C, h, w\), or a State of them, not of"),
+    "start is text": ({"start": "x"}, r"latents \(B, C, h, w\), or a State of them, not of"),
+    "start of 3 channels": (
+        {"start": np.zeros((1, 3, 8, 8))},
+        r"of shape \(1, 4, 8, 8\), not float64 \(1, 3, 8, 8\)",
+    ),
+    "start for two": (
+        {"start": np.zeros((2, 4, 8, 8))},
+        r"of shape \(1, 4, 8, 8\), not float64 \(2, 4, 8, 8\)",
+    ),
+    "start of whole numbers": ({"start": np.zeros((1, 4, 8, 8), int)}, "start must be floating"),
+    "start of another width": (
+        {"start": np.zeros((1, 4, 8, 8)), "width": 24},
+        r"of shape \(1, 4, 8, 12\), not float64 \(1, 4, 8, 8\)",
+    ),
+    "start with a NaN": ({"start": np.full((1, 4, 8, 8), np.nan)}, "start holds NaN or infinity"),
+    "a state of two images": (
+        {"start": schedulers.State(np.zeros((2, 2, 4, 8, 8), np.float32), 1)},
+        r"start is a State of \(2, 4, 8, 8\) latents, not of \(1, 4, 8, 8\)",
+    ),
+    "a state without slots": (
+        {"start": schedulers.State(np.zeros((1, 4, 8, 8), np.float32), 1)},
+        r"or a State of them, not of shape \(1, 4, 8, 8\)",
+    ),
+    "a state beyond the end": (
+        {"start": schedulers.State(np.zeros((2, 1, 4, 8, 8), np.float32), 9), "steps": 4},
+        "start is at row 9 of a table with 5 rows",
+    ),
 }
 CALLS |= {
     "generate: " + name: (generating(**arguments), message)

@@ -9,14 +9,13 @@ import pytest
 from PIL import Image
 
 import mdx
-from mdx import cli, hub, images, schedulers
-from mdx.schedulers.config import SAMPLERS
+from mdx import cli, hub, images, listing, schedulers
+from mdx.schedulers.repaint import jumps
+from mdx.schedulers.samplers import FAMILIES, SAMPLERS
 from tests import tiny
-from tests.schedulers import members
+from tests.schedulers import members, test_inversion
 
-# The short names of the samplers that run a Stable Diffusion model.
-COMPATIBLE = schedulers.compatibles(schedulers.from_config(members.SD))
-FAMILY = [sampler.names[1] for sampler in SAMPLERS if sampler.names[0] in COMPATIBLE]
+NAMES = [sampler.names[1] for sampler in SAMPLERS]
 
 
 @pytest.fixture
@@ -194,29 +193,52 @@ def listed(capsys, *arguments):
 
 
 def test_samplers_are_listed_with_what_the_tests_claim_of_them(here, capsys):
-    """Each by its defaults; every figure is that of the list that the properties are tested on."""
+    """All of them; every figure is that of the lists that the properties are tested on."""
     lines = listed(capsys, "samplers")
     assert lines[0].split() == ["name", "class", "order", "calls", "slots", "noise"]
-    found = {line.split()[0]: line.split()[1:] for line in lines[1 : lines.index("")]}
-    base = schedulers.from_config(members.SD)
-    assert sorted(kind for kind, *_ in found.values()) == schedulers.compatibles(base)
-    plain = {}
-    for member in members.MEMBERS:
-        if member.options in ({}, members.PLAIN) and member.name in FAMILY:
-            plain[member.name] = member
-    assert plain.keys() == found.keys()
-    for name, member in plain.items():
+    body = [line.split() for line in lines[1 : lines.index("")] if line.startswith("  ")]
+    found = {name: facts for name, *facts in body}
+    assert len(body) == len(found) == len(SAMPLERS)
+    for sampler in SAMPLERS:
+        kind, name = sampler.names[:2]
+        claimed = [m for m in [*members.MEMBERS, *test_inversion.MEMBERS] if m.name == name]
+        # An option may choose another order, or make a sampler without noise of one with it.
+        member = next((m for m in claimed if m.options in ({}, members.PLAIN)), claimed[0])
+        if name == "dpmpp_2m_inverse":
+            member = test_inversion.MEMBERS[1]
         order = "-" if member.stochastic else member.order_crowded or member.order_log_snr
         noise = "yes" if member.stochastic else "no"
-        facts = [str(order), str(10 + member.extra_calls), str(member.slots), noise]
-        assert found[name][1:] == facts, name
+        got_kind, got_order, each, *more, slots, got_noise = found[name]
+        assert [got_kind, got_order, slots, got_noise] == [
+            kind, str(order), str(member.slots), noise,
+        ], name  # fmt: skip
+        for steps in (20, 40):
+            calls = schedulers.table(member.scheduler(), steps).rows
+            if name == "repaint":  # its member has fewer jumps than the default
+                calls = len(jumps(steps, 10, 10))
+            assert int(each) * steps + int(more[0] if more else 0) == calls, name
 
 
-@pytest.mark.parametrize("name", FAMILY)
+def test_every_family_is_listed_in_words(here, capsys):
+    """Each sampler stands under the models that it is for."""
+    lines, family = listed(capsys, "samplers"), None
+    assert {sampler.family for sampler in SAMPLERS} == FAMILIES.keys()
+    own = {sampler.names[1]: sampler.family for sampler in SAMPLERS}
+    for line in lines[1 : lines.index("")]:
+        if line.startswith("  "):
+            assert own[line.split()[0]] == family
+        else:
+            family, words = line.split(": ", 1)
+            assert words == FAMILIES[family]
+        assert len(line) <= 100
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_table_is_printed_whole(here, capsys, name):
     """All its coefficients, to the digits shown, within 100 columns."""
     lines = listed(capsys, "table", name, "--steps", "7")
-    table = schedulers.table(schedulers.from_config(tiny.SCHEDULER, name), 7)
+    own = listing.chosen(schedulers.from_config(tiny.SCHEDULER), name, {})
+    table = schedulers.table(own, 7)
     assert max(map(len, lines)) <= 100
     head = lines[2].split()[4:]
     every = ["x", *(f"s{k}" for k in range(1, table.slots)), "out", "x0", "noise"]
@@ -233,6 +255,25 @@ def test_a_table_is_printed_whole(here, capsys, name):
             slot = every.index(left.split()[-1])
             found[row, slot, every.index(column)] = 0 if value == "." else float(value)
     np.testing.assert_allclose(found, table.mix, atol=5.1e-5, rtol=1e-3)
+    begin = "a picture" if "inverse" in name else f"{table.init_noise_scale:.4g}"
+    assert lines[1].startswith(f"begins with {begin}")
+
+
+def test_a_table_with_options(here, capsys):
+    """Numbers, words and truth values, before the others or after them."""
+    options = {"use_karras_sigmas": True, "solver_order": 3, "final_sigmas_type": "sigma_min"}
+    words = ["use_karras_sigmas=true", "solver_order=3", "final_sigmas_type=sigma_min"]
+    lines = listed(capsys, "table", "dpmpp_2m", *words[:1], "--steps", "4", *words[1:])
+    own = schedulers.from_config(schedulers.from_config(tiny.SCHEDULER), "dpmpp_2m", **options)
+    table = schedulers.table(own, 4)
+    assert lines == list(listing.rows(own, table))
+    assert lines[0].startswith("DPMSolverMultistepScheduler: 4 model calls, 3 slots")
+
+
+@pytest.mark.parametrize("name", ["sde_ve", "scm", "flow_heun", "repaint"])
+def test_any_table_is_drawn(here, capsys, name):
+    listed(capsys, "table", name, "--steps", "12", "--plot", "x.png")
+    assert pixels("x.png").std() > 0
 
 
 def test_a_table_is_drawn(here, capsys):
@@ -261,6 +302,16 @@ def test_a_table_of_another_checkpoint(here, capsys, checkpoint):
         (["table", "ddim", "--plot", "x.jpg"], "--plot must name a .png file, not 'x.jpg'"),
         (["table", "ddim", "--plot", "no/x.png"], "folder no does not exist"),
         (["table", "ddim", "--model", "./none"], "'./none' is neither a folder nor a Hub id"),
+        (["table", "ddim", "eta"], "an option of the config is KEY=VALUE, not 'eta'"),
+        (["table", "ddim", "eta="], "an option of the config is KEY=VALUE, not 'eta='"),
+        (["table", "ddim", "=1"], "an option of the config is KEY=VALUE, not '=1'"),
+        (["table", "ddim", "eta=1", "eta=0"], "eta is given twice"),
+        (["table", "ddim", "eta=x"], "DDIMScheduler: eta 'x' is not supported, only a number"),
+        (["table", "ddim", "order=2"], "DDIMScheduler has no option order"),
+        (["table", "ddim", "name=2"], "DDIMScheduler has no option name"),
+        (["table", "ddim", "trained_betas={}"], "betas must be a list of numbers, not {}"),
+        (["table", "dpmpp_2m", "solver_order=3.0"], "solver_order 3.0 is not supported, only one"),
+        (["table", "ddim", "num_train_timesteps=99999999999"], "Unable to allocate"),
         (["samplers", "all"], "unrecognized arguments: all (mdx samplers --help"),
     ],
 )
@@ -274,6 +325,15 @@ def test_errors_of_sub_commands_are_one_line(here, capsys, arguments, words):
     assert words in err
     assert err.count("\n") == 1
     assert list(here.iterdir()) == []
+
+
+def test_a_table_for_other_networks_than_the_checkpoint_s(here, capsys, tiny_checkpoint):
+    """Without --model it visits its own levels; with one it is refused."""
+    assert cli.main(["table", "flow_euler", "--steps", "2"]) == 0
+    with pytest.raises(SystemExit):
+        cli.main(["table", "flow_euler", "--model", str(tiny_checkpoint)])
+    words = "FlowMatchEulerDiscreteScheduler is for other networks than PNDMScheduler's"
+    assert words in capsys.readouterr().err
 
 
 def test_plots_without_matplotlib(here, capsys, monkeypatch):

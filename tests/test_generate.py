@@ -11,28 +11,12 @@ from mindspore import Tensor
 import mdx
 from mdx import sampling, schedulers
 from tests.compiles import counted
-
-# Of the largest value: another batch size makes GEMM sum float32 in another order.
-TOLERANCE = 1e-4
+from tests.generating import TOLERANCE, apart, latents, noise
 
 
 @pytest.fixture(scope="module")
 def model(tiny_checkpoint):
     return mdx.load(tiny_checkpoint)
-
-
-def latents(model, prompt="a red circle", **options):
-    options = {"steps": 3, "seed": 0, "output": "latent", "progress": False, **options}
-    return mdx.generate(model, prompt, **options)
-
-
-def noise(seed, shape=(1, 4, 8, 8)):
-    return np.random.Generator(np.random.PCG64(seed)).standard_normal(shape)
-
-
-def apart(got, expected):
-    """The largest difference, relative to the largest value."""
-    return np.abs(got - expected).max() / np.abs(expected).max()
 
 
 def psnr(got, expected):

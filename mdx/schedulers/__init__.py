@@ -2,6 +2,7 @@
 
 from .config import Scheduler, compatibles, from_config, table
 from .files import load, load_state, save, save_state
+from .langevin import correct
 from .levels import Level, Levels
 from .step import Info, State, add_noise, begin, init, step
 from .tables import Table, check, concat, pad, stack, take, trace
@@ -18,6 +19,7 @@ __all__ = [
     "check",
     "compatibles",
     "concat",
+    "correct",
     "from_config",
     "init",
     "load",

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from .levels import numbers
 from .runs import Run, Sampler
-from .samplers import SAMPLERS
+from .samplers import ALIKE, SAMPLERS
 from .tables import Table
 
 FILE = "scheduler_config.json"
@@ -79,6 +79,12 @@ def compatibles(scheduler: Scheduler) -> list[str]:
     return sorted(sampler.names[0] for sampler in SAMPLERS if sampler.family == family)
 
 
+def runs(scheduler: Scheduler, other: Scheduler) -> bool:
+    """Whether the network that one scheduler belongs to is of the kind that the other's are."""
+    families = {find(one.name).family for one in (scheduler, other)}
+    return len(families) == 1 or families <= set(ALIKE)
+
+
 def table(
     scheduler: Scheduler,
     steps: int | None = None,
@@ -139,7 +145,7 @@ def supported(sampler: Sampler, key: str, value: Any) -> None:
     default = sampler.defaults[key]
     if key in sampler.choices:
         choices = sampler.choices[key]
-        fits = any(value == c and isinstance(value, bool) == isinstance(c, bool) for c in choices)
+        fits = any(value == c and type(value) is type(c) for c in choices)
         allowed = f"one of {', '.join(map(repr, choices))}"
     elif isinstance(default, tuple):
         fits = isinstance(value, tuple) and all(type(v) is int and v >= 0 for v in value)

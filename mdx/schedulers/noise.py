@@ -38,7 +38,10 @@ def proper(values: Array | Sequence[float]) -> Array:
 
     Returns (count,) float64; ValueError unless they are a list of numbers in 0 < beta < 1.
     """
-    beta = np.asarray(values, np.float64)
+    try:
+        beta = np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"betas must be a list of numbers, not {values!r}") from None
     if beta.ndim != 1 or not beta.size:
         raise ValueError(f"betas must be a list of numbers, not an array of shape {beta.shape}")
     if not np.all((beta > 0) & (beta < 1)):

@@ -23,3 +23,24 @@ SAMPLERS: tuple[Sampler, ...] = (
     *FURTHER,
     *SPECIAL,
 )
+
+# Which models each family's samplers are for, in words.
+FAMILIES = {
+    "diffusion": "diffusion models, Stable Diffusion among them: each other's compatibles",
+    "stochastic": "the same models",
+    "inverse": "the same models, from picture to noise",
+    "inpainting": "the same models, around a part that is kept",
+    "distilled": "the same models, taught to jump to clean: latent consistency",
+    "video": "CogVideoX",
+    "flow": "flow matching: the model returns a velocity",
+    "consistency": "consistency models",
+    "trigflow": "consistency models on an angle",
+    "edm": "models with EDM's preconditioning",
+    "angular": "models told an angle for a time",
+    "unclip": "unCLIP's prior and decoder",
+    "wuerstchen": "Wuerstchen",
+    "score": "models that return the score",
+}
+
+# Families whose samplers can run one network: it predicts eps, x0 or v at a training time.
+ALIKE = ("diffusion", "stochastic", "inverse", "inpainting", "distilled", "video")

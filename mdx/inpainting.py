@@ -1,0 +1,72 @@
+"""Parts of a picture that a run keeps: what `generate` takes as `after`.
+
+RePaint, arXiv 2201.09865, equation 8. Its jumps are in the table of the sampler "repaint"; any
+other sampler keeps the known part as well, but has less occasion to fit the rest to it.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mdx import schedulers
+from mdx.schedulers import State, Table
+
+__all__ = ["known", "shrunk"]
+
+
+def known(
+    latents: NDArray[np.floating], keep: ArrayLike, *, seed: int | Sequence[int] = 0
+) -> Callable[[Table, State], State]:
+    """A function (table, state) -> state that puts the known part back, noised to the level.
+
+    latents (B, C, h, w) are the picture's, as `mdx.encode` gives them, or (1, C, h, w) for all;
+    `keep` is 1 where they stay and 0 where the sampler draws, of a shape that broadcasts with them,
+    such as (h, w). The noise of image i after row n depends on n and on seed[i] alone, of an int on
+    seed + i. ValueError for other shapes and values.
+    """
+    picture, stays = np.asarray(latents, np.float32), np.asarray(keep, np.float32)
+    if picture.ndim != 4:
+        raise ValueError(f"latents must have the shape (B, C, h, w), not {picture.shape}")
+    if not (stays.size and stays.min() >= 0 and stays.max() <= 1):  # NaN is neither
+        raise ValueError("keep must be numbers from 0, drawn anew, to 1, kept")
+    fits = stays.ndim <= 4 and all(
+        a in (1, b) for a, b in zip(stays.shape[::-1], picture.shape[::-1], strict=False)
+    )
+    if not fits:
+        raise ValueError(f"keep has shape {stays.shape}, which does not fit {picture.shape}")
+    numbers = seed if isinstance(seed, (list, tuple)) else [seed]
+    if not all(type(one) is int and one >= 0 for one in numbers):
+        raise TypeError(f"seed must be a whole number, 0 or more, or a list of them, not {seed!r}")
+
+    def after(table: Table, state: State) -> State:
+        from mindspore import Tensor
+
+        slots = state.slots.asnumpy()
+        count, *shape = slots.shape[1:]
+        if picture.shape not in ((1, *shape), (count, *shape)):
+            raise ValueError(f"the known latents have shape {picture.shape}, not {slots.shape[1:]}")
+        seeds = [seed + i for i in range(count)] if isinstance(seed, int) else seed
+        if len(seeds) != count:
+            raise ValueError(f"{len(seeds)} seeds for {count} images: give one each, or an int")
+        noise = np.stack(
+            [np.random.default_rng([one, state.index]).standard_normal(shape) for one in seeds]
+        )
+        clean = np.broadcast_to(picture, noise.shape)
+        there = schedulers.add_noise(table, state.index, clean, noise).asnumpy()
+        mixed = stays * there + (1 - stays) * slots[0]
+        return State(Tensor(np.concatenate([mixed[None], slots[1:]])), state.index)
+
+    return after
+
+
+def shrunk(keep: ArrayLike, factor: int) -> NDArray[np.float32]:
+    """A mask over pixels (H, W) as one over latents (H/factor, W/factor): the least of each square.
+
+    A latent stays only if all its pixels do. ValueError if the sides are no multiples of factor.
+    """
+    mask = np.asarray(keep, np.float32)
+    if mask.ndim != 2 or mask.shape[0] % factor or mask.shape[1] % factor:
+        raise ValueError(f"the mask must be (H, W), multiples of {factor}, not {mask.shape}")
+    height, width = mask.shape
+    return mask.reshape(height // factor, factor, width // factor, factor).min(axis=(1, 3))

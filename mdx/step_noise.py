@@ -1,0 +1,93 @@
+"""The noise that samplers add on their way: drawn afresh, or read off one Brownian path.
+
+Fresh noise is what the image's generator gives next. A path is fixed by one number that the
+generator gives: every row that adds noise takes the increment since the last one that did, so runs
+of more steps see the same path in more detail, and their pictures come closer to each other. Its
+clock is the angle whose tangent is sigma / alpha, which has the same span for every model.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import repeat
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mdx.schedulers import Table
+from mdx.schedulers.brownian import increments
+
+__all__ = ["KINDS", "check", "kinds", "rows"]
+
+KINDS = ("fresh", "path")
+SPAN = (0.0, np.pi / 2)  # of the clock: clean, and nothing but noise
+
+
+def kinds(table: Table, count: int) -> list[str]:
+    """What each of `count` images takes where the caller does not say.
+
+    A sampler that keeps a row's noise for later rows divides the increments of one path (DPM++ SDE,
+    SA-Solver), and gets a path; one that adds each noise once gets fresh ones.
+    """
+    keeps = np.any(table.mix[..., 1:, -1], axis=(0, -1))
+    return ["path" if kept else "fresh" for kept in np.broadcast_to(keeps, (count,))]
+
+
+def check(table: Table, chosen: Sequence[str]) -> None:
+    """ValueError if an image whose kind is "path" comes back to a level that it has left."""
+    for image, kind in enumerate(chosen):
+        if kind == "path" and np.any(np.diff(readings(table, image, len(chosen))) >= 0):
+            raise ValueError(
+                "step_noise 'path' is for samplers whose noise only falls, and this one comes back "
+                "to a level that it has left: leave step_noise out, or choose 'fresh'"
+            )
+
+
+def rows(
+    table: Table,
+    generators: Sequence[np.random.Generator],
+    shape: tuple[int, ...],
+    chosen: Sequence[str],
+) -> Iterator[NDArray[np.float64] | None]:
+    """The noise of the table's rows in succession, (B, *shape) each, None for rows that add none.
+
+    Image i takes the kind chosen[i] from generators[i]. No generator moves for an image whose
+    sampler adds no noise, so that an image does not depend on its batch.
+    """
+    sources = [
+        path(table, i, one, shape, len(generators)) if kind == "path" else fresh(one, shape)
+        for i, (one, kind) in enumerate(zip(generators, chosen, strict=True))
+    ]
+    for row in range(table.rows):
+        draws = np.broadcast_to(table.draws(row), (len(sources),))
+        drawn = [
+            next(source) if draw else np.zeros(shape)
+            for source, draw in zip(sources, draws, strict=True)
+        ]
+        yield np.stack(drawn) if np.any(draws) else None
+
+
+def fresh(generator: np.random.Generator, shape: tuple[int, ...]) -> Iterator[NDArray[np.float64]]:
+    """Whatever the generator gives next, without end."""
+    return (generator.standard_normal(size) for size in repeat(shape))
+
+
+def path(
+    table: Table,
+    image: int,
+    generator: np.random.Generator,
+    shape: tuple[int, ...],
+    count: int,
+) -> Iterator[NDArray[np.float64]]:
+    """The increments of one path, for the rows in which the image's sampler adds noise."""
+    clock = readings(table, image, count)
+    if len(clock) == 1:
+        return iter(())
+    return iter(increments(int(generator.integers(2**63)), clock, shape, span=SPAN))
+
+
+def readings(table: Table, image: int, count: int) -> NDArray[np.float64]:
+    """The clock where an image's run begins, and after every row that adds noise to it."""
+    # Some configs round the right angle of pure noise up.
+    angle = np.minimum(np.arctan2(table.sigma, table.alpha), SPAN[1])
+    own = angle[:, image] if table.width is not None else angle
+    draws = [i for i in range(table.rows) if np.broadcast_to(table.draws(i), (count,))[image]]
+    return own[[0, *(i + 1 for i in draws)]]

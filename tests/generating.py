@@ -1,0 +1,22 @@
+"""Short runs of generate() on the tiny checkpoint, and how far apart their ends are."""
+
+import numpy as np
+
+import mdx
+
+# Of the largest value: another batch size makes GEMM sum float32 in another order.
+TOLERANCE = 1e-4
+
+
+def latents(model, prompt="a red circle", **options):
+    options = {"steps": 3, "seed": 0, "output": "latent", "progress": False, **options}
+    return mdx.generate(model, prompt, **options)
+
+
+def noise(seed, shape=(1, 4, 8, 8)):
+    return np.random.Generator(np.random.PCG64(seed)).standard_normal(shape)
+
+
+def apart(got, expected):
+    """The largest difference, relative to the largest value."""
+    return np.abs(got - expected).max() / np.abs(expected).max()
