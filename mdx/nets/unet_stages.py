@@ -1,8 +1,7 @@
 """The UNet as a list of stages, each of which can run by itself.
 
-A stage takes the running feature map and gives the next one: one residual block with the
-transformer after it, or one change of resolution. Maps of the way down are kept, and joined to the
-running one on the way up.
+A stage takes the running feature map and gives the next one: a residual block, a transformer, or a
+change of resolution. Maps of the way down are kept, and joined to the running one on the way up.
 """
 
 from typing import NamedTuple
@@ -19,9 +18,8 @@ from mdx.nets.unet_config import CROSS_DOWN, CROSS_UP, Config, at
 class Stage(NamedTuple):
     """What happens to the running map, (B, inputs, h, w) -> (B, outputs, h', w')."""
 
-    kind: str  # "block", "halve" or "double"
-    name: str  # of the residual block, or of the convolution of a change of resolution
-    reader: str | None  # name of the transformer after the block
+    kind: str  # "block", "read" (a transformer), "halve" or "double"
+    name: str  # of its layers in the checkpoint
     level: int  # counted from the finest
     inputs: int  # channels, those of the kept map included
     outputs: int  # channels
@@ -36,49 +34,46 @@ def stages(config: Config) -> tuple[Stage, ...]:
     levels = len(channels)
     found, running, kept = [], channels[0], [channels[0]]
 
-    def add(kind, name, reader, level, outputs, **flags):
+    def add(kind, name, level, *, takes=False, keeps=False, mid=False):
         nonlocal running
-        inputs = running + (kept.pop() if flags.get("takes") else 0)
-        found.append(Stage(kind, name, reader, level, inputs, outputs, **flags))
-        running = outputs
-        if flags.get("keeps"):
-            kept.append(outputs)
+        inputs, running = running + (kept.pop() if takes else 0), channels[level]
+        found.append(Stage(kind, name, level, inputs, running, takes, keeps, mid))
+        if keeps:
+            kept.append(running)
+
+    def block(part, layer, level, reads, *, takes=False, keeps=False, mid=False):
+        name = f"{part}.resnets.{layer}"
+        add("block", name, level, takes=takes, keeps=keeps and not reads, mid=mid)
+        if reads:
+            add("read", f"{part}.attentions.{layer}", level, keeps=keeps, mid=mid)
 
     for level, kind in enumerate(config.down_block_types):
-        block = f"down_blocks.{level}"
+        part = f"down_blocks.{level}"
         for layer in range(at(config.layers_per_block, level)):
-            reader = f"{block}.attentions.{layer}" if kind == CROSS_DOWN else None
-            name = f"{block}.resnets.{layer}"
-            add("block", name, reader, level, channels[level], keeps=True)
+            block(part, layer, level, kind == CROSS_DOWN, keeps=True)
         if level < levels - 1:
-            name = f"{block}.downsamplers.0.conv"
-            add("halve", name, None, level, channels[level], keeps=True)
+            add("halve", f"{part}.downsamplers.0.conv", level, keeps=True)
     if config.mid_block_type is not None:
         for layer in range(2):
-            reader = None if layer else "mid_block.attentions.0"
-            name = f"mid_block.resnets.{layer}"
-            add("block", name, reader, levels - 1, channels[-1], mid=True)
+            block("mid_block", layer, levels - 1, layer == 0, mid=True)
     for index, kind in enumerate(config.up_block_types):
         level = levels - 1 - index
-        block = f"up_blocks.{index}"
+        part = f"up_blocks.{index}"
         for layer in range(at(config.layers_per_block, level) + 1):
-            reader = f"{block}.attentions.{layer}" if kind == CROSS_UP else None
-            name = f"{block}.resnets.{layer}"
-            add("block", name, reader, level, channels[level], takes=True)
+            block(part, layer, level, kind == CROSS_UP, takes=True)
         if level > 0:
-            add("double", f"{block}.upsamplers.0.conv", None, level, channels[level])
+            add("double", f"{part}.upsamplers.0.conv", level)
     return tuple(found)
 
 
 def shapes(config: Config, stage: Stage) -> dict[str, tuple[int, ...]]:
     """The shape of every parameter of one stage, by its name in the checkpoint."""
-    if stage.kind != "block":
-        return layers.convolution_shapes(stage.name, stage.inputs, stage.outputs)
-    size = embedding_size(config)
-    found = resnet.shapes(stage.name, residual(config), stage.inputs, stage.outputs, size)
-    if stage.reader is not None:
-        found.update(transformer.shapes(stage.reader, reader(config, stage)))
-    return found
+    if stage.kind == "read":
+        return transformer.shapes(stage.name, reader(config, stage))
+    if stage.kind == "block":
+        size = embedding_size(config)
+        return resnet.shapes(stage.name, residual(config), stage.inputs, stage.outputs, size)
+    return layers.convolution_shapes(stage.name, stage.inputs, stage.outputs)
 
 
 def apply(config, stage, params, x, kept, embedding, context, score_bytes):
@@ -87,6 +82,8 @@ def apply(config, stage, params, x, kept, embedding, context, score_bytes):
     kept: the map kept last. It is joined where the stage takes it, and gives the size of a stage
     that doubles: an odd size was halved upwards on the way down.
     """
+    if stage.kind == "read":
+        return transformer.apply(reader(config, stage, score_bytes), params, stage.name, x, context)
     if stage.kind == "halve":
         padding = (1, 1, 1, 1) if config.downsample_padding == 1 else (0, 1, 0, 1)
         return layers.convolution(params, stage.name, x, 2, padding)
@@ -96,11 +93,7 @@ def apply(config, stage, params, x, kept, embedding, context, score_bytes):
     if stage.takes:
         x = ops.concat((x, kept), 1)
     scale = config.mid_block_scale_factor if stage.mid else 1.0
-    x = resnet.apply(residual(config), params, stage.name, x, embedding, scale)
-    if stage.reader is not None:
-        settings = reader(config, stage, score_bytes)
-        x = transformer.apply(settings, params, stage.reader, x, context)
-    return x
+    return resnet.apply(residual(config), params, stage.name, x, embedding, scale)
 
 
 def embedding_size(config):
@@ -115,7 +108,7 @@ def residual(config):
 
 
 def reader(config, stage, score_bytes=kernels.SCORE_BYTES):
-    """The transformer of a stage."""
+    """What the transformer of a stage is."""
     level = stage.level
     return Transformer(
         config.block_out_channels[level],
