@@ -1,6 +1,6 @@
-"""All steps in one compiled graph against one call a step, on the packaged checkpoint.
+"""All steps in one compiled graph against one call a step.
 
-python benchmarks/whole_loop.py [--steps 20] [--batches 1 4] [--runs 7]
+python benchmarks/whole_loop.py [--steps 20] [--batches 1 4] [--runs 7] [--model M]
 
 Prints the first run of each (compilation included), the median of the next ones, and their ratio:
 above 1, the one graph is quicker. The two alternate, so that other work on the machine meets both.
@@ -21,8 +21,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 4])
     parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--model", help="folder or Hub id (default: the packaged one)")
     given = parser.parse_args()
-    model = mdx.load()
+    model = mdx.load(given.model)
     ways = {"a call a step": {"progress": False}, "one graph": {"one_graph": True}}
     for batch in given.batches:
         times, latents = {way: [] for way in ways}, {}
