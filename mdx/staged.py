@@ -5,16 +5,17 @@ compile than in one graph of all of them. The arithmetic is the same.
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import mindspore
 from mindspore import Tensor
 
+from mdx import guidance
 from mdx.nets import unet, unet_stages
 from mdx.nets.unet_stages import Stage
 
-__all__ = ["Part", "parts", "run"]
+__all__ = ["Part", "graph_of", "parts", "predictor"]
 
 # The name of a stage when it is compiled, so that another stage can be the same graph.
 NAME = "stage"
@@ -43,34 +44,58 @@ def _part(stage, params, names):
     return Part(stage, tuple(names), mindspore.mutable(own))
 
 
-def run(config, parts, x, t, context, score_bytes, used):
-    """`unet.apply` on tensors, from the host; used(part) is called when a part has run."""
+def predictor(
+    config: unet.Config,
+    parts: tuple[Part, ...],
+    guided: bool,
+    score_bytes: int,
+    used: Callable[[Part], None],
+) -> Callable[..., Tensor]:
+    """A function (slots, rescale, t, context, scale) -> the model's output (B, C, h, w).
+
+    Slot 0 of `slots` (K, B, C, h, w), times `rescale` (B,), is what the model sees; `guided` says
+    whether context has a negative half (2B, T, D) to move away from by `scale` (B,). used(part) is
+    called when a stage has run.
+    """
     first, *stages, last = parts
-    x, embedding, context = _entry(config)(first.params, x, t, context)
-    used(first)
-    kept = [x]
-    for part in stages:
-        stage = part.stage
-        # A stage that reads no kept map gets its own input in its place: one signature for all.
-        known = kept[-1] if stage.takes or stage.kind == "double" else x
-        # What is kept is no part of the graph.
-        compiled = _stage(config, stage._replace(keeps=False), score_bytes)
-        x = compiled(part.params, x, known, embedding, context)
-        del known
-        used(part)
-        if stage.takes:
-            kept.pop()
-        if stage.keeps:
-            kept.append(x)
-    out = _exit(config)(last.params, x)
-    used(last)
-    return out
+
+    def predict(slots, rescale, t, context, scale):
+        x, embedding, context = _entry(config, guided)(first.params, slots, rescale, t, context)
+        used(first)
+        kept = [x]
+        for part in stages:
+            stage = part.stage
+            # One that does not look back gets its own input instead: all have one signature.
+            known = kept[-1] if unet_stages.looks_back(stage) else x
+            compiled = _stage(config, graph_of(config, stage), score_bytes)
+            x = compiled(part.params, x, known, embedding, context)
+            used(part)
+            if stage.takes:
+                kept.pop()
+            if stage.keeps:
+                kept.append(x)
+        del kept, known
+        out = _exit(config, guided)(last.params, x, scale)
+        used(last)
+        return out
+
+    return predict
+
+
+def graph_of(config, stage):
+    """The stage without what its graph does not depend on: stages that are equal then share it."""
+    scaled = stage.kind == "block" and config.mid_block_scale_factor != 1
+    reads = stage.kind == "read" and config.only_cross_attention
+    return stage._replace(keeps=False, mid=stage.mid and bool(scaled or reads))
 
 
 @functools.cache
-def _entry(config):
+def _entry(config, guided):
     @mindspore.jit
-    def enter(params, x, t, context):
+    def enter(params, slots, rescale, t, context):
+        x = slots[0] * rescale.reshape((-1, 1, 1, 1))
+        if guided:
+            x, t = guidance.doubled(x, t)
         return unet.enter(config, params, x, t, context)
 
     return enter
@@ -86,9 +111,12 @@ def _stage(config, stage, score_bytes):
 
 
 @functools.cache
-def _exit(config):
+def _exit(config, guided):
     @mindspore.jit
-    def leave(params, x):
-        return unet.leave(config, params, x)
+    def leave(params, x, scale):
+        out = unet.leave(config, params, x)
+        if guided:
+            return guidance.combined(out, scale)
+        return out
 
     return leave

@@ -1,4 +1,4 @@
-"""Nearest neighbour to twice the size: a primitive, a matrix product, or a gather."""
+"""Nearest neighbour to about twice the size: a primitive, a matrix product, or a gather."""
 
 import numpy as np
 from mindspore import Tensor, ops
@@ -8,7 +8,8 @@ from mdx.kernels.device import choice
 
 @ops.constexpr
 def _nearest(height, width, new_height, new_width):
-    rows, columns = np.arange(new_height) // 2, np.arange(new_width) // 2
+    rows = np.arange(new_height) * height // new_height
+    columns = np.arange(new_width) * width // new_width
     return Tensor((rows[:, None] * width + columns[None, :]).reshape(-1).astype(np.int32))
 
 
@@ -20,7 +21,7 @@ def _twice(width, dtype):
 
 
 def upsample(x, height, width):
-    """x (B, C, h, w) -> (B, C, 2h, 2w), or one row or column less where the target is odd."""
+    """x (B, C, h, w) -> (B, C, height, width), about twice that: odd sizes do not halve evenly."""
     if choice("upsampling") == "native":
         return ops.ResizeNearestNeighbor((height, width))(x)
     if height == 2 * x.shape[2] and width == 2 * x.shape[3] and width <= 64:

@@ -51,7 +51,10 @@ def apply(config: Config, params, x, t, context, score_bytes=kernels.SCORE_BYTES
     x, embedding, context = enter(config, params, x, t, context)
     kept = (x,)
     for stage in _stages(config):
-        x = unet_stages.apply(config, stage, params, x, kept[-1], embedding, context, score_bytes)
+        known = x
+        if unet_stages.looks_back(stage):
+            known = kept[-1]
+        x = unet_stages.apply(config, stage, params, x, known, embedding, context, score_bytes)
         if stage.takes:
             kept = kept[:-1]
         if stage.keeps:

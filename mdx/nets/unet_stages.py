@@ -76,11 +76,19 @@ def shapes(config: Config, stage: Stage) -> dict[str, tuple[int, ...]]:
     return layers.convolution_shapes(stage.name, stage.inputs, stage.outputs)
 
 
+def looks_back(stage):
+    """Whether a stage looks at the map kept last.
+
+    It is joined where the stage takes it, and gives the size of a stage that doubles: an odd size
+    was halved upwards on the way down.
+    """
+    return stage.takes or stage.kind == "double"
+
+
 def apply(config, stage, params, x, kept, embedding, context, score_bytes):
     """One stage on the running map x (B, C, h, w); runs inside mindspore.jit.
 
-    kept: the map kept last. It is joined where the stage takes it, and gives the size of a stage
-    that doubles: an odd size was halved upwards on the way down.
+    kept: the map kept last, any where the stage does not look back.
     """
     if stage.kind == "read":
         return transformer.apply(reader(config, stage, score_bytes), params, stage.name, x, context)

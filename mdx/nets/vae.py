@@ -141,8 +141,11 @@ def decode(config: Config, params, latents, score_bytes=kernels.SCORE_BYTES):
 
     Runs inside mindspore.jit. score_bytes bounds the attention scores that exist at once.
     """
-    settings = _resnet(config)
-    levels = len(config.block_out_channels)
+    return enlarge(config, params, begin_decoding(config, params, latents, score_bytes))
+
+
+def begin_decoding(config, params, latents, score_bytes=kernels.SCORE_BYTES):
+    """The part of `decode` at the latents' size, attention included -> (B, C', h, w)."""
     x = latents * (1.0 / config.scaling_factor)
     if config.shift_factor is not None:
         x = x + config.shift_factor
@@ -150,7 +153,13 @@ def decode(config: Config, params, latents, score_bytes=kernels.SCORE_BYTES):
     if config.use_post_quant_conv:
         x = layers.convolution(params, "post_quant_conv", x)
     x = layers.convolution(params, "decoder.conv_in", x)
-    x = _mid(config, params, "decoder.mid_block", x, score_bytes)
+    return _mid(config, params, "decoder.mid_block", x, score_bytes)
+
+
+def enlarge(config, params, x):
+    """The rest of `decode`: what `begin_decoding` returns -> pictures (B, 3, H, W)."""
+    settings = _resnet(config)
+    levels = len(config.block_out_channels)
     for level in range(levels):
         block = "decoder.up_blocks." + str(level)
         for layer in range(config.layers_per_block + 1):
