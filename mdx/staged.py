@@ -57,14 +57,14 @@ def predictor(
     whether context has a negative half (2B, T, D) to move away from by `scale` (B,). used(part) is
     called when a stage has run.
     """
-    first, *stages, last = parts
+    first, last = parts[0], parts[-1]
+    stages = [(part.stage, part) for part in parts[1:-1] if part.stage is not None]
 
     def predict(slots, rescale, t, context, scale):
         x, embedding, context = _entry(config, guided)(first.params, slots, rescale, t, context)
         used(first)
-        kept = [x]
-        for part in stages:
-            stage = part.stage
+        kept, known = [x], x
+        for stage, part in stages:
             # One that does not look back gets its own input instead: all have one signature.
             known = kept[-1] if unet_stages.looks_back(stage) else x
             compiled = _stage(config, graph_of(config, stage), score_bytes)
