@@ -16,10 +16,11 @@ ALONE = "jumping from x0 to x0"
 CHANCE = 0.005  # about where independent samples lie
 
 
-def apart(heights, least):
-    """Heights moved as little as need be to lie `least` apart, in the same order."""
+def apart(heights, sizes):
+    """Heights moved as little as need be for labels of these sizes not to overlap, in order."""
     order = np.argsort(heights)
-    placed = np.array(heights, float)[order]
+    placed, wide = np.array(heights, float)[order], np.array(sizes, float)[order]
+    least = (wide[1:] + wide[:-1]) / 2
     for _ in range(400):
         short = np.maximum(least - np.diff(placed), 0) / 2
         placed[:-1] -= short
@@ -40,12 +41,13 @@ def draw(lines, path):
     from matplotlib import pyplot as plt
 
     figure, panels = plt.subplots(
-        2, 4, figsize=(16, 8.4), dpi=120, sharex=True, sharey=True, layout="constrained"
+        2, 4, figsize=(16, 8.8), dpi=120, sharex=True, sharey="row", layout="constrained"
     )
-    errors = np.concatenate([e for _, e, _ in lines.values()])
-    low, high = np.log10(errors.min()) - 0.25, np.log10(errors.max()) + 0.15
     for row, (kind, unit) in enumerate(ROWS.items()):
         behind = [line for line in lines.values() if line[2].startswith(kind)]
+        errors = np.log10(np.concatenate([missed for _, missed, _ in behind]))
+        low, high = errors.min() - 0.25, errors.max() + 0.15
+        panels[row, 0].set(yscale="log", ylim=(10**low, 10**high))
         for axes, group in zip(panels[row], (*GROUPS, ALONE), strict=True):
             own = {n: line for n, line in lines.items() if line[2] == f"{kind}, {group}"}
             if group == ALONE and not own:
@@ -58,31 +60,33 @@ def draw(lines, path):
         panels[row, 0].set_ylabel(f"{kind}:\n{unit}", fontsize=10.5)
     for axes in panels[1]:
         axes.set_xlabel("model calls", fontsize=10.5)
-        axes.axhline(CHANCE, color="black", lw=0.8, ls=":", zorder=1)
+        axes.plot([5, 80], [CHANCE, CHANCE], color="black", lw=0.8, ls=":", zorder=1)
     panels[1, 0].annotate("chance", (5, CHANCE), xytext=(0, 3), textcoords="offset points")
-    axes = panels[0, 0]
-    axes.set(xscale="log", yscale="log", xlim=(4.4, 420), ylim=(10**low, 10**high))
-    axes.set_xticks([5, 10, 20, 40, 80], ["5", "10", "20", "40", "80"])
-    axes.minorticks_off()
+    for axes in panels.flat:
+        axes.set(xscale="log", xlim=(3.7, 650))
+        axes.set_xticks([5, 10, 20, 40, 80], ["5", "10", "20", "40", "80"])
+        axes.minorticks_off()
     figure.savefig(path)
     plt.close(figure)
 
 
 def panel(axes, own, least):
     """Lines in colours, named at their right ends, `least` apart in powers of ten."""
-    axes.grid(alpha=0.25)
+    axes.grid(alpha=0.25, axis="x")
+    axes.hlines(10.0 ** np.arange(-5, 2), 3.7, 80, color="#B0B0B0", lw=0.8, alpha=0.25, zorder=0)
     axes.spines[["top", "right"]].set_visible(False)
+    axes.spines["bottom"].set_bounds(3.7, 80)  # names stand to the right of it
     # Lines that are told apart by height are coloured in that order.
     names = sorted(own, key=lambda name: -own[name][1][-1])
-    labels = [textwrap.fill(name, 24) for name in names]
-    sizes = [label.count("\n") + 1 for label in labels]
+    labels = [textwrap.fill(name, 19) for name in names]
+    sizes = [least * (1 + 0.85 * label.count("\n")) for label in labels]
     ends = np.log10([own[name][1][-1] for name in names])
-    heights = apart(ends, least * max(sizes, default=1) ** 0.8)
+    heights = apart(ends, sizes)
     for i, (name, label, height) in enumerate(zip(names, labels, heights, strict=True)):
         calls, errors, _ = own[name]
         colour = PALETTE[i % len(PALETTE)]
         axes.plot(calls, errors, color=colour, lw=1.8, marker="os^Dv"[i % 5], ms=3.5, zorder=2)
-        axes.annotate(
+        note = axes.annotate(
             label,
             xy=(calls[-1], errors[-1]),
             xytext=(100, 10**height),
@@ -92,6 +96,7 @@ def panel(axes, own, least):
             linespacing=0.95,
             arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.6, "shrinkB": 3},
         )
+        note.set_in_layout(False)
 
 
 def explain(axes):

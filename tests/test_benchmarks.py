@@ -91,8 +91,11 @@ def test_jumps_with_a_model_that_knows_the_end_miss_by_chance_only(small, name):
 
 def test_heights_are_moved_apart_and_keep_their_order():
     heights = np.array([0.0, 0.01, 0.02, 3.0, 0.015])
-    placed = sampler_figure.apart(heights, 0.5)
-    assert np.all(np.diff(np.sort(placed)) > 0.499)
+    sizes = np.array([0.5, 0.5, 0.5, 1.0, 0.9])
+    placed = sampler_figure.apart(heights, sizes)
+    in_order = np.argsort(placed)
+    wide = sizes[in_order]
+    assert np.all(np.diff(placed[in_order]) > (wide[1:] + wide[:-1]) / 2 - 1e-3)
     assert np.array_equal(np.argsort(placed), np.argsort(heights))
     assert placed[3] == 3.0
 
