@@ -105,8 +105,8 @@ def _decoded(net: Net, latents: NDArray[np.float32], memory: Memory) -> NDArray[
             return found.asnumpy()
 
     if memory.tile is None or max(latents.shape[2:]) <= memory.tile:
-        return run(_decoder(net.config, memory.score_bytes), latents)
-    begun = run(_beginner(net.config, memory.score_bytes), latents)
+        return run(_decoder(net.config, memory.part_bytes), latents)
+    begun = run(_beginner(net.config, memory.part_bytes), latents)
     enlarge = functools.partial(run, _enlarger(net.config))
     return blended(enlarge, begun, memory.tile, vae.factor(net.config))
 
@@ -125,19 +125,19 @@ def _encoder(config):
 
 
 @functools.cache
-def _decoder(config, score_bytes):
+def _decoder(config, part_bytes):
     @mindspore.jit
     def decode(params, latents):
-        return vae.decode(config, params, latents, score_bytes)
+        return vae.decode(config, params, latents, part_bytes)
 
     return decode
 
 
 @functools.cache
-def _beginner(config, score_bytes):
+def _beginner(config, part_bytes):
     @mindspore.jit
     def begin(params, latents):
-        return vae.begin_decoding(config, params, latents, score_bytes)
+        return vae.begin_decoding(config, params, latents, part_bytes)
 
     return begin
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from mdx.kernels import SCORE_BYTES
+from mdx.kernels import PART_BYTES
 from mdx.mapped import drop
 from mdx.model import Net
 
@@ -24,7 +24,7 @@ class Memory(NamedTuple):
     """
 
     weights: str = "all"
-    score_bytes: int = SCORE_BYTES  # of the attention scores that exist at once
+    part_bytes: int = PART_BYTES  # of scores, or of one hidden layer, that exist at once
     tile: int | None = None  # latents a side that the VAE decodes at once; None: the whole picture
 
 
@@ -36,7 +36,7 @@ def checked(memory: Memory | None) -> Memory:
         raise TypeError(f"memory must be a mdx.Memory or None, not {memory!r}")
     if memory.weights not in WEIGHTS:
         raise ValueError(f"weights must be one of {', '.join(WEIGHTS)}, not {memory.weights!r}")
-    _whole("score_bytes", memory.score_bytes, 1)
+    _whole("part_bytes", memory.part_bytes, 1)
     if memory.tile is not None:
         _whole("tile", memory.tile, LEAST_TILE)
     return memory

@@ -177,7 +177,7 @@ def _in_one_graph(model, memory, table, guided, state, context, scale, fresh):
     t, rescale = (_lengthened([_per_image(x, count) for x in a], length) for a in table[:2])
     rows = zip(*(factors(table, i, count) for i in range(table.rows)), strict=True)
     denoise, mix, clip = (_lengthened(array, length) for array in rows)
-    run = _runner(model.unet.config, guided, memory.score_bytes)
+    run = _runner(model.unet.config, guided, memory.part_bytes)
     with ONE_AT_A_TIME:
         slots = run(
             model.unet.params, state.slots, Tensor(noise), t, rescale, denoise, mix, clip, context,
@@ -218,14 +218,14 @@ def _prediction(net, guided, memory):
     """A function (slots, rescale, t, context, scale) -> the UNet's output."""
     size = sum(param.size for param in net.params.values())
     if size < STAGED_FROM and memory.weights != "stage":
-        return functools.partial(_predictor(net.config, guided, memory.score_bytes), net.params)
+        return functools.partial(_predictor(net.config, guided, memory.part_bytes), net.params)
     parts = staged.parts(net.config, net.params)
 
     def used(part):
         if memory.weights == "stage":
             drop(net.places[name] for name in part.names if name in net.places)
 
-    return staged.predictor(net.config, parts, guided, memory.score_bytes, used)
+    return staged.predictor(net.config, parts, guided, memory.part_bytes, used)
 
 
 # One compiled function a config: MindSpore keeps a graph for each shape it is called with.
@@ -241,11 +241,11 @@ def _text_encoder(config):
 
 
 @functools.cache
-def _predictor(config, guided, score_bytes):
+def _predictor(config, guided, part_bytes):
     @mindspore.jit
     def predict(params, slots, rescale, t, context, scale):
         def denoiser(x, t, context):
-            return unet.apply(config, params, x, t, context, score_bytes)
+            return unet.apply(config, params, x, t, context, part_bytes)
 
         x = slots[0] * rescale.reshape((-1, 1, 1, 1))
         if guided:
@@ -256,8 +256,8 @@ def _predictor(config, guided, score_bytes):
 
 
 @functools.cache
-def _runner(config, guided, score_bytes):
-    predict = _predictor(config, guided, score_bytes)
+def _runner(config, guided, part_bytes):
+    predict = _predictor(config, guided, part_bytes)
 
     @mindspore.jit
     def run(params, slots, fresh, t, rescale, denoise, mix, clip, context, scale, i, rows):

@@ -48,7 +48,7 @@ def predictor(
     config: unet.Config,
     parts: tuple[Part, ...],
     guided: bool,
-    score_bytes: int,
+    part_bytes: int,
     used: Callable[[Part], None],
 ) -> Callable[..., Tensor]:
     """A function (slots, rescale, t, context, scale) -> the model's output (B, C, h, w).
@@ -67,7 +67,7 @@ def predictor(
         for stage, part in stages:
             # One that does not look back gets its own input instead: all have one signature.
             known = kept[-1] if unet_stages.looks_back(stage) else x
-            compiled = _stage(config, graph_of(config, stage), score_bytes)
+            compiled = _stage(config, graph_of(config, stage), part_bytes)
             x = compiled(part.params, x, known, embedding, context)
             used(part)
             if stage.takes:
@@ -102,10 +102,10 @@ def _entry(config, guided):
 
 
 @functools.cache
-def _stage(config, stage, score_bytes):
+def _stage(config, stage, part_bytes):
     @mindspore.jit
     def apply(params, x, kept, embedding, context):
-        return unet_stages.apply(config, stage, params, x, kept, embedding, context, score_bytes)
+        return unet_stages.apply(config, stage, params, x, kept, embedding, context, part_bytes)
 
     return apply
 

@@ -135,8 +135,8 @@ GENERATE = {
         "weights must be one of all, net, stage, not 'none'",
     ),
     "no scores": (
-        {"memory": mdx.Memory(score_bytes=0)},
-        "score_bytes must be 1 or more, not 0",
+        {"memory": mdx.Memory(part_bytes=0)},
+        "part_bytes must be 1 or more, not 0",
     ),
     "half a tile": ({"memory": mdx.Memory(tile=2.5)}, "tile must be a whole number, not 2.5"),
     "tiny tile": ({"memory": mdx.Memory(tile=8)}, "tile must be 16 or more, not 8"),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from mindspore import Tensor
 
 from mdx import kernels
-from mdx.kernels import device, scores, upsampling
+from mdx.kernels import device, parts, upsampling
 from mdx.kernels.attention_maps import maps
 from mdx.kernels.attention_rows import rows
 from mdx.kernels.convolution_columns import columns
@@ -147,13 +147,13 @@ def attention_arrays(tokens, others, channels, width=7, pictures=2):
     pictures=st.integers(1, 3),
     causal=st.booleans(),
     upcast=st.booleans(),
-    score_bytes=st.integers(1, 2000),
+    part_bytes=st.integers(1, 2000),
 )
-def test_attention(lowering, tokens, others, heads, size, pictures, causal, upcast, score_bytes):
+def test_attention(lowering, tokens, others, heads, size, pictures, causal, upcast, part_bytes):
     """Whole or in parts, down to one query at a time."""
     others = tokens if causal else others
     x, context, weights, bias = attention_arrays(tokens, others, heads * size, 7, pictures)
-    got = run_attention(lowering, x, context, weights, bias, heads, causal, upcast, score_bytes)
+    got = run_attention(lowering, x, context, weights, bias, heads, causal, upcast, part_bytes)
     close(got, attended(x, context, (*weights, bias), heads, causal))
 
 
@@ -197,15 +197,30 @@ def test_attention_of_the_device(tokens):
     heads=st.integers(1, 40),
     queries=st.integers(1, 20000),
     keys=st.integers(1, 20000),
-    score_bytes=st.integers(1, 10**9),
+    part_bytes=st.integers(1, 10**9),
 )
-def test_parts_keep_within_the_bytes(heads, queries, keys, score_bytes):
+def test_parts_keep_within_the_bytes(heads, queries, keys, part_bytes):
     """Scores of a part keep within the bytes asked, or are those of one query; none is missed."""
-    size = scores.queries_at_once(heads, queries, keys, score_bytes)
+    size = parts.even_size(queries, heads * keys * 4, part_bytes)
     assert 1 <= size <= queries
-    assert size == 1 or size * heads * keys * 4 <= score_bytes
-    if heads * queries * keys * 4 <= score_bytes:
+    assert size == 1 or size * heads * keys * 4 <= part_bytes
+    if heads * queries * keys * 4 <= part_bytes:
         assert size == queries
+
+
+@few
+@given(pictures=st.integers(1, 3), tokens=st.integers(1, 9), part_bytes=st.integers(1, 600))
+def test_by_rows(pictures, tokens, part_bytes):
+    """A function of rows gives the same whether it sees all of them or one at a time."""
+    x, weight = randoms((pictures, tokens, 5), (3, 5))
+
+    def function(x, weight, row_bytes, part_bytes):
+        def double(x):
+            return kernels.linear(x, weight) * 2.0
+
+        return kernels.by_rows(double, x, row_bytes, part_bytes)
+
+    close(run(function, x, weight, 40, part_bytes), 2 * np.float64(x) @ weight.T)
 
 
 @pytest.mark.parametrize("lowering", [device.ASCEND, device.CPU])

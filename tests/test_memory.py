@@ -39,8 +39,8 @@ def apart(got, expected):
     [
         (mdx.Memory(weights="net"), 1.0),
         (mdx.Memory(weights="stage"), 7.5),
-        (mdx.Memory(score_bytes=SCORES), 7.5),
-        (mdx.Memory(weights="stage", score_bytes=SCORES), 1.0),
+        (mdx.Memory(part_bytes=SCORES), 7.5),
+        (mdx.Memory(weights="stage", part_bytes=SCORES), 1.0),
     ],
 )
 def test_every_choice_gives_the_same_picture(model, memory, guidance):
@@ -49,7 +49,7 @@ def test_every_choice_gives_the_same_picture(model, memory, guidance):
 
 
 def test_one_graph_with_little_memory(model):
-    memory = mdx.Memory(weights="net", score_bytes=SCORES)
+    memory = mdx.Memory(weights="net", part_bytes=SCORES)
     assert apart(picture(model, one_graph=True, memory=memory), picture(model)) < EXACT
 
 

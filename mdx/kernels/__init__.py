@@ -10,21 +10,23 @@ and 8 bytes an element of their result. So the lowerings for a CPU write BiasAdd
 BatchNorm and matrix products that read an operand transposed, which do not.
 """
 
-from mdx.kernels.attentions import SCORE_BYTES, attention
+from mdx.kernels.attentions import attention
 from mdx.kernels.channels import add_to_channels, scale_channels
 from mdx.kernels.convolutions import convolution
 from mdx.kernels.device import ONE_AT_A_TIME, as_input
 from mdx.kernels.linears import linear
 from mdx.kernels.norms import group_norm, layer_norm
+from mdx.kernels.parts import PART_BYTES, by_rows
 from mdx.kernels.tokens import from_tokens, linear_from_tokens, linear_to_tokens, to_tokens
 from mdx.kernels.upsampling import upsample
 
 __all__ = [
     "ONE_AT_A_TIME",
-    "SCORE_BYTES",
+    "PART_BYTES",
     "add_to_channels",
     "as_input",
     "attention",
+    "by_rows",
     "convolution",
     "from_tokens",
     "group_norm",

@@ -15,7 +15,7 @@ from mdx.kernels.parts import joined, pictures
 from mdx.kernels.scores import causal_mask, spans
 
 
-def maps(x, context, weights, heads, causal, upcast, score_bytes):
+def maps(x, context, weights, heads, causal, upcast, part_bytes):
     """x (B, T, I), context (B, S, D) -> (B, T, O); weights and the rest as in attentions.py."""
     to_query, to_key, to_value = [_cast(one) for one in weights[:3]]
     to_out, shift = _cast(weights[3])
@@ -30,7 +30,7 @@ def maps(x, context, weights, heads, causal, upcast, score_bytes):
         query = query * (1.0 / math.sqrt(query.shape[1]))
         if upcast:
             query, key = ops.cast(query, mindspore.float32), ops.cast(key, mindspore.float32)
-        read = attended(query, key, value, causal, score_bytes)
+        read = attended(query, key, value, causal, part_bytes)
         read = read.reshape((-1, read.shape[2]))
         outs = (*outs, ops.MatMul(transpose_a=True, transpose_b=True)(read, to_out))
     out = joined(outs)
@@ -39,11 +39,11 @@ def maps(x, context, weights, heads, causal, upcast, score_bytes):
     return out.reshape((x.shape[0], x.shape[1], -1))
 
 
-def attended(query, key, value, causal, score_bytes):
+def attended(query, key, value, causal, part_bytes):
     """Scaled query (h, c, T), key (h, c, S), value (h, d, S) -> (h, d, T)."""
     heads, _, tokens = query.shape
     parts = ()
-    for begin, end in spans(heads, tokens, key.shape[2], score_bytes):
+    for begin, end in spans(heads, tokens, key.shape[2], part_bytes):
         some = query if end - begin == tokens else query[:, :, begin:end]
         if parts:
             some = ops.depend(some, parts[-1])

@@ -14,7 +14,7 @@ from mdx.kernels.parts import joined
 from mdx.kernels.scores import causal_mask, spans
 
 
-def rows(x, context, weights, heads, causal, upcast, score_bytes):
+def rows(x, context, weights, heads, causal, upcast, part_bytes):
     """x (B, T, I), context (B, S, D) -> (B, T, O); weights and the rest as in attentions.py."""
     batch, tokens = x.shape[:2]
     query, key, value, out = weights
@@ -25,7 +25,7 @@ def rows(x, context, weights, heads, causal, upcast, score_bytes):
     if upcast:
         query, key = ops.cast(query, mindspore.float32), ops.cast(key, mindspore.float32)
     parts = ()
-    for begin, end in spans(batch * heads, tokens, key.shape[1], score_bytes):
+    for begin, end in spans(batch * heads, tokens, key.shape[1], part_bytes):
         some = query if end - begin == tokens else query[:, begin:end]
         if parts:
             # Independent parts would run at once and hold all their scores together.

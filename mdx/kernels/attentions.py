@@ -6,17 +6,15 @@ from mdx.kernels.attention_flash import flash
 from mdx.kernels.attention_maps import maps
 from mdx.kernels.attention_rows import rows
 from mdx.kernels.device import choose_attention
-
-# Scores beyond this are made a part at a time: 4096 tokens, 4 heads, float32.
-SCORE_BYTES = 256 * 1024 * 1024
+from mdx.kernels.parts import PART_BYTES
 
 
-def attention(x, context, weights, heads, causal=False, upcast=False, score_bytes=SCORE_BYTES):
+def attention(x, context, weights, heads, causal=False, upcast=False, part_bytes=PART_BYTES):
     """x (B, T, I) reads context (B, S, D) -> (B, T, O): scaled dot-product attention.
 
     weights: those of query (C, I), key (C, D), value (C, D) and out (O, C), each a pair with its
     bias or None. causal hides later tokens from earlier ones; upcast computes scores in float32
-    whatever the dtype; score_bytes bounds the scores that exist at once, down to those of one query
+    whatever the dtype; part_bytes bounds the scores that exist at once, down to those of one query
     of one picture. Attention is all you need, arXiv 1706.03762, section 3.2.
     """
     dtype = x.dtype
@@ -27,5 +25,5 @@ def attention(x, context, weights, heads, causal=False, upcast=False, score_byte
     if kind == "flash":
         return flash(x, context, weights, heads)
     if kind == "maps":
-        return maps(x, context, weights, heads, causal, upcast, score_bytes)
-    return rows(x, context, weights, heads, causal, upcast, score_bytes)
+        return maps(x, context, weights, heads, causal, upcast, part_bytes)
+    return rows(x, context, weights, heads, causal, upcast, part_bytes)

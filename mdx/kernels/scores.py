@@ -3,20 +3,15 @@
 import numpy as np
 from mindspore import Tensor, ops
 
+from mdx.kernels.parts import even_size
+
 BYTES = 4  # of a score, float32
 
 
-def queries_at_once(heads: int, queries: int, keys: int, score_bytes: int) -> int:
-    """How many queries' scores, of all heads, are held at once: the parts are even."""
-    most = max(1, score_bytes // (heads * keys * BYTES))
-    parts = -(-queries // most)
-    return -(-queries // parts)
-
-
 @ops.constexpr
-def spans(heads, queries, keys, score_bytes):
-    """Where each part begins and ends, in order, while a graph is compiled."""
-    size = queries_at_once(heads, queries, keys, score_bytes)
+def spans(heads, queries, keys, part_bytes):
+    """Where each part of the queries begins and ends, in order, while a graph is compiled."""
+    size = even_size(queries, heads * keys * BYTES, part_bytes)
     return tuple((i, min(i + size, queries)) for i in range(0, queries, size))
 
 

@@ -20,7 +20,7 @@ class Transformer(NamedTuple):
     linear_projection: bool  # whether proj_in and proj_out are stored as linears or 1x1 convs
     reads_text_only: bool = False  # both attentions read the text
     upcast: bool = False  # attention scores in float32 whatever the weights' dtype
-    score_bytes: int = kernels.SCORE_BYTES  # of the scores that exist at once
+    part_bytes: int = kernels.PART_BYTES  # of scores, or of a hidden layer, that exist at once
 
 
 def shapes(name, settings):
@@ -60,7 +60,7 @@ def apply(settings, params, name, x, context):
         h = layers.layer_norm(params, block + ".norm2", tokens)
         tokens = tokens + attention(settings, params, block + ".attn2", h, context)
         h = layers.layer_norm(params, block + ".norm3", tokens)
-        tokens = tokens + feed_forward(params, block + ".ff", h)
+        tokens = tokens + feed_forward(settings, params, block + ".ff", h)
     return x + layers.linear_from_tokens(params, name + ".proj_out", tokens, height, width)
 
 
@@ -74,13 +74,17 @@ def attention(settings, params, name, x, context):
         context,
         settings.heads,
         upcast=settings.upcast,
-        score_bytes=settings.score_bytes,
+        part_bytes=settings.part_bytes,
     )
 
 
-def feed_forward(params, name, x):
+def feed_forward(settings, params, name, x):
     """One linear to value and gate, value * gelu(gate), one linear back: (B, T, C) -> (B, T, C)."""
-    both = layers.linear(params, name + ".net.0.proj", x)
-    half = both.shape[2] // 2
-    gated = both[:, :, :half] * layers.activation("gelu", both[:, :, half:])
-    return layers.linear(params, name + ".net.2", gated)
+
+    def fed(x):
+        both = layers.linear(params, name + ".net.0.proj", x)
+        half = both.shape[-1] // 2
+        gated = both[..., :half] * layers.activation("gelu", both[..., half:])
+        return layers.linear(params, name + ".net.2", gated)
+
+    return kernels.by_rows(fed, x, 4 * 8 * settings.channels, settings.part_bytes)

@@ -45,12 +45,12 @@ def exit_shapes(config: Config) -> dict[str, tuple[int, ...]]:
     }
 
 
-def apply(config: Config, params, x, t, context, score_bytes=kernels.SCORE_BYTES):
+def apply(config: Config, params, x, t, context, part_bytes=kernels.PART_BYTES):
     """The model's output for latents x (B, C, h, w) at times t (B,), given text (B, T, D).
 
     Runs inside mindspore.jit. Returns float32 (B, out_channels, h, w): noise, velocity or the
-    clean latents, as the checkpoint was trained. score_bytes bounds the attention scores that exist
-    at once; whatever it is, the result is the same but for the order of sums.
+    clean latents, as the checkpoint was trained. part_bytes bounds the attention scores, and those
+    of a transformer's hidden layer, that exist at once; the result is the same whatever it is.
     """
     x, embedding, context = enter(config, params, x, t, context)
     kept = (x,)
@@ -58,7 +58,7 @@ def apply(config: Config, params, x, t, context, score_bytes=kernels.SCORE_BYTES
         known = x
         if unet_stages.looks_back(stage):
             known = kept[-1]
-        x = unet_stages.apply(config, stage, params, x, known, embedding, context, score_bytes)
+        x = unet_stages.apply(config, stage, params, x, known, embedding, context, part_bytes)
         if stage.takes:
             kept = kept[:-1]
         if stage.keeps:

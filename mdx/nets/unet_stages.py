@@ -85,13 +85,13 @@ def looks_back(stage):
     return stage.takes or stage.kind == "double"
 
 
-def apply(config, stage, params, x, kept, embedding, context, score_bytes):
+def apply(config, stage, params, x, kept, embedding, context, part_bytes):
     """One stage on the running map x (B, C, h, w); runs inside mindspore.jit.
 
     kept: the map kept last, any where the stage does not look back.
     """
     if stage.kind == "read":
-        return transformer.apply(reader(config, stage, score_bytes), params, stage.name, x, context)
+        return transformer.apply(reader(config, stage, part_bytes), params, stage.name, x, context)
     if stage.kind == "halve":
         padding = (1, 1, 1, 1) if config.downsample_padding == 1 else (0, 1, 0, 1)
         return layers.convolution(params, stage.name, x, 2, padding)
@@ -115,7 +115,7 @@ def residual(config):
     return Resnet(config.act_fn, config.norm_num_groups, config.norm_eps, scale_shift)
 
 
-def reader(config, stage, score_bytes=kernels.SCORE_BYTES):
+def reader(config, stage, part_bytes=kernels.PART_BYTES):
     """What the transformer of a stage is."""
     level = stage.level
     return Transformer(
@@ -127,5 +127,5 @@ def reader(config, stage, score_bytes=kernels.SCORE_BYTES):
         config.use_linear_projection,
         not stage.mid and at(config.only_cross_attention, level),
         config.upcast_attention,
-        score_bytes,
+        part_bytes,
     )
