@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from mdx import inpainting, nets, schedulers, shapes
     from mdx.images import grid
     from mdx.latents import decode, encode
+    from mdx.memory import Memory
     from mdx.model import Model, Net, load, load_vae
     from mdx.sampling import generate
 
 __all__ = [
+    "Memory",
     "Model",
     "Net",
     "decode",
@@ -32,6 +34,7 @@ __all__ = [
 
 # Imported when first asked for: `mdx.schedulers` and `mdx --help` do without MindSpore.
 HOMES = {
+    "Memory": "mdx.memory",
     "Model": "mdx.model",
     "Net": "mdx.model",
     "decode": "mdx.latents",

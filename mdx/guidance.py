@@ -15,9 +15,19 @@ def classifier_free(denoiser, scale):
     """
 
     def guided(x, t, context):
-        batch = x.shape[0]
-        both = denoiser(ops.concat((x, x)), ops.concat((t, t)), context)
-        away, towards = both[:batch], both[batch:]
-        return away + scale.reshape((batch, 1, 1, 1)) * (towards - away)
+        x, t = doubled(x, t)
+        return combined(denoiser(x, t, context), scale)
 
     return guided
+
+
+def doubled(x, t):
+    """What `classifier_free` calls its denoiser with: x and t once for each half."""
+    return ops.concat((x, x)), ops.concat((t, t))
+
+
+def combined(both, scale):
+    """What it makes of both halves (2B, C, h, w) -> (B, C, h, w)."""
+    batch = both.shape[0] // 2
+    away, towards = both[:batch], both[batch:]
+    return away + scale.reshape((batch, 1, 1, 1)) * (towards - away)

@@ -12,8 +12,10 @@ from PIL import Image
 
 from mdx import images as pictures
 from mdx.kernels import ONE_AT_A_TIME
-from mdx.model import Model
+from mdx.memory import Memory, checked, release
+from mdx.model import Model, Net
 from mdx.nets import vae
+from mdx.tiles import blended
 
 __all__ = ["OUTPUTS", "decode", "encode"]
 
@@ -46,11 +48,19 @@ def encode(
     return np.concatenate(found)
 
 
-def decode(model: Model, latents: NDArray[np.floating], *, output: str = "pil") -> Any:
+def decode(
+    model: Model,
+    latents: NDArray[np.floating],
+    *,
+    output: str = "pil",
+    memory: Memory | None = None,
+) -> Any:
     """Pictures of latents (B, C, h, w): PIL images, or with output "np" float32 pixels in [0, 1].
 
-    Those are (B, H, W, 3). ValueError for another shape, or values that are not finite.
+    Those are (B, H, W, 3). memory says what is held in memory at once, see `Memory`. ValueError
+    for another shape, or values that are not finite.
     """
+    memory = checked(memory)
     if output not in ("pil", "np"):
         raise ValueError(f"output must be pil or np, not {output!r}")
     values, channels = np.asarray(latents, np.float32), model.vae.config.latent_channels
@@ -58,12 +68,10 @@ def decode(model: Model, latents: NDArray[np.floating], *, output: str = "pil") 
         raise ValueError(f"latents must have the shape (B, {channels}, h, w), not {values.shape}")
     if not np.isfinite(values).all():
         raise ValueError("the latents hold NaN or infinity")
-    found = []
-    for i in range(len(values)):
-        with ONE_AT_A_TIME:
-            pixels: Any = _decoder(model.vae.config)(model.vae.params, Tensor(values[i : i + 1]))
-            found.append(pixels.asnumpy())
-    pixels = np.concatenate(found)
+    # One at a time: a picture's memory does not grow with the batch, nor do graphs multiply.
+    ones = [_decoded(model.vae, values[i : i + 1], memory) for i in range(len(values))]
+    pixels = np.concatenate(ones)
+    release(model.vae, memory)
     if output == "pil":
         return pictures.to_pil(pixels)
     return np.clip(pixels.transpose(0, 2, 3, 1) / 2 + 0.5, 0, 1)
@@ -88,6 +96,21 @@ def _pixels(images: Any) -> NDArray[np.float32]:
     return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2) * 2 - 1)
 
 
+def _decoded(net: Net, latents: NDArray[np.float32], memory: Memory) -> NDArray[np.float32]:
+    """Pixels (1, 3, H, W) of latents (1, C, h, w)."""
+
+    def run(compiled, x):
+        with ONE_AT_A_TIME:
+            found: Any = compiled(net.params, Tensor(x))
+            return found.asnumpy()
+
+    if memory.tile is None or max(latents.shape[2:]) <= memory.tile:
+        return run(_decoder(net.config, memory.part_bytes), latents)
+    begun = run(_beginner(net.config, memory.part_bytes), latents)
+    enlarge = functools.partial(run, _enlarger(net.config))
+    return blended(enlarge, begun, memory.tile, vae.factor(net.config))
+
+
 # One compiled function a config: MindSpore keeps a graph for each shape it is called with.
 
 
@@ -102,9 +125,27 @@ def _encoder(config):
 
 
 @functools.cache
-def _decoder(config):
+def _decoder(config, part_bytes):
     @mindspore.jit
     def decode(params, latents):
-        return vae.decode(config, params, latents)
+        return vae.decode(config, params, latents, part_bytes)
 
     return decode
+
+
+@functools.cache
+def _beginner(config, part_bytes):
+    @mindspore.jit
+    def begin(params, latents):
+        return vae.begin_decoding(config, params, latents, part_bytes)
+
+    return begin
+
+
+@functools.cache
+def _enlarger(config):
+    @mindspore.jit
+    def enlarge(params, x):
+        return vae.enlarge(config, params, x)
+
+    return enlarge

@@ -4,13 +4,14 @@ import logging
 from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any, NamedTuple
 
 import mindspore
 
 from mdx import hub, schedulers, tokenizer, weights
 from mdx.files import read_json
+from mdx.mapped import Place
 from mdx.nets import clip, unet, vae
 
 __all__ = ["Model", "Net", "load", "load_vae"]
@@ -23,6 +24,9 @@ class Net(NamedTuple):
 
     config: Any  # the net's own Config record
     params: Any  # flat dict of name to tensor, mutable() so that graphs take it as an input
+    places: Mapping[str, Place] = MappingProxyType(
+        {}
+    )  # of those that are used as they lie in files
 
 
 class Model(NamedTuple):
@@ -150,7 +154,8 @@ def _net(
         raise ValueError(f"{folder / 'config.json'}: {error}") from None
     base = "model" if module is clip else "diffusion_pytorch_model"
     files = weights.find(folder, base, variant)
-    return Net(config, mindspore.mutable(weights.read(files, shapes, dtype, rename=rename)))
+    params, places = weights.read_in_place(files, shapes, dtype, rename=rename)
+    return Net(config, mindspore.mutable(params), MappingProxyType(places))
 
 
 def _scheduler(path: Path) -> Any:

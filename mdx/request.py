@@ -8,6 +8,8 @@ from mindspore import Tensor
 
 from mdx import schedulers, step_noise
 from mdx.latents import OUTPUTS
+from mdx.memory import Memory
+from mdx.memory import checked as checked_memory
 from mdx.model import Model
 from mdx.nets import vae
 from mdx.schedulers import Scheduler, State, Table
@@ -33,11 +35,12 @@ class Request(NamedTuple):
     table: Table  # of at least SLOTS slots
     start: State | None  # of the table's slots; None begins with the generators' noise
     kinds: list[str]  # (B,) where a sampler's own noise comes from: see step_noise
+    memory: Memory
 
 
 def checked(
     model, prompt, negative_prompt, scheduler, steps, guidance, seed, height, width, per_prompt,
-    start, kind, output, progress, callback, after, one_graph,
+    start, kind, output, progress, callback, after, one_graph, memory,
 ) -> Request:  # fmt: skip
     """The arguments of `generate` as a Request; ValueError or TypeError for what does not fit."""
     if output not in OUTPUTS:
@@ -47,6 +50,9 @@ def checked(
             raise TypeError(f"{name} must be callable, not {function!r}")
     if one_graph and (progress or callback is not None or after is not None):
         raise ValueError("one_graph cannot be watched: leave out progress, callback and after")
+    memory = checked_memory(memory)
+    if one_graph and memory.weights == "stage":
+        raise ValueError('one_graph has the UNet\'s weights all at work: ask for weights="net"')
     if not isinstance(model, Model):
         raise TypeError(f"model must be what mdx.load returns, not {type(model).__name__}")
     prompts = _texts("prompt", prompt)
@@ -75,6 +81,7 @@ def checked(
         table=table,
         start=None if start is None else _start(table, start, (count, *shape)),
         kinds=_kinds(table, kind, count),
+        memory=memory,
     )
 
 

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from mdx import guidance as guiding
-from mdx import schedulers, step_noise
+from mdx import schedulers, staged, step_noise
 from mdx import tokenizer as tokens
 from mdx.kernels import ONE_AT_A_TIME
 from mdx.latents import decode
+from mdx.mapped import drop
+from mdx.memory import Memory, release
 from mdx.model import Model
 from mdx.nets import clip, unet
 from mdx.request import checked
@@ -27,6 +29,10 @@ __all__ = ["generate"]
 # In one graph, tables are padded to a multiple of this many rows, so that another number of steps
 # needs no other graph.
 ROWS = 64
+
+# Parameters from which a UNet runs stage by stage: it is compiled in half the time and holds less
+# memory then. What the calls cost is lost beside what they compute, but not in a small net.
+STAGED_FROM = 100_000_000
 
 
 def generate(
@@ -48,6 +54,7 @@ def generate(
     callback: Callable[[int, State, Info], Any] | None = None,
     after: Callable[[Table, State], State] | None = None,
     one_graph: bool = False,
+    memory: Memory | None = None,
 ) -> Any:
     """Make pictures of prompts: `images_per_prompt` of each, a prompt's pictures in succession.
 
@@ -80,6 +87,8 @@ def generate(
     the same latents bit for bit; nothing can be seen of it before it ends, so it goes with none of
     them.
 
+    memory says what is held in memory at once, None what is quickest; see `Memory`.
+
     Returns a list of PIL images; with output "np" float32 pixels (B, H, W, 3) in [0, 1]; with
     output "latent" float32 latents (B, C, h, w). Raises ValueError or TypeError for arguments
     that do not fit, before anything is computed, and FloatingPointError where the model's
@@ -87,16 +96,19 @@ def generate(
     """
     request = checked(
         model, prompt, negative_prompt, scheduler, steps, guidance, seed, height, width,
-        images_per_prompt, start, step_noise, output, progress, callback, after, one_graph,
+        images_per_prompt, start, step_noise, output, progress, callback, after, one_graph, memory,
     )  # fmt: skip
     latents = _sample(model, request, one_graph, progress is not False, callback, after)
-    return latents if output == "latent" else decode(model, latents, output=output)
+    if output == "latent":
+        return latents
+    return decode(model, latents, output=output, memory=request.memory)
 
 
 def _sample(model, request, one_graph, progress, callback, after):
     guided = max(request.guidance) > 1
     texts = [*request.negative, *request.prompts] if guided else request.prompts
-    context = _encoded(model, texts)
+    context, memory = _encoded(model, texts), request.memory
+    release(model.text_encoder, memory)
     # At 1 the negative half counts for nothing, as for an image that is made without one.
     scale = Tensor(np.maximum(request.guidance, 1).astype(np.float32))
     table, generators = request.table, request.generators
@@ -104,10 +116,11 @@ def _sample(model, request, one_graph, progress, callback, after):
     state = schedulers.init(table, noise) if request.start is None else request.start
     fresh = step_noise.rows(table, generators, request.shape, request.kinds)
     if one_graph:
-        state = _in_one_graph(model, table, guided, state, context, scale, fresh)
+        state = _in_one_graph(model, memory, table, guided, state, context, scale, fresh)
     else:
-        run = (model, table, guided, state, context, scale, fresh)
+        run = (model, memory, table, guided, state, context, scale, fresh)
         state = _step_by_step(*run, progress, callback, after)
+    release(model.unet, memory)
     with ONE_AT_A_TIME:
         latents = _on_host(state.slots)[0]
     if not np.isfinite(latents).all():
@@ -118,9 +131,11 @@ def _sample(model, request, one_graph, progress, callback, after):
     return latents
 
 
-def _step_by_step(model, table, guided, state, context, scale, fresh, progress, callback, after):
+def _step_by_step(
+    model, memory, table, guided, state, context, scale, fresh, progress, callback, after
+):
     count = state.slots.shape[1]
-    predict = _predictor(model.unet.config, guided)
+    predict = _prediction(model.unet, guided, memory)
     begin = state.index
     with tqdm(total=table.rows, initial=begin, disable=not progress, unit="step") as bar:
         for i, noise in enumerate(fresh):
@@ -129,7 +144,7 @@ def _step_by_step(model, table, guided, state, context, scale, fresh, progress, 
             t = Tensor(_per_image(table.t[i], count))
             rescale = Tensor(_per_image(table.scale[i], count))
             with ONE_AT_A_TIME:
-                out = predict(model.unet.params, state.slots, rescale, t, context, scale)
+                out = predict(state.slots, rescale, t, context, scale)
                 state, info = schedulers.step(table, state, out, noise)
             if after is not None:
                 state = _same_run(state, after(table, state))
@@ -151,7 +166,7 @@ def _same_run(state, changed):
     return changed
 
 
-def _in_one_graph(model, table, guided, state, context, scale, fresh):
+def _in_one_graph(model, memory, table, guided, state, context, scale, fresh):
     _, count, *shape = state.slots.shape
     # The length of the arrays is part of the graph, the number of rows that it runs is not.
     length = -(-table.rows // ROWS) * ROWS
@@ -162,7 +177,7 @@ def _in_one_graph(model, table, guided, state, context, scale, fresh):
     t, rescale = (_lengthened([_per_image(x, count) for x in a], length) for a in table[:2])
     rows = zip(*(factors(table, i, count) for i in range(table.rows)), strict=True)
     denoise, mix, clip = (_lengthened(array, length) for array in rows)
-    run = _runner(model.unet.config, guided)
+    run = _runner(model.unet.config, guided, memory.part_bytes)
     with ONE_AT_A_TIME:
         slots = run(
             model.unet.params, state.slots, Tensor(noise), t, rescale, denoise, mix, clip, context,
@@ -199,6 +214,20 @@ def _on_host(tensor: Any) -> np.ndarray:
     return tensor.asnumpy()
 
 
+def _prediction(net, guided, memory):
+    """A function (slots, rescale, t, context, scale) -> the UNet's output."""
+    size = sum(param.size for param in net.params.values())
+    if size < STAGED_FROM and memory.weights != "stage":
+        return functools.partial(_predictor(net.config, guided, memory.part_bytes), net.params)
+    parts = staged.parts(net.config, net.params)
+
+    def used(part):
+        if memory.weights == "stage":
+            drop(net.places[name] for name in part.names if name in net.places)
+
+    return staged.predictor(net.config, parts, guided, memory.part_bytes, used)
+
+
 # One compiled function a config: MindSpore keeps a graph for each shape it is called with.
 
 
@@ -212,11 +241,11 @@ def _text_encoder(config):
 
 
 @functools.cache
-def _predictor(config, guided):
+def _predictor(config, guided, part_bytes):
     @mindspore.jit
     def predict(params, slots, rescale, t, context, scale):
         def denoiser(x, t, context):
-            return unet.apply(config, params, x, t, context)
+            return unet.apply(config, params, x, t, context, part_bytes)
 
         x = slots[0] * rescale.reshape((-1, 1, 1, 1))
         if guided:
@@ -227,8 +256,8 @@ def _predictor(config, guided):
 
 
 @functools.cache
-def _runner(config, guided):
-    predict = _predictor(config, guided)
+def _runner(config, guided, part_bytes):
+    predict = _predictor(config, guided, part_bytes)
 
     @mindspore.jit
     def run(params, slots, fresh, t, rescale, denoise, mix, clip, context, scale, i, rows):

@@ -1,11 +1,12 @@
 """Checkpoint files to flat parameter dicts: find, map, cast, check, save.
 
-Weights that already have the wanted dtype stay in the file, mapped into memory; others are cast
-one tensor at a time through a small buffer. Either way loading needs the final weights' memory
-and little more.
+Weights that already have the wanted dtype stay in the file, mapped: they take memory when they are
+used, and can give it back. Others are cast one tensor at a time through a small buffer, so that
+loading needs the final weights' memory and little more.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from mmap import mmap
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -15,9 +16,19 @@ from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from mdx.files import read_json, replacing
+from mdx.mapped import Place, array, drop, open_file
 from mdx.safetensors_file import Entry, entries
 
-__all__ = ["DTYPES", "check_dtype", "find", "new_text_names", "old_vae_names", "read", "save"]
+__all__ = [
+    "DTYPES",
+    "check_dtype",
+    "find",
+    "new_text_names",
+    "old_vae_names",
+    "read",
+    "read_in_place",
+    "save",
+]
 
 DTYPES = {"float32": np.dtype(np.float32), "float16": np.dtype(np.float16)}
 
@@ -120,6 +131,17 @@ def read(
     missing, unexpected or misshapen key (the first ten and the count), and for weights that are
     no numbers, not finite, or too large for `dtype`.
     """
+    return read_in_place(files, shapes, dtype, rename=rename)[0]
+
+
+def read_in_place(
+    files: Iterable[str | Path],
+    shapes: Mapping[str, Sequence[int]],
+    dtype: str = "float32",
+    *,
+    rename: Callable[[str], str] | None = None,
+) -> tuple[dict[str, mindspore.Tensor], dict[str, Place]]:
+    """`read`, and where in their files those parameters lie that were not copied."""
     check_dtype(dtype)
     files = [Path(file) for file in files]
     found: dict[str, Entry] = {}
@@ -130,15 +152,21 @@ def read(
                 raise ValueError(f"{name} occurs twice: in {found[name].path} and in {file}")
             found[name] = entry
     _check_keys(files, found, shapes)
-    # A memmap keeps its file mapped for as long as an array that looks into it lives. Mode "c":
-    # a write into a tensor stays in memory and never reaches the checkpoint.
-    maps = {file: np.memmap(file, np.uint8, mode="c") for file in files}
-    return {
-        name: mindspore.Tensor.from_numpy(
-            _array(name, found[name], maps[found[name].path], DTYPES[dtype]).reshape(shape)
-        )
-        for name, shape in shapes.items()
-    }
+    maps = {file: open_file(file) for file in files}
+    params, places = {}, {}
+    for name, shape in shapes.items():
+        entry, wanted = found[name], DTYPES[dtype]
+        place = _place(name, entry, maps[entry.path], wanted)
+        if place is None:
+            numbers = _cast(name, entry, wanted)
+        else:
+            numbers, places[name] = array(place, wanted), place
+            for i in range(0, len(numbers), CHUNK):
+                _check_finite(name, entry, numbers[i : i + CHUNK])
+            # Looking at it took memory, which is not needed before the first use.
+            drop([place])
+        params[name] = mindspore.Tensor.from_numpy(numbers.reshape(shape))
+    return params, places
 
 
 def _check_keys(
@@ -173,20 +201,22 @@ def _list(names: Sequence[str]) -> str:
     return ", ".join(names[:10]) + (f", ... ({len(names)} in all)" if len(names) > 10 else "")
 
 
-def _array(name: str, entry: Entry, mapped: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """One tensor's numbers, flat: a view of the mapped file where the dtype allows it."""
+def _place(name: str, entry: Entry, file: mmap, dtype: np.dtype) -> Place | None:
+    """Where a tensor can be used as it lies; None where it must be cast, or lies askew."""
     if entry.dtype not in STORED:
         raise ValueError(f"{entry.path}: {name} is stored as {entry.dtype}, not as a float")
+    if STORED[entry.dtype] != dtype or entry.start % dtype.itemsize:
+        return None
+    count = int(np.prod(entry.shape, dtype=np.int64))
+    return Place(file, entry.start, count * dtype.itemsize)
+
+
+def _cast(name: str, entry: Entry, dtype: np.dtype) -> np.ndarray:
+    """One tensor's numbers, flat, in another dtype."""
     stored = STORED[entry.dtype]
     count = int(np.prod(entry.shape, dtype=np.int64))
-    aligned = entry.start % stored.itemsize == 0
-    if stored == dtype and aligned:
-        view = mapped[entry.start : entry.start + count * stored.itemsize].view(stored)
-        for i in range(0, count, CHUNK):
-            _check_finite(name, entry, view[i : i + CHUNK])
-        return view
     # Read, not mapped: pages of a mapping would count beside the copy until the kernel drops them.
-    array = np.empty(count, dtype)
+    numbers = np.empty(count, dtype)
     buffer = np.empty(min(count, CHUNK), stored)
     with entry.path.open("rb") as file:
         file.seek(entry.start)
@@ -194,12 +224,12 @@ def _array(name: str, entry: Entry, mapped: np.ndarray, dtype: np.dtype) -> np.n
             part = buffer[: min(CHUNK, count - i)]
             if file.readinto(part.data.cast("B")) != part.nbytes:
                 raise ValueError(f"{entry.path} became shorter while it was read")
-            numbers = _widen(part) if entry.dtype == "BF16" else part
-            _check_finite(name, entry, numbers)
+            wide = _widen(part) if entry.dtype == "BF16" else part
+            _check_finite(name, entry, wide)
             with np.errstate(over="ignore"):
-                array[i : i + CHUNK] = numbers
-            _check_range(name, entry, array[i : i + CHUNK])
-    return array
+                numbers[i : i + CHUNK] = wide
+            _check_range(name, entry, numbers[i : i + CHUNK])
+    return numbers
 
 
 def _widen(bfloat16: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Compile and run a checkpoint's graphs on the CPU as Ascend would get them; see test_ascend.py.
 
-Flash attention alone has no CPU kernel: its place is taken by the matmul lowering, which Ascend
+Flash attention alone has no CPU kernel: its place is taken by the lowering on rows, which Ascend
 uses too where the dtype or the head size does not fit.
 
     python -m tests.ascend_graphs CHECKPOINT DTYPE OUTPUT.npz
@@ -13,7 +13,8 @@ import numpy as np
 from mindspore import Tensor
 
 import mdx
-from mdx import guidance, kernels, schedulers
+from mdx import guidance, schedulers
+from mdx.kernels import device
 from mdx.nets import clip, unet, vae
 
 
@@ -68,5 +69,5 @@ def outputs(model):
 
 if __name__ == "__main__":
     checkpoint, dtype, output = sys.argv[1:]
-    kernels.lowering = lambda: kernels.ASCEND._replace(attention="matmul")
+    device.lowering = lambda: device.ASCEND._replace(attention=(device.Attention("rows"),))
     np.savez(output, **outputs(mdx.load(checkpoint, dtype=dtype)))

@@ -125,6 +125,21 @@ GENERATE = {
         {"one_graph": True, "callback": print},
         "one_graph cannot be watched",
     ),
+    "one graph and stages": (
+        {"one_graph": True, "memory": mdx.Memory(weights="stage")},
+        'one_graph has the UNet.s weights all at work: ask for weights="net"',
+    ),
+    "memory is a dict": ({"memory": {"tile": 32}}, "memory must be a mdx.Memory or None, not {"),
+    "unknown weights": (
+        {"memory": mdx.Memory(weights="none")},
+        "weights must be one of all, net, stage, not 'none'",
+    ),
+    "no scores": (
+        {"memory": mdx.Memory(part_bytes=0)},
+        "part_bytes must be 1 or more, not 0",
+    ),
+    "half a tile": ({"memory": mdx.Memory(tile=2.5)}, "tile must be a whole number, not 2.5"),
+    "tiny tile": ({"memory": mdx.Memory(tile=8)}, "tile must be 16 or more, not 8"),
     "a scheduler too many": (
         {"prompt": ["a", "b"], "scheduler": ["ddim", "euler", "lms"]},
         "3 entries of scheduler for 2 images",

@@ -8,6 +8,12 @@ from hypothesis import strategies as st
 from mindspore import Tensor
 
 from mdx import kernels
+from mdx.kernels import device, parts, upsampling
+from mdx.kernels.attention_maps import maps
+from mdx.kernels.attention_rows import rows
+from mdx.kernels.convolution_columns import columns
+from mdx.kernels.convolution_native import native
+from mdx.kernels.convolution_pointwise import pointwise
 
 # Shapes are graph constants: each example compiles, so there are few of them.
 few = settings(max_examples=8, deadline=None)
@@ -48,7 +54,7 @@ sides = st.integers(3, 9)
 paddings = st.sampled_from([(1, 1, 1, 1), (0, 1, 0, 1), (0, 0, 0, 0), (2, 2, 2, 2)])
 
 
-@pytest.mark.parametrize("lowering", [kernels.native_convolution, kernels.unfold_convolution])
+@pytest.mark.parametrize("lowering", [native, columns])
 @few
 @given(
     height=sides,
@@ -67,44 +73,157 @@ def test_convolution(lowering, height, width, inputs, outputs, size, stride, pad
     close(got, convolved(x, weight, stride, padding))
 
 
-def attended(query, key, value, heads, causal):
-    def split(x):
-        return np.float64(x).reshape(*x.shape[:2], heads, -1).transpose(0, 2, 1, 3)
+@few
+@given(height=sides, width=sides, inputs=st.integers(1, 5), outputs=st.integers(1, 5))
+def test_pointwise_convolution(height, width, inputs, outputs):
+    x, weight = randoms((2, inputs, height, width), (outputs, inputs, 1, 1))
+    close(run(pointwise, x, weight), convolved(x, weight, 1, (0, 0, 0, 0)))
 
-    query, key, value = map(split, (query, key, value))
+
+@pytest.mark.parametrize(
+    ("lowering", "size", "stride", "expected"),
+    [
+        (device.ASCEND, 3, 1, "native"),
+        (device.CPU, 3, 1, "native"),
+        (device.CPU_AVX512, 3, 1, "columns"),
+        (device.CPU_AVX512, 1, 2, "columns"),
+        (device.CPU_AVX512, 1, 1, "pointwise"),
+    ],
+)
+def test_convolution_by_shape(monkeypatch, lowering, size, stride, expected):
+    monkeypatch.setattr(device, "lowering", lambda: lowering)
+    assert device.convolution_rule(lowering.convolution, size, stride) == expected
+    x, weight, bias = randoms((2, 3, 6, 5), (4, 3, size, size), (4,))
+    half = size // 2
+    padding = (half, half, half, half)
+    expected = convolved(x, weight, stride, padding) + bias[:, None, None]
+    close(run(kernels.convolution, x, weight, bias, stride, padding), expected)
+
+
+def attended(x, context, weights, heads, causal):
+    """Multi-head attention as in the paper, in float64."""
+
+    def projected(x, weight, bias=0.0):
+        return np.float64(x) @ weight.T + bias
+
+    def split(x):
+        return x.reshape(*x.shape[:2], heads, -1).transpose(0, 2, 1, 3)
+
+    query, key, value = (
+        split(projected(*pair)) for pair in zip((x, context, context), weights[:3], strict=True)
+    )
     scores = query @ key.swapaxes(2, 3) / np.sqrt(query.shape[3])
     if causal:
         scores = np.where(np.tri(*scores.shape[2:]) == 1, scores, -np.inf)
-    weights = np.exp(scores - scores.max(3, keepdims=True))
-    read = weights / weights.sum(3, keepdims=True) @ value
-    return read.transpose(0, 2, 1, 3).reshape(read.shape[0], read.shape[2], -1)
+    shares = np.exp(scores - scores.max(3, keepdims=True))
+    read = shares / shares.sum(3, keepdims=True) @ value
+    return projected(read.transpose(0, 2, 1, 3).reshape(*x.shape[:2], -1), *weights[3:])
 
 
+def run_attention(lowering, x, context, weights, bias, *constants):
+    """A lowering of attention in a graph; a bias at the output alone, and none of others."""
+
+    def function(x, context, query, key, value, out, bias, *constants):
+        return lowering(
+            x, context, ((query, None), (key, None), (value, None), (out, bias)), *constants
+        )
+
+    return run(function, x, context, *weights, bias, *constants)
+
+
+def attention_arrays(tokens, others, channels, width=7, pictures=2):
+    x, context = randoms((pictures, tokens, 5), (pictures, others, width))
+    weights = randoms((channels, 5), (channels, width), (channels, width), (5, channels), seed=1)
+    return x, context, weights, randoms((5,), seed=2)[0]
+
+
+@pytest.mark.parametrize("lowering", [maps, rows])
 @few
 @given(
     tokens=st.integers(1, 12),
     others=st.integers(1, 12),
     heads=st.integers(1, 4),
     size=st.integers(1, 6),
+    pictures=st.integers(1, 3),
     causal=st.booleans(),
+    upcast=st.booleans(),
+    part_bytes=st.integers(1, 2000),
 )
-def test_attention(tokens, others, heads, size, causal):
+def test_attention(lowering, tokens, others, heads, size, pictures, causal, upcast, part_bytes):
+    """Whole or in parts, down to one query at a time."""
     others = tokens if causal else others
-    query, key, value = randoms(*[(2, n, heads * size) for n in (tokens, others, others)])
-    got = run(kernels.attention, query, key, value, heads, causal)
-    close(got, attended(query, key, value, heads, causal))
+    x, context, weights, bias = attention_arrays(tokens, others, heads * size, 7, pictures)
+    got = run_attention(lowering, x, context, weights, bias, heads, causal, upcast, part_bytes)
+    close(got, attended(x, context, (*weights, bias), heads, causal))
 
 
-@pytest.mark.parametrize(("heads", "budget"), [(4, 1), (4, 3 * 7 * 9 * 4), (3, 7 * 9 * 4 * 2)])
-def test_attention_in_parts_is_attention(monkeypatch, heads, budget):
-    """Scores beyond the budget are made a few heads at a time, down to one."""
-    monkeypatch.setattr(kernels, "SCORE_BYTES", budget)
-    query, key, value = randoms((2, 7, heads * 5), (2, 9, heads * 5), (2, 9, heads * 5))
-    got = run(kernels.attention, query, key, value, heads)
-    close(got, attended(query, key, value, heads, False))
+@pytest.mark.parametrize("lowering", [maps, rows])
+def test_attention_with_biases(lowering):
+    x, context, weights, _ = attention_arrays(6, 9, 8)
+    biases = randoms((8,), (8,), (8,), seed=3)
+
+    def function(x, context, *arrays):
+        pairs = ((arrays[0], arrays[4]), (arrays[1], arrays[5]), (arrays[2], arrays[6]))
+        return lowering(x, context, (*pairs, (arrays[3], None)), 2, False, False, 10**6)
+
+    got = run(function, x, context, *weights, *biases)
+    wide = [np.hstack([w, b[:, None]]) for w, b in zip(weights, biases, strict=False)]
+    ones = [np.concatenate([a, np.ones_like(a[..., :1])], 2) for a in (x, context)]
+    close(got, attended(*ones, (*wide, weights[3]), 2, False))
 
 
-@pytest.mark.parametrize("lowering", [kernels.ASCEND, kernels.CPU])
+@pytest.mark.parametrize(
+    ("lowering", "queries", "flash", "expected"),
+    [
+        (device.ASCEND, 4096, True, "flash"),
+        (device.ASCEND, 4096, False, "rows"),
+        (device.CPU, 4096, True, "maps"),
+        (device.CPU, 512, False, "maps"),
+        (device.CPU, 511, False, "rows"),
+    ],
+)
+def test_attention_by_shape(lowering, queries, flash, expected):
+    assert device.attention_rule(lowering.attention, queries, flash) == expected
+
+
+@pytest.mark.parametrize("tokens", [511, 512])
+def test_attention_of_the_device(tokens):
+    x, context, weights, bias = attention_arrays(tokens, 3, 4, pictures=1)
+    got = run_attention(kernels.attention, x, context, weights, bias, 2)
+    close(got, attended(x, context, (*weights, bias), 2, False))
+
+
+@given(
+    heads=st.integers(1, 40),
+    queries=st.integers(1, 20000),
+    keys=st.integers(1, 20000),
+    part_bytes=st.integers(1, 10**9),
+)
+def test_parts_keep_within_the_bytes(heads, queries, keys, part_bytes):
+    """Scores of a part keep within the bytes asked, or are those of one query; none is missed."""
+    size = parts.even_size(queries, heads * keys * 4, part_bytes)
+    assert 1 <= size <= queries
+    assert size == 1 or size * heads * keys * 4 <= part_bytes
+    if heads * queries * keys * 4 <= part_bytes:
+        assert size == queries
+
+
+@few
+@given(pictures=st.integers(1, 3), tokens=st.integers(1, 9), part_bytes=st.integers(1, 600))
+def test_by_rows(pictures, tokens, part_bytes):
+    """A function of rows gives the same whether it sees all of them or one at a time."""
+    x, weight = randoms((pictures, tokens, 5), (3, 5))
+
+    def function(x, weight, row_bytes, part_bytes):
+        def double(x):
+            return kernels.linear(x, weight) * 2.0
+
+        return kernels.by_rows(double, x, row_bytes, part_bytes)
+
+    close(run(function, x, weight, 40, part_bytes), 2 * np.float64(x) @ weight.T)
+
+
+@pytest.mark.parametrize("lowering", [device.ASCEND, device.CPU])
 @few
 @given(
     height=sides,
@@ -122,7 +241,7 @@ def test_group_norm(lowering, height, width, groups, per_group, offset):
     normed = (rows - rows.mean(2, keepdims=True)) / np.sqrt(rows.var(2, keepdims=True) + 1e-5)
     expected = normed.reshape(x.shape) * weight[:, None, None] + bias[:, None, None]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kernels, "lowering", lambda: lowering)
+        patch.setattr(device, "lowering", lambda: lowering)
         got = run(kernels.group_norm, x, weight, bias, groups, 1e-5)
     close(got, expected, 1e-4)
 
@@ -153,16 +272,20 @@ def test_layer_norm(tokens, channels):
     close(got, normed * weight + bias, 1e-4)
 
 
-@pytest.mark.parametrize("lowering", [kernels.ASCEND, kernels.CPU])
+@pytest.mark.parametrize("lowering", [device.ASCEND, device.CPU])
 @few
-@given(height=sides, width=sides, odd=st.tuples(st.booleans(), st.booleans()))
+@given(height=sides, width=sides, odd=st.tuples(st.integers(-1, 1), st.integers(-1, 1)))
 def test_upsample(lowering, height, width, odd):
     [x] = randoms((2, 3, height, width))
-    tall, wide = 2 * height - odd[0], 2 * width - odd[1]
-    expected = x.repeat(2, 2).repeat(2, 3)[:, :, :tall, :wide]
+    tall, wide = 2 * height + odd[0], 2 * width + odd[1]
+    rows, columns = np.arange(tall) * height // tall, np.arange(wide) * width // wide
+    expected = x[:, :, rows][:, :, :, columns]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kernels, "lowering", lambda: lowering)
+        patch.setattr(device, "lowering", lambda: lowering)
         assert np.array_equal(run(kernels.upsample, x, tall, wide), expected)
+    assert np.array_equal(run(upsampling.by_gather, x, tall, wide), expected)
+    twice = x.repeat(2, 2).repeat(2, 3)
+    assert np.array_equal(run(upsampling.by_product, x), twice)
 
 
 @few
@@ -173,24 +296,46 @@ def test_linear(tokens, inputs, outputs):
     close(run(kernels.linear, x, weight), np.float64(x) @ weight.T)
 
 
+@pytest.mark.parametrize("lowering", [device.ASCEND, device.CPU._replace(products_from=0)])
+@few
+@given(
+    height=sides,
+    width=sides,
+    pictures=st.integers(1, 3),
+    inputs=st.integers(1, 6),
+    outputs=st.integers(1, 6),
+)
+def test_linear_between_maps_and_tokens(lowering, height, width, pictures, inputs, outputs):
+    x, weight, bias = randoms((pictures, inputs, height, width), (outputs, inputs), (outputs,))
+    pixels = np.float64(x).reshape(pictures, inputs, -1).transpose(0, 2, 1)
+    expected = pixels @ weight.T + bias
+    [rows] = randoms((pictures, height * width, inputs), seed=1)
+    as_maps = (np.float64(rows) @ weight.T + bias).transpose(0, 2, 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(device, "lowering", lambda: lowering)
+        close(run(kernels.linear_to_tokens, x, weight, bias), expected)
+        got = run(kernels.linear_from_tokens, rows, weight, bias, height, width)
+    close(got, as_maps.reshape(pictures, outputs, height, width))
+
+
 def test_channel_arithmetic_and_tokens():
     x, by_channel = randoms((2, 3, 4, 5), (2, 3))
     wide = by_channel[:, :, None, None]
     assert np.array_equal(run(kernels.add_to_channels, x, by_channel), x + wide)
     assert np.array_equal(run(kernels.scale_channels, x, by_channel), x * wide)
-    tokens = run(kernels.to_tokens, x)
-    assert np.array_equal(tokens, x.reshape(2, 3, 20).transpose(0, 2, 1))
-    assert np.array_equal(run(kernels.from_tokens, tokens, 4, 5), x)
+    got = run(kernels.to_tokens, x)
+    assert np.array_equal(got, x.reshape(2, 3, 20).transpose(0, 2, 1))
+    assert np.array_equal(run(kernels.from_tokens, got, 4, 5), x)
 
 
 @pytest.mark.parametrize(
     ("target", "cpu", "most", "expected"),
     [
-        ("Ascend", "", None, kernels.ASCEND),
-        ("CPU", "flags : avx2 avx512f avx512bw", None, kernels.CPU_AVX512),
-        ("CPU", "flags : avx2 avx512f avx512bw", "AVX2", kernels.CPU),
-        ("CPU", "flags : avx2 fma", None, kernels.CPU),
-        ("CPU", None, None, kernels.CPU),
+        ("Ascend", "", None, device.ASCEND),
+        ("CPU", "flags : avx2 avx512f avx512bw", None, device.CPU_AVX512),
+        ("CPU", "flags : avx2 avx512f avx512bw", "AVX2", device.CPU),
+        ("CPU", "flags : avx2 fma", None, device.CPU),
+        ("CPU", None, None, device.CPU),
     ],
 )
 def test_lowering_follows_the_device(monkeypatch, tmp_path, target, cpu, most, expected):
@@ -199,6 +344,6 @@ def test_lowering_follows_the_device(monkeypatch, tmp_path, target, cpu, most, e
         monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", most)
     if cpu is not None:
         (tmp_path / "cpuinfo").write_text(cpu)
-    monkeypatch.setattr(kernels, "CPU_FEATURES", tmp_path / "cpuinfo")
+    monkeypatch.setattr(device, "CPU_FEATURES", tmp_path / "cpuinfo")
     monkeypatch.setattr(mindspore, "get_context", lambda key: target)
-    assert kernels.lowering() == expected
+    assert device.lowering() == expected

@@ -120,8 +120,5 @@ def _projects(config):
 
 
 def _attention(config, params, name, x):
-    query = layers.linear(params, name + ".q_proj", x)
-    key = layers.linear(params, name + ".k_proj", x)
-    value = layers.linear(params, name + ".v_proj", x)
-    read = kernels.attention(query, key, value, config.num_attention_heads, causal=True)
-    return layers.linear(params, name + ".out_proj", read)
+    names = (name + ".q_proj", name + ".k_proj", name + ".v_proj", name + ".out_proj")
+    return layers.attention(params, names, x, x, config.num_attention_heads, causal=True)

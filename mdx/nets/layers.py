@@ -10,13 +10,46 @@ from mdx import kernels
 
 
 def linear(params, name, x):
-    """x (..., I) -> (..., O); weight (O, I), or (O, I, 1, 1) as old checkpoints store it."""
+    """x (..., I) -> (..., O)."""
+    weight, bias = _matrix(params, name)
+    return kernels.linear(x, weight, bias)
+
+
+def linear_to_tokens(params, name, x):
+    """The linear layer on the pixels of x (B, I, H, W) -> (B, H*W, O)."""
+    weight, bias = _matrix(params, name)
+    return kernels.linear_to_tokens(x, weight, bias)
+
+
+def linear_from_tokens(params, name, tokens, height, width):
+    """The linear layer on tokens (B, H*W, I), and the result as maps (B, O, H, W)."""
+    weight, bias = _matrix(params, name)
+    return kernels.linear_from_tokens(tokens, weight, bias, height, width)
+
+
+def _matrix(params, name):
+    """Weight (O, I), stored so or as (O, I, 1, 1) in old checkpoints, and bias (O,) or None."""
     weight = params[name + ".weight"]
     if len(weight.shape) == 4:
         weight = weight.reshape(weight.shape[:2])
     if name + ".bias" in params:
-        return kernels.linear(x, weight, params[name + ".bias"])
-    return kernels.linear(x, weight)
+        return weight, params[name + ".bias"]
+    return weight, None
+
+
+def attention(params, names, x, context, heads, **options):
+    """x (B, T, I) reads context (B, S, D) -> (B, T, O).
+
+    names: of the linear layers to queries, keys and values, and from what was read to the result.
+    options: of kernels.attention.
+    """
+    weights = (
+        _matrix(params, names[0]),
+        _matrix(params, names[1]),
+        _matrix(params, names[2]),
+        _matrix(params, names[3]),
+    )
+    return kernels.attention(x, context, weights, heads, **options)
 
 
 def convolution(params, name, x, stride=1, padding=None):

@@ -20,6 +20,7 @@ class Transformer(NamedTuple):
     linear_projection: bool  # whether proj_in and proj_out are stored as linears or 1x1 convs
     reads_text_only: bool = False  # both attentions read the text
     upcast: bool = False  # attention scores in float32 whatever the weights' dtype
+    part_bytes: int = kernels.PART_BYTES  # of scores, or of a hidden layer, that exist at once
 
 
 def shapes(name, settings):
@@ -50,7 +51,7 @@ def apply(settings, params, name, x, context):
     """x (B, C, H, W), context (B, T, D) -> (B, C, H, W)."""
     height, width = x.shape[2], x.shape[3]
     h = layers.group_norm(params, name + ".norm", x, settings.groups, 1e-6)
-    tokens = layers.linear(params, name + ".proj_in", kernels.to_tokens(h))
+    tokens = layers.linear_to_tokens(params, name + ".proj_in", h)
     for layer in range(settings.depth):
         block = name + ".transformer_blocks." + str(layer)
         h = layers.layer_norm(params, block + ".norm1", tokens)
@@ -59,23 +60,31 @@ def apply(settings, params, name, x, context):
         h = layers.layer_norm(params, block + ".norm2", tokens)
         tokens = tokens + attention(settings, params, block + ".attn2", h, context)
         h = layers.layer_norm(params, block + ".norm3", tokens)
-        tokens = tokens + feed_forward(params, block + ".ff", h)
-    tokens = layers.linear(params, name + ".proj_out", tokens)
-    return x + kernels.from_tokens(tokens, height, width)
+        tokens = tokens + feed_forward(settings, params, block + ".ff", h)
+    return x + layers.linear_from_tokens(params, name + ".proj_out", tokens, height, width)
 
 
 def attention(settings, params, name, x, context):
     """x (B, T, C) reads context (B, S, D) -> (B, T, C)."""
-    query = layers.linear(params, name + ".to_q", x)
-    key = layers.linear(params, name + ".to_k", context)
-    value = layers.linear(params, name + ".to_v", context)
-    read = kernels.attention(query, key, value, settings.heads, upcast=settings.upcast)
-    return layers.linear(params, name + ".to_out.0", read)
+    names = (name + ".to_q", name + ".to_k", name + ".to_v", name + ".to_out.0")
+    return layers.attention(
+        params,
+        names,
+        x,
+        context,
+        settings.heads,
+        upcast=settings.upcast,
+        part_bytes=settings.part_bytes,
+    )
 
 
-def feed_forward(params, name, x):
+def feed_forward(settings, params, name, x):
     """One linear to value and gate, value * gelu(gate), one linear back: (B, T, C) -> (B, T, C)."""
-    both = layers.linear(params, name + ".net.0.proj", x)
-    half = both.shape[2] // 2
-    gated = both[:, :, :half] * layers.activation("gelu", both[:, :, half:])
-    return layers.linear(params, name + ".net.2", gated)
+
+    def fed(x):
+        both = layers.linear(params, name + ".net.0.proj", x)
+        half = both.shape[-1] // 2
+        gated = both[..., :half] * layers.activation("gelu", both[..., half:])
+        return layers.linear(params, name + ".net.2", gated)
+
+    return kernels.by_rows(fed, x, 4 * 8 * settings.channels, settings.part_bytes)

@@ -43,7 +43,7 @@ ALLOWED = {
     "latents_mean": (None,),
     "latents_std": (None,),
 }
-# Precision is decided by mdx.load's dtype and kernels.py.
+# Precision is decided by mdx.load's dtype and kernels.
 IGNORED = ("force_upcast",)
 
 
@@ -99,10 +99,11 @@ def shapes(config: Config) -> dict[str, tuple[int, ...]]:
     return found
 
 
-def encode(config: Config, params, images):
+def encode(config: Config, params, images, part_bytes=kernels.PART_BYTES):
     """Mean and log-variance, (B, C, h, w) each, of the latents of images (B, 3, H, W) in [-1, 1].
 
     Runs inside mindspore.jit; float32. These are the autoencoder's own latents: see `sample`.
+    part_bytes bounds the attention scores that exist at once.
     """
     settings = _resnet(config)
     levels = len(config.block_out_channels)
@@ -114,7 +115,7 @@ def encode(config: Config, params, images):
             x = resnet.apply(settings, params, block + ".resnets." + str(layer), x)
         if level < levels - 1:
             x = layers.convolution(params, block + ".downsamplers.0.conv", x, 2, (0, 1, 0, 1))
-    x = _mid(config, params, "encoder.mid_block", x)
+    x = _mid(config, params, "encoder.mid_block", x, part_bytes)
     x = layers.group_norm(params, "encoder.conv_norm_out", x, config.norm_num_groups, NORM_EPSILON)
     x = layers.convolution(params, "encoder.conv_out", layers.activation(config.act_fn, x))
     if config.use_quant_conv:
@@ -135,13 +136,16 @@ def sample(config: Config, mean, log_variance, noise):
     return latents * config.scaling_factor
 
 
-def decode(config: Config, params, latents):
+def decode(config: Config, params, latents, part_bytes=kernels.PART_BYTES):
     """Pictures (B, 3, H, W), float32, about [-1, 1], of latents (B, C, h, w).
 
-    Runs inside mindspore.jit.
+    Runs inside mindspore.jit. part_bytes bounds the attention scores that exist at once.
     """
-    settings = _resnet(config)
-    levels = len(config.block_out_channels)
+    return enlarge(config, params, begin_decoding(config, params, latents, part_bytes))
+
+
+def begin_decoding(config, params, latents, part_bytes=kernels.PART_BYTES):
+    """The part of `decode` at the latents' size, attention included -> (B, C', h, w)."""
     x = latents * (1.0 / config.scaling_factor)
     if config.shift_factor is not None:
         x = x + config.shift_factor
@@ -149,7 +153,13 @@ def decode(config: Config, params, latents):
     if config.use_post_quant_conv:
         x = layers.convolution(params, "post_quant_conv", x)
     x = layers.convolution(params, "decoder.conv_in", x)
-    x = _mid(config, params, "decoder.mid_block", x)
+    return _mid(config, params, "decoder.mid_block", x, part_bytes)
+
+
+def enlarge(config, params, x):
+    """The rest of `decode`: what `begin_decoding` returns -> pictures (B, 3, H, W)."""
+    settings = _resnet(config)
+    levels = len(config.block_out_channels)
     for level in range(levels):
         block = "decoder.up_blocks." + str(level)
         for layer in range(config.layers_per_block + 1):
@@ -179,20 +189,18 @@ def _mid_shapes(config, name):
     return found
 
 
-def _mid(config, params, name, x):
+def _mid(config, params, name, x, part_bytes):
     settings = _resnet(config)
     x = resnet.apply(settings, params, name + ".resnets.0", x)
     if config.mid_block_add_attention:
-        x = x + _attention(config, params, name + ".attentions.0", x)
+        x = x + _attention(config, params, name + ".attentions.0", x, part_bytes)
     return resnet.apply(settings, params, name + ".resnets.1", x)
 
 
-def _attention(config, params, name, x):
+def _attention(config, params, name, x, part_bytes):
     """All pixels read each other, one head."""
     h = layers.group_norm(params, name + ".group_norm", x, config.norm_num_groups, NORM_EPSILON)
     tokens = kernels.to_tokens(h)
-    query = layers.linear(params, name + ".to_q", tokens)
-    key = layers.linear(params, name + ".to_k", tokens)
-    value = layers.linear(params, name + ".to_v", tokens)
-    read = layers.linear(params, name + ".to_out.0", kernels.attention(query, key, value, 1))
+    names = (name + ".to_q", name + ".to_k", name + ".to_v", name + ".to_out.0")
+    read = layers.attention(params, names, tokens, tokens, 1, part_bytes=part_bytes)
     return kernels.from_tokens(read, x.shape[2], x.shape[3])

@@ -1,0 +1,40 @@
+"""How convolution, attention and norms are lowered: all that knows the device.
+
+Feature maps are (B, C, H, W), tokens are (B, T, C). Ascend runs MindSpore's own primitives in
+the dtype of the weights. A CPU computes in float32 whatever dtype holds the weights, because its
+half-precision kernels upcast anyway and are slower. One lowering a file; device.py has the table
+of which shapes get which.
+
+Binary operators that broadcast, and transposes, hold memory for as long as a CPU graph lives: 16
+and 8 bytes an element of their result. So the lowerings for a CPU write BiasAdd, LayerNorm,
+BatchNorm and matrix products that read an operand transposed, which do not.
+"""
+
+from mdx.kernels.attentions import attention
+from mdx.kernels.channels import add_to_channels, scale_channels
+from mdx.kernels.convolutions import convolution
+from mdx.kernels.device import ONE_AT_A_TIME, as_input
+from mdx.kernels.linears import linear
+from mdx.kernels.norms import group_norm, layer_norm
+from mdx.kernels.parts import PART_BYTES, by_rows
+from mdx.kernels.tokens import from_tokens, linear_from_tokens, linear_to_tokens, to_tokens
+from mdx.kernels.upsampling import upsample
+
+__all__ = [
+    "ONE_AT_A_TIME",
+    "PART_BYTES",
+    "add_to_channels",
+    "as_input",
+    "attention",
+    "by_rows",
+    "convolution",
+    "from_tokens",
+    "group_norm",
+    "layer_norm",
+    "linear",
+    "linear_from_tokens",
+    "linear_to_tokens",
+    "scale_channels",
+    "to_tokens",
+    "upsample",
+]

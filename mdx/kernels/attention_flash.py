@@ -1,0 +1,22 @@
+"""Attention as one fused primitive: Ascend only, half precision, head size a multiple of 16."""
+
+import math
+
+from mindspore import ops
+
+from mdx.kernels.linears import linear
+
+
+def flash(x, context, weights, heads):
+    """x (B, T, I), context (B, S, D) -> (B, T, O); weights as in attentions.py."""
+    query, key, value, out = weights
+    query = linear(x, *query)
+    read = ops.flash_attention_score(
+        query,
+        linear(context, *key),
+        linear(context, *value),
+        heads,
+        scalar_value=1.0 / math.sqrt(query.shape[2] // heads),
+        input_layout="BSH",
+    )
+    return linear(read, *out)

@@ -1,0 +1,69 @@
+"""Attention on maps, one row a channel: heads are whole rows, so that nothing is transposed.
+
+Queries, keys and values come out of their products as (C, T), and are read from there transposed
+where that is what a product needs. One picture at a time, and a few queries at a time where all
+scores at once would be large: memory is linear in the number of tokens.
+"""
+
+import math
+
+import mindspore
+from mindspore import ops
+
+from mdx.kernels.device import as_weight
+from mdx.kernels.parts import joined, pictures
+from mdx.kernels.scores import causal_mask, spans
+
+
+def maps(x, context, weights, heads, causal, upcast, part_bytes):
+    """x (B, T, I), context (B, S, D) -> (B, T, O); weights and the rest as in attentions.py."""
+    to_query, to_key, to_value = [_cast(one) for one in weights[:3]]
+    to_out, shift = _cast(weights[3])
+    outs = ()
+    for own, other in zip(pictures(x), pictures(context)):  # noqa: B905
+        if outs:
+            # One after the other: at once they would hold all their scores together.
+            own = ops.depend(own, outs[-1])
+        query = _projected(own, to_query, heads)
+        key = _projected(other, to_key, heads)
+        value = _projected(other, to_value, heads)
+        query = query * (1.0 / math.sqrt(query.shape[1]))
+        if upcast:
+            query, key = ops.cast(query, mindspore.float32), ops.cast(key, mindspore.float32)
+        read = attended(query, key, value, causal, part_bytes)
+        read = read.reshape((-1, read.shape[2]))
+        outs = (*outs, ops.MatMul(transpose_a=True, transpose_b=True)(read, to_out))
+    out = joined(outs)
+    if shift is not None:
+        out = ops.BiasAdd()(out, shift)
+    return out.reshape((x.shape[0], x.shape[1], -1))
+
+
+def attended(query, key, value, causal, part_bytes):
+    """Scaled query (h, c, T), key (h, c, S), value (h, d, S) -> (h, d, T)."""
+    heads, _, tokens = query.shape
+    parts = ()
+    for begin, end in spans(heads, tokens, key.shape[2], part_bytes):
+        some = query if end - begin == tokens else query[:, :, begin:end]
+        if parts:
+            some = ops.depend(some, parts[-1])
+        scores = ops.BatchMatMul(transpose_a=True)(some, key)
+        if causal:
+            scores = scores + causal_mask(begin, end, tokens, scores.dtype)
+        shares = ops.cast(ops.softmax(scores, -1), value.dtype)
+        parts = (*parts, ops.BatchMatMul(transpose_b=True)(value, shares))
+    return joined(parts, 2)
+
+
+def _projected(x, weights, heads):
+    """x (1, T, I) times weight (C, I) -> (heads, C / heads, T)."""
+    weight, bias = weights
+    out = ops.MatMul(transpose_b=True)(weight, x.reshape((-1, x.shape[2])))
+    if bias is not None:
+        out = ops.BiasAdd()(out.reshape((1, *out.shape)), bias)
+    return out.reshape((heads, -1, x.shape[1]))
+
+
+def _cast(weights):
+    weight, bias = weights
+    return as_weight(weight), None if bias is None else as_weight(bias)

@@ -1,0 +1,45 @@
+"""Attention on rows of tokens, all pictures at once: for few tokens, or any device.
+
+Splitting rows into heads transposes them, which costs a CPU time and memory: attention_maps.py is
+for many tokens.
+"""
+
+import math
+
+import mindspore
+from mindspore import ops
+
+from mdx.kernels.linears import linear
+from mdx.kernels.parts import joined
+from mdx.kernels.scores import causal_mask, spans
+
+
+def rows(x, context, weights, heads, causal, upcast, part_bytes):
+    """x (B, T, I), context (B, S, D) -> (B, T, O); weights and the rest as in attentions.py."""
+    batch, tokens = x.shape[:2]
+    query, key, value, out = weights
+    query = _heads(linear(x, *query), heads)
+    key = _heads(linear(context, *key), heads)
+    value = _heads(linear(context, *value), heads)
+    query = query * (1.0 / math.sqrt(query.shape[2]))
+    if upcast:
+        query, key = ops.cast(query, mindspore.float32), ops.cast(key, mindspore.float32)
+    parts = ()
+    for begin, end in spans(batch * heads, tokens, key.shape[1], part_bytes):
+        some = query if end - begin == tokens else query[:, begin:end]
+        if parts:
+            # Independent parts would run at once and hold all their scores together.
+            some = ops.depend(some, parts[-1])
+        scores = ops.BatchMatMul(transpose_b=True)(some, key)
+        if causal:
+            scores = scores + causal_mask(begin, end, tokens, scores.dtype)
+        parts = (*parts, ops.BatchMatMul()(ops.cast(ops.softmax(scores, -1), value.dtype), value))
+    read = joined(parts, 1).reshape((batch, heads, tokens, -1)).transpose((0, 2, 1, 3))
+    return linear(read.reshape((batch, tokens, -1)), *out)
+
+
+def _heads(x, heads):
+    """(B, T, C) -> (B * heads, T, C / heads)."""
+    batch, tokens, channels = x.shape
+    parts = x.reshape((batch, tokens, heads, channels // heads)).transpose((0, 2, 1, 3))
+    return parts.reshape((batch * heads, tokens, channels // heads))

@@ -1,0 +1,15 @@
+"""One number a channel, on maps."""
+
+from mindspore import ops
+
+
+def add_to_channels(x, shift):
+    """x (B, C, H, W) + shift (B, C)."""
+    batch, channels, height, width = x.shape
+    flat = x.reshape((1, batch * channels, height, width))
+    return ops.BiasAdd()(flat, shift.reshape((-1,))).reshape(x.shape)
+
+
+def scale_channels(x, scale):
+    """x (B, C, H, W) * scale (B, C)."""
+    return x * ops.tile(scale.reshape((*scale.shape, 1, 1)), (1, 1, x.shape[2], x.shape[3]))

@@ -1,0 +1,51 @@
+"""Work in parts, one after the other, and the parts joined: what exists at once is bounded."""
+
+from mindspore import ops
+
+# What may be done a part at a time makes no more than this of its largest result at once.
+PART_BYTES = 64 * 1024 * 1024
+
+
+def by_rows(function, x, row_bytes, part_bytes=PART_BYTES):
+    """function(x) for x (B, T, C) and a function of each row by itself, some rows at a time.
+
+    row_bytes is what the function's largest result takes for a row; part_bytes bounds their sum.
+    """
+    rows = x.reshape((-1, x.shape[2]))
+    size = rows_at_once(rows.shape[0], row_bytes, part_bytes)
+    if size == rows.shape[0]:
+        return function(x)
+    outs = ()
+    for part in ops.split(rows, size):
+        if outs:
+            # Independent parts would run at once and hold all their results together.
+            part = ops.depend(part, outs[-1])
+        outs = (*outs, function(part))
+    return ops.concat(outs).reshape((*x.shape[:2], -1))
+
+
+@ops.constexpr
+def rows_at_once(rows, row_bytes, part_bytes):
+    """How many of the rows are worked on at once: `even_size` while a graph is compiled."""
+    return even_size(rows, row_bytes, part_bytes)
+
+
+def even_size(count: int, each_bytes: int, part_bytes: int) -> int:
+    """How many of `count` things of so many bytes each make a part: one at least, parts even."""
+    parts = -(-count // max(1, part_bytes // each_bytes))
+    return -(-count // parts)
+
+
+def pictures(x):
+    """Each of a batch by itself: (B, ...) -> B times (1, ...)."""
+    if x.shape[0] == 1:
+        return (x,)
+    # Not x[i]: that takes fifty times as long.
+    return ops.split(x, 1)
+
+
+def joined(parts, axis=0):
+    """Concatenated, and one alone as it is."""
+    if len(parts) == 1:
+        return parts[0]
+    return ops.concat(parts, axis)

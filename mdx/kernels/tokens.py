@@ -1,0 +1,49 @@
+"""Maps to rows of tokens and back, by themselves or as part of a linear layer.
+
+A matrix product can read an operand transposed, and then no transpose is made; but it takes the
+pictures one by one, so small ones are transposed.
+"""
+
+from mindspore import ops
+
+from mdx.kernels.device import as_weight, choice
+from mdx.kernels.linears import linear
+from mdx.kernels.parts import joined, pictures
+
+
+def to_tokens(x):
+    """(B, C, H, W) -> (B, H*W, C)."""
+    return x.reshape((x.shape[0], x.shape[1], -1)).transpose((0, 2, 1))
+
+
+def from_tokens(tokens, height, width):
+    """(B, H*W, C) -> (B, C, H, W)."""
+    return tokens.transpose((0, 2, 1)).reshape((tokens.shape[0], -1, height, width))
+
+
+def linear_to_tokens(x, weight, bias):
+    """`linear` on the pixels of maps: x (B, I, H, W), weight (O, I), bias (O,) -> (B, H*W, O)."""
+    batch, inputs, height, width = x.shape
+    if height * width < choice("products_from"):
+        return linear(to_tokens(x), weight, bias)
+    matrix = as_weight(weight)
+    outs = ()
+    for picture in pictures(x):
+        pixels = picture.reshape((inputs, -1))
+        outs = (*outs, ops.MatMul(transpose_a=True, transpose_b=True)(pixels, matrix))
+    out = ops.BiasAdd()(joined(outs), as_weight(bias))
+    return out.reshape((batch, height * width, -1))
+
+
+def linear_from_tokens(tokens, weight, bias, height, width):
+    """`linear`, and tokens to maps: tokens (B, H*W, I), weight (O, I) -> (B, O, H, W)."""
+    batch, _, inputs = tokens.shape
+    if height * width < choice("products_from"):
+        return from_tokens(linear(tokens, weight, bias), height, width)
+    matrix = as_weight(weight)
+    outs = ()
+    for picture in pictures(tokens):
+        rows = picture.reshape((-1, inputs))
+        outs = (*outs, ops.MatMul(transpose_b=True)(matrix, rows))
+    out = joined(outs).reshape((batch, -1, height, width))
+    return ops.BiasAdd()(out, as_weight(bias))

@@ -1,0 +1,131 @@
+"""The UNet as a list of stages, each of which can run by itself.
+
+A stage takes the running feature map and gives the next one: a residual block, a transformer, or a
+change of resolution. Maps of the way down are kept, and joined to the running one on the way up.
+"""
+
+from typing import NamedTuple
+
+from mindspore import ops
+
+from mdx import kernels
+from mdx.nets import layers, resnet, transformer
+from mdx.nets.resnet import Resnet
+from mdx.nets.transformer import Transformer
+from mdx.nets.unet_config import CROSS_DOWN, CROSS_UP, Config, at
+
+
+class Stage(NamedTuple):
+    """What happens to the running map, (B, inputs, h, w) -> (B, outputs, h', w')."""
+
+    kind: str  # "block", "read" (a transformer), "halve" or "double"
+    name: str  # of its layers in the checkpoint
+    level: int  # counted from the finest
+    inputs: int  # channels, those of the kept map included
+    outputs: int  # channels
+    takes: bool = False  # the map kept last is joined to the running one
+    keeps: bool = False  # the result is kept
+    mid: bool = False  # in the middle of the UNet
+
+
+def stages(config: Config) -> tuple[Stage, ...]:
+    """All stages, in the order in which they run."""
+    channels = config.block_out_channels
+    levels = len(channels)
+    found, running, kept = [], channels[0], [channels[0]]
+
+    def add(kind, name, level, *, takes=False, keeps=False, mid=False):
+        nonlocal running
+        inputs, running = running + (kept.pop() if takes else 0), channels[level]
+        found.append(Stage(kind, name, level, inputs, running, takes, keeps, mid))
+        if keeps:
+            kept.append(running)
+
+    def block(part, layer, level, reads, *, takes=False, keeps=False, mid=False):
+        name = f"{part}.resnets.{layer}"
+        add("block", name, level, takes=takes, keeps=keeps and not reads, mid=mid)
+        if reads:
+            add("read", f"{part}.attentions.{layer}", level, keeps=keeps, mid=mid)
+
+    for level, kind in enumerate(config.down_block_types):
+        part = f"down_blocks.{level}"
+        for layer in range(at(config.layers_per_block, level)):
+            block(part, layer, level, kind == CROSS_DOWN, keeps=True)
+        if level < levels - 1:
+            add("halve", f"{part}.downsamplers.0.conv", level, keeps=True)
+    if config.mid_block_type is not None:
+        for layer in range(2):
+            block("mid_block", layer, levels - 1, layer == 0, mid=True)
+    for index, kind in enumerate(config.up_block_types):
+        level = levels - 1 - index
+        part = f"up_blocks.{index}"
+        for layer in range(at(config.layers_per_block, level) + 1):
+            block(part, layer, level, kind == CROSS_UP, takes=True)
+        if level > 0:
+            add("double", f"{part}.upsamplers.0.conv", level)
+    return tuple(found)
+
+
+def shapes(config: Config, stage: Stage) -> dict[str, tuple[int, ...]]:
+    """The shape of every parameter of one stage, by its name in the checkpoint."""
+    if stage.kind == "read":
+        return transformer.shapes(stage.name, reader(config, stage))
+    if stage.kind == "block":
+        size = embedding_size(config)
+        return resnet.shapes(stage.name, residual(config), stage.inputs, stage.outputs, size)
+    return layers.convolution_shapes(stage.name, stage.inputs, stage.outputs)
+
+
+def looks_back(stage):
+    """Whether a stage looks at the map kept last.
+
+    It is joined where the stage takes it, and gives the size of a stage that doubles: an odd size
+    was halved upwards on the way down.
+    """
+    return stage.takes or stage.kind == "double"
+
+
+def apply(config, stage, params, x, kept, embedding, context, part_bytes):
+    """One stage on the running map x (B, C, h, w); runs inside mindspore.jit.
+
+    kept: the map kept last, any where the stage does not look back.
+    """
+    if stage.kind == "read":
+        return transformer.apply(reader(config, stage, part_bytes), params, stage.name, x, context)
+    if stage.kind == "halve":
+        padding = (1, 1, 1, 1) if config.downsample_padding == 1 else (0, 1, 0, 1)
+        return layers.convolution(params, stage.name, x, 2, padding)
+    if stage.kind == "double":
+        x = kernels.upsample(x, kept.shape[2], kept.shape[3])
+        return layers.convolution(params, stage.name, x)
+    if stage.takes:
+        x = ops.concat((x, kept), 1)
+    scale = config.mid_block_scale_factor if stage.mid else 1.0
+    return resnet.apply(residual(config), params, stage.name, x, embedding, scale)
+
+
+def embedding_size(config):
+    """Channels of the time embedding."""
+    return config.time_embedding_dim or 4 * config.block_out_channels[0]
+
+
+def residual(config):
+    """What all residual blocks have in common."""
+    scale_shift = config.resnet_time_scale_shift == "scale_shift"
+    return Resnet(config.act_fn, config.norm_num_groups, config.norm_eps, scale_shift)
+
+
+def reader(config, stage, part_bytes=kernels.PART_BYTES):
+    """What the transformer of a stage is."""
+    level = stage.level
+    return Transformer(
+        config.block_out_channels[level],
+        at(config.attention_head_dim, level),
+        at(config.transformer_layers_per_block, level),
+        at(config.cross_attention_dim, level),
+        config.norm_num_groups,
+        config.use_linear_projection,
+        not stage.mid and at(config.only_cross_attention, level),
+        config.upcast_attention,
+        part_bytes,
+    )

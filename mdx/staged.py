@@ -1,0 +1,122 @@
+"""The UNet run stage by stage from the host, with the weights of one stage in memory at a time.
+
+A stage is one compiled function, and stages of the same kind and shape share it: there is less to
+compile than in one graph of all of them. The arithmetic is the same.
+"""
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import mindspore
+from mindspore import Tensor
+
+from mdx import guidance
+from mdx.nets import unet, unet_stages
+from mdx.nets.unet_stages import Stage
+
+__all__ = ["Part", "graph_of", "parts", "predictor"]
+
+# The name of a stage when it is compiled, so that another stage can be the same graph.
+NAME = "stage"
+
+
+class Part(NamedTuple):
+    """One stage with what it needs of the weights."""
+
+    stage: Stage | None  # called NAME; None for entry and exit
+    names: tuple[str, ...]  # of its parameters in the checkpoint
+    params: Any  # mutable dict of tensors under the stage's own names
+
+
+def parts(config: unet.Config, params: Mapping[str, Tensor]) -> tuple[Part, ...]:
+    """The UNet's parameters by stage, in the order in which they run: entry, stages, exit."""
+    found = [_part(None, params, {name: name for name in unet.entry_shapes(config)})]
+    for stage in unet_stages.stages(config):
+        names = {n: NAME + n.removeprefix(stage.name) for n in unet_stages.shapes(config, stage)}
+        found.append(_part(stage._replace(name=NAME), params, names))
+    found.append(_part(None, params, {name: name for name in unet.exit_shapes(config)}))
+    return tuple(found)
+
+
+def _part(stage, params, names):
+    own = {short: params[name] for name, short in names.items()}
+    return Part(stage, tuple(names), mindspore.mutable(own))
+
+
+def predictor(
+    config: unet.Config,
+    parts: tuple[Part, ...],
+    guided: bool,
+    part_bytes: int,
+    used: Callable[[Part], None],
+) -> Callable[..., Tensor]:
+    """A function (slots, rescale, t, context, scale) -> the model's output (B, C, h, w).
+
+    Slot 0 of `slots` (K, B, C, h, w), times `rescale` (B,), is what the model sees; `guided` says
+    whether context has a negative half (2B, T, D) to move away from by `scale` (B,). used(part) is
+    called when a stage has run.
+    """
+    first, last = parts[0], parts[-1]
+    stages = [(part.stage, part) for part in parts[1:-1] if part.stage is not None]
+
+    def predict(slots, rescale, t, context, scale):
+        x, embedding, context = _entry(config, guided)(first.params, slots, rescale, t, context)
+        used(first)
+        kept, known = [x], x
+        for stage, part in stages:
+            # One that does not look back gets its own input instead: all have one signature.
+            known = kept[-1] if unet_stages.looks_back(stage) else x
+            compiled = _stage(config, graph_of(config, stage), part_bytes)
+            x = compiled(part.params, x, known, embedding, context)
+            used(part)
+            if stage.takes:
+                kept.pop()
+            if stage.keeps:
+                kept.append(x)
+        del kept, known
+        out = _exit(config, guided)(last.params, x, scale)
+        used(last)
+        return out
+
+    return predict
+
+
+def graph_of(config, stage):
+    """The stage without what its graph does not depend on: stages that are equal then share it."""
+    scaled = stage.kind == "block" and config.mid_block_scale_factor != 1
+    reads = stage.kind == "read" and config.only_cross_attention
+    return stage._replace(keeps=False, mid=stage.mid and bool(scaled or reads))
+
+
+@functools.cache
+def _entry(config, guided):
+    @mindspore.jit
+    def enter(params, slots, rescale, t, context):
+        x = slots[0] * rescale.reshape((-1, 1, 1, 1))
+        if guided:
+            x, t = guidance.doubled(x, t)
+        return unet.enter(config, params, x, t, context)
+
+    return enter
+
+
+@functools.cache
+def _stage(config, stage, part_bytes):
+    @mindspore.jit
+    def apply(params, x, kept, embedding, context):
+        return unet_stages.apply(config, stage, params, x, kept, embedding, context, part_bytes)
+
+    return apply
+
+
+@functools.cache
+def _exit(config, guided):
+    @mindspore.jit
+    def leave(params, x, scale):
+        out = unet.leave(config, params, x)
+        if guided:
+            return guidance.combined(out, scale)
+        return out
+
+    return leave
