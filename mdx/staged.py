@@ -116,11 +116,12 @@ def _entry(config, guided):
 
 @functools.cache
 def _stage(config, stage, part_bytes):
-    @mindspore.jit
     def apply(params, x, kept, embedding, context):
         return unet_stages.apply(config, stage, params, x, kept, embedding, context, part_bytes)
 
-    return apply
+    # Of two functions with one name and line MindSpore warns as of one compiled in vain.
+    apply.__name__ = "_".join(map(str, ("stage", *stage[2:], stage.kind, part_bytes)))
+    return mindspore.jit(apply)
 
 
 @functools.cache
