@@ -115,7 +115,7 @@ def _entry(config, guided):
 
 
 @functools.cache
-def _stage(config, stage, part_bytes):
+def _stage(config, stage, part_bytes) -> Any:
     def apply(params, x, kept, embedding, context):
         return unet_stages.apply(config, stage, params, x, kept, embedding, context, part_bytes)
 
