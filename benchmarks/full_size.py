@@ -19,18 +19,17 @@ for temporary files and 8 GB of memory.
 import argparse
 import json
 import math
-import multiprocessing
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from checkpoint import configs, file_name, module, write_net
+from processes import fresh, peak_memory
 
-CONFIGS = Path(__file__).with_name("full_size_configs.json")
 TOLERANCE = 1e-4  # largest difference over largest value; tests/parity says why
 
 # What is measured -> the checkpoint's folder that holds its weights.
@@ -70,17 +69,17 @@ class Row(NamedTuple):
 
 def main() -> int:
     """Run the command; returns its exit status."""
-    configs = json.loads(CONFIGS.read_text())
-    args = _arguments(sorted(configs))
+    known = configs()
+    args = _arguments(sorted(known))
     rows = []
     print(HEADER, flush=True)
     for checkpoint in args.checkpoints:
         for name in dict.fromkeys(PARTS[part] for part in args.parts):
             with tempfile.TemporaryDirectory() as scratch:
                 folder = Path(scratch) / name
-                config = configs[checkpoint][name]
+                config = known[checkpoint][name]
                 _progress(f"{checkpoint} {name}: writing random weights")
-                parameters = write_checkpoint(folder, config, args.seed)
+                parameters = write_net(folder, config, args.seed)
                 for part in (part for part in args.parts if PARTS[part] == name):
                     rows.append(measure(checkpoint, part, parameters, folder, config, args))
                     print(line(rows[-1]), flush=True)
@@ -110,10 +109,7 @@ def measure(checkpoint, part, parameters, folder, config, args) -> Row:
     reports = []
     for run in (run_torch, run_mdx):
         _progress(f"{checkpoint} {part}: {run.__name__.removeprefix('run_')}")
-        # A fresh interpreter, for a forked one would begin with this one's memory.
-        spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(1, mp_context=spawn) as executor:
-            reports.append(executor.submit(run, part, folder, inputs).result())
+        reports.append(fresh(run, part, folder, inputs))
     expected, got = reports
     errors = [relative(got.outputs[key], expected.outputs[key]) for key in expected.outputs]
     return Row(checkpoint, part, parameters, max(errors), got, expected)
@@ -125,50 +121,6 @@ def relative(got: np.ndarray, expected: np.ndarray) -> float:
         raise ValueError(f"mdx gives shape {got.shape}, torch {expected.shape}")
     error = float(np.abs(got - expected).max() / np.abs(expected).max())
     return math.inf if math.isnan(error) else error
-
-
-def write_checkpoint(folder: Path, config: Mapping[str, Any], seed: int) -> int:
-    """Write config.json and random weights as safetensors; returns the number of parameters.
-
-    Weights are scaled by their fan-in and norms lie near 1, so that signals keep their size
-    through the deep nets; no bias is zero, so that none hides a mistake.
-    """
-    net = _net(folder.name)
-    shapes = net.shapes(net.from_json(config))
-    counts = {name: math.prod(shape) for name, shape in shapes.items()}
-    header, begin = {"__metadata__": {"format": "pt"}}, 0
-    for name, shape in shapes.items():
-        end = begin + 4 * counts[name]
-        header[name] = {"dtype": "F32", "shape": list(shape), "data_offsets": [begin, end]}
-        begin = end
-    raw = json.dumps(header).encode()
-    raw += b" " * (-len(raw) % 8)  # the numbers lie aligned, as the format asks
-    folder.mkdir()
-    (folder / "config.json").write_text(json.dumps(config))
-    rng = np.random.default_rng(seed)
-    # Tensor by tensor: mdx.weights.save would want all of them in memory, twice.
-    with (folder / _file(folder.name)).open("wb") as file:
-        file.write(len(raw).to_bytes(8, "little") + raw)
-        for name, shape in shapes.items():
-            values = rng.standard_normal(counts[name], np.float32)
-            if len(shape) > 1:
-                values /= math.sqrt(math.prod(shape[1:]))
-            else:
-                values *= 0.1
-                values += 1.0 if "norm" in name and name.endswith(".weight") else 0.0
-            file.write(values.data)
-    return sum(counts.values())
-
-
-def _net(name):
-    from mdx import nets
-
-    return {"text_encoder": nets.clip, "unet": nets.unet, "vae": nets.vae}[name]
-
-
-def _file(name):
-    base = "model" if name == "text_encoder" else "diffusion_pytorch_model"
-    return base + ".safetensors"
 
 
 def make_inputs(part, config, latents, batch, seed) -> Arrays:
@@ -197,12 +149,12 @@ def run_mdx(part: str, folder: Path, inputs: Arrays) -> Report:
 
     from mdx import weights
 
-    net = _net(folder.name)
+    net = module(folder.name)
     rename = weights.new_text_names if part == "text-encoder" else None
 
     def load():
         config = net.from_json(json.loads((folder / "config.json").read_text()))
-        files = weights.find(folder, _file(folder.name).removesuffix(".safetensors"))
+        files = weights.find(folder, file_name(folder.name).removesuffix(".safetensors"))
         params = mindspore.mutable(weights.read(files, net.shapes(config), rename=rename))
 
         @mindspore.jit
@@ -307,17 +259,6 @@ def _observe(part, load: Callable[[], Callable[[], list[np.ndarray]]]) -> Report
         first=called - loaded,
         second=ended - called,
     )
-
-
-def peak_memory() -> int:
-    """The most bytes of memory that this process held: Linux alone says.
-
-    Not getrusage's ru_maxrss, which keeps what the parent held when it started this process.
-    """
-    for entry in Path("/proc/self/status").read_text().splitlines():
-        if entry.startswith("VmHWM:"):
-            return int(entry.split()[1]) * 1024
-    raise RuntimeError("/proc/self/status has no VmHWM: this needs Linux")
 
 
 HEADER = (

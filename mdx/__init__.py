@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mdx.images import grid
     from mdx.latents import decode, encode
     from mdx.memory import Memory
+    from mdx.memory_plan import Plan, plan
     from mdx.model import Model, Net, load, load_vae
     from mdx.sampling import generate
 
@@ -20,6 +21,7 @@ __all__ = [
     "Memory",
     "Model",
     "Net",
+    "Plan",
     "decode",
     "encode",
     "generate",
@@ -28,6 +30,7 @@ __all__ = [
     "load",
     "load_vae",
     "nets",
+    "plan",
     "schedulers",
     "shapes",
 ]
@@ -37,12 +40,14 @@ HOMES = {
     "Memory": "mdx.memory",
     "Model": "mdx.model",
     "Net": "mdx.model",
+    "Plan": "mdx.memory_plan",
     "decode": "mdx.latents",
     "encode": "mdx.latents",
     "generate": "mdx.sampling",
     "grid": "mdx.images",
     "load": "mdx.model",
     "load_vae": "mdx.model",
+    "plan": "mdx.memory_plan",
 }
 
 

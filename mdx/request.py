@@ -10,6 +10,7 @@ from mdx import schedulers, step_noise
 from mdx.latents import OUTPUTS
 from mdx.memory import Memory
 from mdx.memory import checked as checked_memory
+from mdx.memory_plan import plan
 from mdx.model import Model
 from mdx.nets import vae
 from mdx.schedulers import Scheduler, State, Table
@@ -50,9 +51,6 @@ def checked(
             raise TypeError(f"{name} must be callable, not {function!r}")
     if one_graph and (progress or callback is not None or after is not None):
         raise ValueError("one_graph cannot be watched: leave out progress, callback and after")
-    memory = checked_memory(memory)
-    if one_graph and memory.weights == "stage":
-        raise ValueError('one_graph has the UNet\'s weights all at work: ask for weights="net"')
     if not isinstance(model, Model):
         raise TypeError(f"model must be what mdx.load returns, not {type(model).__name__}")
     prompts = _texts("prompt", prompt)
@@ -72,6 +70,9 @@ def checked(
     shape = _shape(model, height, width, start)
     begun = start.slots.shape[0] if isinstance(start, State) else 0
     table = schedulers.pad(table, max(SLOTS, table.slots, begun))
+    memory = _memory(model, memory, shape, count, max(scales) > 1)
+    if one_graph and memory.weights == "stage":
+        raise ValueError('one_graph has the UNet\'s weights all at work: ask for weights="net"')
     return Request(
         prompts=[text for text in prompts for _ in range(per_prompt)],
         negative=[text for text in negative for _ in range(per_prompt)],
@@ -83,6 +84,20 @@ def checked(
         kinds=_kinds(table, kind, count),
         memory=memory,
     )
+
+
+def _memory(model, memory, shape, count, guided):
+    """The Memory that was asked for, or that keeps within the budget that was."""
+    if memory is None or isinstance(memory, Memory):
+        return checked_memory(memory)
+    if isinstance(memory, bool) or not isinstance(memory, (int, str)):
+        raise TypeError(f"memory must be a mdx.Memory, a budget or None, not {memory!r}")
+    factor = vae.factor(model.vae.config)
+    height, width = (side * factor for side in shape[1:])
+    found = plan(model, height, width, count, budget=memory, guided=guided)
+    if not found.fits:
+        raise MemoryError(f"no choice of memory keeps within the budget; the least is\n{found}")
+    return found.memory
 
 
 def _shape(model, height, width, start):

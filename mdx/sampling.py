@@ -30,10 +30,6 @@ __all__ = ["generate"]
 # needs no other graph.
 ROWS = 64
 
-# Parameters from which a UNet runs stage by stage: it is compiled in half the time and holds less
-# memory then. What the calls cost is lost beside what they compute, but not in a small net.
-STAGED_FROM = 100_000_000
-
 
 def generate(
     model: Model,
@@ -54,7 +50,7 @@ def generate(
     callback: Callable[[int, State, Info], Any] | None = None,
     after: Callable[[Table, State], State] | None = None,
     one_graph: bool = False,
-    memory: Memory | None = None,
+    memory: Memory | int | str | None = None,
 ) -> Any:
     """Make pictures of prompts: `images_per_prompt` of each, a prompt's pictures in succession.
 
@@ -87,11 +83,13 @@ def generate(
     the same latents bit for bit; nothing can be seen of it before it ends, so it goes with none of
     them.
 
-    memory says what is held in memory at once, None what is quickest; see `Memory`.
+    memory says what is held in memory at once, None what is quickest: see `Memory`. Or it is a
+    budget, in bytes or as "6GB": `plan` then chooses what keeps within it.
 
     Returns a list of PIL images; with output "np" float32 pixels (B, H, W, 3) in [0, 1]; with
     output "latent" float32 latents (B, C, h, w). Raises ValueError or TypeError for arguments
-    that do not fit, before anything is computed, and FloatingPointError where the model's
+    that do not fit, before anything is computed, MemoryError with the plan where none keeps within
+    the budget, and FloatingPointError where the model's
     numbers overflow.
     """
     request = checked(
@@ -216,8 +214,7 @@ def _on_host(tensor: Any) -> np.ndarray:
 
 def _prediction(net, guided, memory):
     """A function (slots, rescale, t, context, scale) -> the UNet's output."""
-    size = sum(param.size for param in net.params.values())
-    if size < STAGED_FROM and memory.weights != "stage":
+    if not staged.in_stages(net, memory):
         return functools.partial(_predictor(net.config, guided, memory.part_bytes), net.params)
     parts = staged.parts(net.config, net.params)
 

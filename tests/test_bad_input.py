@@ -68,6 +68,18 @@ CALLS = {
         lambda f: images.grid([Image.new("RGB", (8, n)) for n in (8, 9)], 1, 2),
         "must have one size",
     ),
+    "plan of another dtype": (
+        lambda f: mdx.plan(model.load(f), 64, 64, 1, "int8"),
+        "dtype must be float32 or float16, not 'int8'",
+    ),
+    "plan of half a picture": (
+        lambda f: mdx.plan(model.load(f), 64, 64, 0.5),
+        "batch must be a whole number, not 0.5",
+    ),
+    "plan of an odd size": (
+        lambda f: mdx.plan(model.load(f), 64, 65, 1),
+        "height and width must be multiples of 2, not 64, 65",
+    ),
     "saving into no folder": (
         lambda f: weights.save({}, f / "none" / "x.safetensors"),
         "none",
@@ -129,7 +141,12 @@ GENERATE = {
         {"one_graph": True, "memory": mdx.Memory(weights="stage")},
         'one_graph has the UNet.s weights all at work: ask for weights="net"',
     ),
-    "memory is a dict": ({"memory": {"tile": 32}}, "memory must be a mdx.Memory or None, not {"),
+    "memory is a dict": (
+        {"memory": {"tile": 32}},
+        "memory must be a mdx.Memory, a budget or None, not",
+    ),
+    "memory without a unit": ({"memory": "6"}, "a budget is a number of bytes, or text such as"),
+    "memory of nothing": ({"memory": 0}, "a budget is a number of bytes, or text such as"),
     "unknown weights": (
         {"memory": mdx.Memory(weights="none")},
         "weights must be one of all, net, stage, not 'none'",

@@ -55,7 +55,7 @@ def test_one_graph_with_little_memory(model):
 
 def test_large_unets_run_in_stages(model, monkeypatch):
     whole = picture(model)
-    monkeypatch.setattr(sampling, "STAGED_FROM", 1)
+    monkeypatch.setattr(staged, "STAGED_FROM", 1)
     monkeypatch.setattr(sampling, "_predictor", None)
     assert apart(picture(model), whole) < EXACT
 

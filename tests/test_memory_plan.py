@@ -1,0 +1,154 @@
+"""What a run will take, before it runs: how it grows, what it chooses, what it refuses."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import mdx
+from mdx import memory_plan, staged
+
+STAGES = mdx.Memory(weights="stage")
+
+
+@pytest.fixture(scope="module")
+def model(tiny_checkpoint):
+    return mdx.load(tiny_checkpoint)
+
+
+@pytest.fixture
+def large(monkeypatch, model):
+    """The tiny model, planned as if it were run like a large one."""
+    monkeypatch.setattr(staged, "STAGED_FROM", 1)
+    return model
+
+
+def test_every_step_has_its_peak(model):
+    found = mdx.plan(model, 64, 64, 1)
+    assert [step.name for step in found.steps] == ["text encoder", "UNet", "VAE"]
+    assert found.peak == max(step.peak for step in found.steps)
+    assert all(step.peak == step.weights + step.maps + step.rest for step in found.steps)
+    assert (found.height, found.width, found.batch, found.dtype) == (64, 64, 1, "float32")
+    assert found.fits
+    assert found.largest is None
+
+
+def test_maps_grow_with_pictures_and_their_size(large):
+    """The UNet's with both; the VAE decodes one picture at a time."""
+
+    def maps(side, batch, **options):
+        return [step.maps for step in mdx.plan(large, side, side, batch, **options).steps]
+
+    text, unet, vae = maps(512, 2)
+    assert maps(512, 4)[0] == text
+    assert maps(512, 4)[1] == pytest.approx(2 * unet, rel=0.35)
+    assert maps(512, 4)[2] == vae
+    assert maps(1024, 2)[2] == pytest.approx(4 * vae, rel=0.01)
+    assert maps(512, 4, guided=False)[1] == unet
+
+
+def test_scores_beyond_the_usual_parts_count(model):
+    """8192 tokens of two heads: half a gigabyte of scores at once, or a part of them."""
+    sizes = [2**26, 2**28, 2**40]
+    maps = [
+        mdx.plan(model, 256, 128, 1, memory=mdx.Memory(part_bytes=size)).steps[1].maps
+        for size in sizes
+    ]
+    scores = 4 * 2 * (128 * 64) ** 2
+    assert maps[1] - maps[0] == pytest.approx(2 * (2**28 - memory_plan.PART_BYTES), rel=0.02)
+    assert maps[2] - maps[0] == pytest.approx(2 * (scores - memory_plan.PART_BYTES), rel=0.02)
+
+
+def test_weights_that_stay(model):
+    """All that were used; those of the net at work; those of one stage."""
+    for weights in ("all", "net", "stage"):
+        found = mdx.plan(model, 64, 64, 1, memory=mdx.Memory(weights=weights))
+        kept = [step.weights for step in found.steps]
+        size = sum(p.nbytes for p in model.unet.params.values())
+        if weights == "all":
+            assert kept == sorted(kept)
+            assert kept[1] - kept[0] == size
+        elif weights == "net":
+            assert kept[1] == size
+        else:
+            assert 0 < kept[1] < size / 3
+
+
+def test_copied_weights_are_always_there(tiny_checkpoint):
+    """Another dtype than the files'."""
+    half = mdx.load(tiny_checkpoint, dtype="float16")
+    found = mdx.plan(half, 64, 64, 1, memory=STAGES)
+    size = sum(p.nbytes for net in (half.text_encoder, half.unet, half.vae)
+               for p in net.params.values())  # fmt: skip
+    assert found.dtype == "float16"
+    assert [step.weights for step in found.steps] == [0, 0, 0]
+    whole = mdx.plan(mdx.load(tiny_checkpoint), 64, 64, 1, memory=STAGES)
+    assert found.steps[0].rest - whole.steps[0].rest == size
+    assert mdx.plan(mdx.load(tiny_checkpoint), 64, 64, 1, "float16", memory=STAGES) == found
+
+
+def test_a_budget_chooses_what_keeps_within_it():
+    """From the quickest; tiles only where nothing else does."""
+    model = mdx.load()
+    free = mdx.plan(model, 1024, 1024, 1)
+    rich = mdx.plan(model, 1024, 1024, 1, budget="100GB")
+    assert rich.memory == free.memory == mdx.Memory()
+    assert rich.fits
+    whole = mdx.plan(model, 1024, 1024, 1, memory=STAGES)
+    tiles = mdx.plan(model, 1024, 1024, 1, memory=STAGES._replace(tile=64))
+    assert tiles.peak < whole.peak < free.peak
+    assert mdx.plan(model, 1024, 1024, 1, budget=whole.peak).memory == STAGES
+    poor = mdx.plan(model, 1024, 1024, 1, budget=tiles.peak)
+    assert poor.memory == tiles.memory
+    assert poor.fits
+    none = mdx.plan(model, 1024, 1024, 1, budget="0.1GB")
+    assert not none.fits
+    assert none.largest == 0
+
+
+def test_the_largest_batch_fits_and_one_more_does_not(large):
+    for budget in ("2GB", "4GB"):
+        most = mdx.plan(large, 512, 512, 1, budget=budget).largest
+        assert most > 1
+        assert mdx.plan(large, 512, 512, most, budget=budget).fits
+        assert not mdx.plan(large, 512, 512, most + 1, budget=budget).fits
+
+
+def test_a_plan_reads_as_a_table(model):
+    text = str(mdx.plan(model, 64, 32, 3, budget="2 GB", memory=mdx.Memory("net", tile=16)))
+    assert "3 of 32 by 64 pixels, float32 weights; weights in memory: net" in text
+    assert "tiles of 16 latents" in text
+    assert "budget 2000 MB, largest batch within it" in text
+    assert [line.split()[0] for line in text.splitlines()[2:5]] == ["text", "UNet", "VAE"]
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("6GB", 6 * 10**9), ("1.5 GB", 1.5e9), ("800MB", 8e8), ("2GiB", 2 * 2**30), (12345, 12345)],
+)
+def test_budgets(text, size):
+    assert memory_plan.bytes_of(text) == size
+
+
+def test_generate_keeps_within_a_budget_or_refuses_with_the_plan(model):
+    options = {"steps": 1, "seed": 0, "output": "latent", "progress": False}
+    free = mdx.generate(model, "a", **options)
+    assert np.array_equal(mdx.generate(model, "a", memory="6GB", **options), free)
+    with pytest.raises(MemoryError, match=r"(?s)keeps within the budget.*UNet.*budget 400 MB"):
+        mdx.generate(model, "a", memory="400MB", **options)
+
+
+RUN = """
+import mdx
+model = mdx.load()
+mdx.generate(model, ["a"] * 4, steps=2, seed=0, progress=False)
+print([line for line in open("/proc/self/status") if line.startswith("VmHWM")][0].split()[1])
+"""
+
+
+def test_the_packaged_checkpoint_takes_what_its_plan_says():
+    """In a process of its own; benchmarks/plan_check.py does so for nets of SD 1.5's size."""
+    took = subprocess.run([sys.executable, "-c", RUN], capture_output=True, check=True, text=True)
+    peak = 1024 * int(took.stdout.split()[-1])
+    assert mdx.plan(mdx.load(), 64, 64, 4).peak == pytest.approx(peak, rel=0.1)
