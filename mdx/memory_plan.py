@@ -184,10 +184,11 @@ def _steps(model, weights, latents, rows, memory) -> Iterator[Step]:
         rest += OWN_GRAPH * len(graphs)
     else:
         rest += WHOLE_STAGE * len(stages)
-    maps = _unet_maps(model, stages, latents, rows, memory)
-    maps += weights.cast_stage if own_graphs else weights.cast
+    maps = _unet_maps(stages, latents, rows)
+    beyond = _scores_beyond(model, stages, latents, memory)
+    beyond += weights.cast_stage if own_graphs else weights.cast
     own = min(weights.unet, weights.stage) if memory.weights == "stage" else weights.unet
-    yield Step("UNet", own + kept * weights.text, int(maps), int(rest))
+    yield Step("UNet", own + kept * weights.text, int(maps + beyond), int(rest))
 
     rest += VAE_GRAPH + (1 - REUSED) * maps
     own = weights.vae + kept * (weights.text + weights.unet)
@@ -234,17 +235,25 @@ def _unused(name: str) -> bool:
     return name.startswith(("encoder.", "quant_conv")) or "token_embedding" in name
 
 
-def _unet_maps(model, stages, latents, rows, memory) -> float:
+def _unet_maps(stages, latents, rows) -> float:
+    largest = max(4 * rows * _tokens(latents, stage) * stage.inputs for stage in stages)
+    return UNET_REST * min(1, largest / PART_BYTES * 4) + UNET_MAPS * largest
+
+
+def _scores_beyond(model, stages, latents, memory) -> float:
+    """What attention scores take beyond the usual parts; the VAE's maps find room there."""
+    config = model.unet.config
+    reads = [stage for stage in stages if stage.kind == "read"]
+    scores = [
+        4 * unet_stages.reader(config, stage).heads * _tokens(latents, stage) ** 2
+        for stage in reads
+    ]
+    return 2 * max(0, min(memory.part_bytes, max(scores, default=0)) - PART_BYTES)
+
+
+def _tokens(latents, stage) -> int:
     height, width = latents
-    largest, scores = 0, 0
-    for stage in stages:
-        tokens = math.ceil(height / 2**stage.level) * math.ceil(width / 2**stage.level)
-        largest = max(largest, 4 * rows * tokens * stage.inputs)
-        if stage.kind == "read":
-            heads = unet_stages.reader(model.unet.config, stage).heads
-            scores = max(scores, 4 * heads * tokens * tokens)
-    beyond = max(0, min(memory.part_bytes, scores) - PART_BYTES)
-    return UNET_REST * min(1, largest / PART_BYTES * 4) + UNET_MAPS * largest + 2 * beyond
+    return math.ceil(height / 2**stage.level) * math.ceil(width / 2**stage.level)
 
 
 def _vae_maps(model, latents, memory) -> float:
