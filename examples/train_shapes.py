@@ -11,7 +11,7 @@ a generator seeded by the step's number.
 
 import os
 
-# oneDNN's convolution falls back to its reference kernel on AVX-512; see mdx/kernels.py.
+# oneDNN's convolution falls back to its reference kernel on AVX-512; see mdx/kernels/device.py.
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
 
 import argparse

@@ -75,6 +75,6 @@ def test_the_loop_written_out_is_generate(model, tmp_path):
 
 def test_the_readmes_python_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    [code] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    exec(compile(code, "README.md", "exec"), {})
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    exec(compile("\n".join(blocks), "README.md", "exec"), {})
     assert Image.open("stars.png").size == (128, 128)
