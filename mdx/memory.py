@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from mdx.checks import whole
 from mdx.kernels import PART_BYTES
 from mdx.mapped import drop
 from mdx.model import Net
@@ -36,9 +37,9 @@ def checked(memory: Memory | None) -> Memory:
         raise TypeError(f"memory must be a mdx.Memory or None, not {memory!r}")
     if memory.weights not in WEIGHTS:
         raise ValueError(f"weights must be one of {', '.join(WEIGHTS)}, not {memory.weights!r}")
-    _whole("part_bytes", memory.part_bytes, 1)
+    whole("part_bytes", memory.part_bytes, 1)
     if memory.tile is not None:
-        _whole("tile", memory.tile, LEAST_TILE)
+        whole("tile", memory.tile, LEAST_TILE)
     return memory
 
 
@@ -46,10 +47,3 @@ def release(net: Net, memory: Memory) -> None:
     """The net has done its work: give back what its weights take, where that is asked."""
     if memory.weights != "all":
         drop(net.places.values())
-
-
-def _whole(name, value, least):
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be a whole number, not {value!r}")
-    if value < least:
-        raise ValueError(f"{name} must be {least} or more, not {value}")

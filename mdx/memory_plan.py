@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from mdx import staged
+from mdx.checks import whole
 from mdx.memory import LEAST_TILE, Memory, checked
 from mdx.model import Model
 from mdx.nets import unet_stages, vae
@@ -106,11 +107,11 @@ def plan(
     are those of a process that does nothing else. ValueError or TypeError for what does not fit.
     """
     limit = None if budget is None else bytes_of(budget)
-    for name, value in (("height", height), ("width", width), ("batch", batch)):
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise TypeError(f"{name} must be a whole number, not {value!r}")
-        if value < 1:
-            raise ValueError(f"{name} must be 1 or more, not {value}")
+    height, width, batch = (
+        whole("height", height, 1),
+        whole("width", width, 1),
+        whole("batch", batch, 1),
+    )
     factor = vae.factor(model.vae.config)
     if height % factor or width % factor:
         raise ValueError(f"height and width must be multiples of {factor}, not {height}, {width}")

@@ -7,6 +7,7 @@ import numpy as np
 from mindspore import Tensor
 
 from mdx import schedulers, step_noise
+from mdx.checks import whole
 from mdx.latents import OUTPUTS
 from mdx.memory import Memory
 from mdx.memory import checked as checked_memory
@@ -54,7 +55,7 @@ def checked(
     if not isinstance(model, Model):
         raise TypeError(f"model must be what mdx.load returns, not {type(model).__name__}")
     prompts = _texts("prompt", prompt)
-    per_prompt = _whole("images_per_prompt", per_prompt, 1)
+    per_prompt = whole("images_per_prompt", per_prompt, 1)
     count = len(prompts) * per_prompt
     negative = [""] if negative_prompt is None else _texts("negative_prompt", negative_prompt)
     if isinstance(negative_prompt, str) or negative_prompt is None:
@@ -160,14 +161,6 @@ def _texts(name, value):
     return list(texts)
 
 
-def _whole(name, value, least):
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name} must be a whole number, not {value!r}")
-    if value < least:
-        raise ValueError(f"{name} must be {least} or more, not {value}")
-    return int(value)
-
-
 def _each(name, value, count):
     """The entries of a list, which must be one an image; anything else is one for all."""
     # Schedulers and tables are tuples, too.
@@ -192,7 +185,7 @@ def _table(model, chosen, steps):
     """The table of one scheduler, or the stack of as many as there are images."""
     if steps is not None and all(isinstance(scheduler, Table) for scheduler in chosen):
         raise ValueError("a Table has its own steps: leave out steps, or give a Scheduler")
-    steps = STEPS if steps is None else _whole("steps", steps, 1)
+    steps = STEPS if steps is None else whole("steps", steps, 1)
     tables = [_one_table(model, scheduler, steps) for scheduler in chosen]
     if len(tables) == 1:
         return tables[0]
@@ -228,10 +221,10 @@ def _generators(seed, count):
         if len(seed) != count:
             raise ValueError(f"{len(seed)} seeds for {count} images: give one, or one each")
         return [
-            one if isinstance(one, np.random.Generator) else _generator(_whole("seed", one, 0))
+            one if isinstance(one, np.random.Generator) else _generator(whole("seed", one, 0))
             for one in seed
         ]
-    first = _whole("seed", seed, 0)
+    first = whole("seed", seed, 0)
     return [_generator(first + i) for i in range(count)]
 
 
@@ -245,7 +238,7 @@ def _latent_side(name, pixels, trained, model):
         if trained is None:
             raise ValueError(f"the checkpoint does not say its size: give {name}")
         return trained
-    pixels = _whole(name, pixels, 1)
+    pixels = whole(name, pixels, 1)
     if pixels % factor:
         below = max(pixels // factor * factor, factor)
         raise ValueError(

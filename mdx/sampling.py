@@ -89,8 +89,7 @@ def generate(
     Returns a list of PIL images; with output "np" float32 pixels (B, H, W, 3) in [0, 1]; with
     output "latent" float32 latents (B, C, h, w). Raises ValueError or TypeError for arguments
     that do not fit, before anything is computed, MemoryError with the plan where none keeps within
-    the budget, and FloatingPointError where the model's
-    numbers overflow.
+    the budget, and FloatingPointError where the model's numbers overflow.
     """
     request = checked(
         model, prompt, negative_prompt, scheduler, steps, guidance, seed, height, width,
