@@ -15,6 +15,7 @@ import os
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
 
 import argparse
+import math
 import shutil
 import time
 from pathlib import Path
@@ -26,6 +27,7 @@ import mindspore
 import numpy as np
 import pictures
 from mindspore import Tensor, ops
+from team import ALONE, Team, in_team, part, wait
 from tqdm import tqdm
 from training import Plan, initial, let_workers_run, train
 
@@ -33,6 +35,7 @@ from mdx import shapes, tokenizer
 from mdx.nets import clip, unet, vae
 
 PICTURES, LATENTS, WORDS, PREDICTION, DECODER = range(5)  # what a generator is seeded for
+PROCESSES = 2  # whatever the number of cores: how a batch is divided shows in the last bits
 
 
 class Settings(NamedTuple):
@@ -40,7 +43,7 @@ class Settings(NamedTuple):
 
     pictures: int = 24000
     simple: int = 6000  # of dark things on white, to begin with: see unet_batches
-    simple_until: float = 0.3  # the part of the steps after which they are left out
+    simple_until: float = 0.25  # the part of the steps after which they are left out
     vae: Plan = Plan(1500, 1e-2)
     vae_batch: int = 8
     vae_channels: tuple = (16, 32, 48)
@@ -51,14 +54,14 @@ class Settings(NamedTuple):
     text_channels: int = 96
     text_layers: int = 3
     vocabulary: int = 640
-    unet: Plan = Plan(2400, 3e-3)
-    unet_batch: int = 32
-    channels: tuple = (32, 64, 128)
+    unet: Plan = Plan(5500, 3e-3)
+    unet_batch: int = 48
+    channels: tuple = (48, 96, 96)
     heads: int = 4
     empty: float = 0.1  # share of empty captions, for guidance
     short: float = 0.12  # of captions of a word or two, for negative prompts
     loose: float = 0.08  # of sizes and of colours left open
-    misheard: float = 0.45  # of wrong words in the end: see unet_batches
+    misheard: float = 0.0  # of wrong words in the end: see unet_batches
     misheard_from: float = 0.5  # the part of the steps after which there are some
     early: float = 0.6  # times are drawn as 1000 u^early: below 1, more of the noisy ones
     decoder: Plan = Plan(700, 4e-3)
@@ -120,7 +123,7 @@ def text_config(settings: Settings, words: tokenizer.Tokenizer) -> clip.Config:
     )
 
 
-def train_vae(settings: Settings, shown: np.ndarray, folder: Path):
+def train_vae(settings: Settings, shown: np.ndarray, folder: Path, team: Team):
     """The autoencoder: -> (its weights, losses).
 
     Error of the reconstruction, absolute and squared, and the divergence from a unit Gaussian.
@@ -141,13 +144,13 @@ def train_vae(settings: Settings, shown: np.ndarray, folder: Path):
         generator = np.random.default_rng([settings.seed, LATENTS, step])
         rows = generator.integers(0, len(shown), settings.vae_batch)
         noise = generator.standard_normal((len(rows), settings.latents, side, side), np.float32)
-        return pictures.to_net(shown[rows]), noise
+        return pictures.to_net(shown[part(team, rows)]), part(team, noise)
 
     start = initial(vae.shapes(config), np.random.default_rng([settings.seed, LATENTS]))
-    return train("vae", loss, start, batch, settings.vae, folder)
+    return train("vae", loss, start, batch, settings.vae, folder, team)
 
 
-def train_decoder(settings: Settings, params: dict, latents, shown, folder: Path):
+def train_decoder(settings: Settings, params: dict, latents, shown, folder: Path, team: Team):
     """A second decoder for the same latents: -> (weights of the whole autoencoder, losses).
 
     It goes on from the first with the squared error alone, which is what PSNR counts, as
@@ -163,14 +166,15 @@ def train_decoder(settings: Settings, params: dict, latents, shown, folder: Path
         generator = np.random.default_rng([settings.seed, DECODER, step])
         rows = generator.integers(0, len(shown), settings.vae_batch)
         noise = generator.standard_normal(mean[rows].shape, np.float32)
+        rows, noise = part(team, rows), part(team, noise)
         return mean[rows] + deviation[rows] * noise, pictures.to_net(shown[rows])
 
     start = {k: v for k, v in params.items() if k.startswith(("decoder.", "post_quant_conv."))}
-    found, losses = train("decoder", loss, start, batch, settings.decoder, folder)
+    found, losses = train("decoder", loss, start, batch, settings.decoder, folder, team)
     return {**params, **found}, losses
 
 
-def latents_of(settings: Settings, params: dict, shown: np.ndarray, size: int = 50):
+def latents_of(settings: Settings, params: dict, shown: np.ndarray, first: bool, size: int = 50):
     """Mean and standard deviation of every picture's latents, float32 (N, C, h, w) each."""
     config = vae_config(settings)
 
@@ -180,7 +184,7 @@ def latents_of(settings: Settings, params: dict, shown: np.ndarray, size: int = 
 
     mutable = mindspore.mutable({name: Tensor(value) for name, value in params.items()})
     means, deviations = [], []
-    for start in tqdm(range(0, len(shown), size), desc="encode", unit="batch"):
+    for start in tqdm(range(0, len(shown), size), desc="encode", unit="batch", disable=not first):
         some = shown[start : start + size]
         padded = np.concatenate([some, np.repeat(some[:1], size - len(some), 0)])
         mean, log_variance = encode(mutable, Tensor(pictures.to_net(padded)))
@@ -189,7 +193,7 @@ def latents_of(settings: Settings, params: dict, shown: np.ndarray, size: int = 
     return np.concatenate(means), np.concatenate(deviations)
 
 
-def train_text(settings: Settings, words: tokenizer.Tokenizer, folder: Path):
+def train_text(settings: Settings, words: tokenizer.Tokenizer, folder: Path, team: Team):
     """The text encoder: -> (its weights, losses).
 
     It learns what a caption is worth to somebody who draws: its last tokens tell, one for each of
@@ -231,7 +235,11 @@ def train_text(settings: Settings, words: tokenizer.Tokenizer, folder: Path):
             rows = np.concatenate([about, np.zeros((1, 3), np.int64)])
             things.append(_one_hot(rows, captions.SLOT))
             ground.append(_one_hot(behind[None], captions.GROUND)[0])
-        return tokenizer.encode(words, texts), np.concatenate(things), np.stack(ground)
+        return (
+            part(team, tokenizer.encode(words, texts)),
+            np.concatenate(part(team, np.stack(things))),
+            part(team, np.stack(ground)),
+        )
 
     generator = np.random.default_rng([settings.seed, WORDS])
     sizes = {
@@ -239,7 +247,8 @@ def train_text(settings: Settings, words: tokenizer.Tokenizer, folder: Path):
         "read_thing.weight": (sum(captions.SLOT), settings.text_channels),
         "read_ground.weight": (sum(captions.GROUND), settings.text_channels),
     }
-    found, losses = train("text", loss, initial(sizes, generator), batch, settings.text, folder)
+    start = initial(sizes, generator)
+    found, losses = train("text", loss, start, batch, settings.text, folder, team)
     return {name: found[name] for name in clip.shapes(config)}, losses
 
 
@@ -296,7 +305,9 @@ def unet_batches(settings: Settings, latents, scenes, words: tokenizer.Tokenizer
     return batch
 
 
-def train_unet(settings: Settings, latents, scenes, words, text_params: dict, folder: Path):
+def train_unet(
+    settings: Settings, latents, scenes, words, text_params: dict, folder: Path, team: Team
+):
     """The UNet: -> (its weights, losses).
 
     Mean squared error of the predicted velocity, arXiv 2202.00512, appendix D: in units of the
@@ -315,29 +326,37 @@ def train_unet(settings: Settings, latents, scenes, words, text_params: dict, fo
         return ops.reduce_mean(ops.square(unet.apply(config, params, x, t, context) - velocity))
 
     def batch(step):
-        x, t, tokens, velocity = batches(step)
+        x, t, tokens, velocity = (part(team, array) for array in batches(step))
         return x, t, read(known, Tensor(tokens)).asnumpy(), velocity
 
     start = initial(unet.shapes(config), np.random.default_rng([settings.seed, PREDICTION]))
-    return train("unet", loss, start, batch, settings.unet, folder)
+    return train("unet", loss, start, batch, settings.unet, folder, team)
 
 
-def run(settings: Settings, out: Path, folder: Path) -> None:
+def run(settings: Settings, out: Path, folder: Path, team: Team = ALONE) -> None:
     """The whole training: from nothing, or from what folder holds, to the files in out."""
     began = time.time()
+    let_workers_run()
     folder.mkdir(parents=True, exist_ok=True)
     seed = [settings.seed, PICTURES]
+    if team.rank > 0:
+        wait(team)
     shown, scenes = pictures.drawn(settings.pictures, settings.simple, seed, folder)
-    vae_params, vae_losses = train_vae(settings, shown, folder)
-    tokenizer.train(captions.vocabulary(scenes[:4000]), folder / "tokenizer", settings.vocabulary)
+    if team.rank == 0:
+        texts = captions.vocabulary(scenes[:4000])
+        tokenizer.train(texts, folder / "tokenizer", settings.vocabulary)
+        wait(team)
     words = tokenizer.load(folder / "tokenizer")
-    text_params, text_losses = train_text(settings, words, folder)
-    mean, deviation = latents_of(settings, vae_params, shown)
+    vae_params, vae_losses = train_vae(settings, shown, folder, team)
+    text_params, text_losses = train_text(settings, words, folder, team)
+    mean, deviation = latents_of(settings, vae_params, shown, team.rank == 0)
     scaling = round(float(1.0 / mean.std()), 5)
     latents = mean * scaling, deviation * scaling
-    unet_params, losses = train_unet(settings, latents, scenes, words, text_params, folder)
+    unet_params, losses = train_unet(settings, latents, scenes, words, text_params, folder, team)
     moments = mean, deviation
-    second, decoder_losses = train_decoder(settings, vae_params, moments, shown, folder)
+    second, decoder_losses = train_decoder(settings, vae_params, moments, shown, folder, team)
+    if team.rank > 0:
+        return
     parts = {
         "vae": (vae_config(settings, scaling), vae_params),
         "unet": (unet_config(settings), unet_params),
@@ -360,9 +379,11 @@ def main(arguments=None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
     settings = (TINY if given.tiny else Settings())._replace(seed=given.seed)
-    run(settings, given.out, given.state or given.out.with_name(given.out.name + "-training"))
+    folder = given.state or given.out.with_name(given.out.name + "-training")
+    nets = vae.shapes(vae_config(settings)), unet.shapes(unet_config(settings))
+    longest = 1 + max(sum(map(math.prod, sizes.values())) for sizes in nets)
+    in_team(run, PROCESSES, longest, settings, given.out, folder)
 
 
 if __name__ == "__main__":
-    let_workers_run()
     main()

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import mindspore
 import numpy as np
 import optimizers
-from mindspore import Parameter, ParameterTuple, Tensor, ops
+from mindspore import Parameter, ParameterTuple, Tensor
 from safetensors.numpy import load_file
+from team import ALONE, Team, mean
 from tqdm import tqdm
 
 from mdx import weights
@@ -70,7 +71,7 @@ def decays(places: tuple, decay: float) -> np.ndarray:
     return np.concatenate(each).astype(np.float32)
 
 
-def stepper(loss: Callable, places: tuple, plan: Plan) -> Callable:
+def stepper(loss: Callable, places: tuple, plan: Plan, team: Team = ALONE) -> Callable:
     """The compiled step for loss(params, *batch), params by name as in the layout.
 
     -> step(vector, momentum, mean, square, averaged, decay, count, rate, *batch), which returns
@@ -102,16 +103,18 @@ def stepper(loss: Callable, places: tuple, plan: Plan) -> Callable:
         averaged = optimizers.average(averaged, vector, count, plan.keep)
         return vector, momentum, mean, square, averaged, length
 
-    def step(vector, momentum, mean, square, averaged, decay, count, rate, *batch):
+    def step(vector, momentum, average, square, averaged, decay, count, rate, *batch):
         host = vector.asnumpy()
         for parameter, (_, start, end, shape) in zip(tied, places, strict=True):
-            ops.assign(parameter, Tensor(host[start:end].reshape(shape)))
+            # A tensor's array is its own memory; ops.assign takes a hundred times as long.
+            parameter.asnumpy()[...] = host[start:end].reshape(shape)
         value, gradients = gradients_of(*batch)
         # On the host: a graph's loop over some hundred tensors exceeds its call depth.
-        gradient = Tensor(np.concatenate([one.asnumpy().ravel() for one in gradients]))
-        state = vector, momentum, mean, square, averaged
-        *vectors, length = update(*state, gradient, decay, count, rate)
-        return *vectors, value, length
+        found = [value.asnumpy().ravel(), *(one.asnumpy().ravel() for one in gradients)]
+        found = mean(team, np.concatenate(found))
+        state = vector, momentum, average, square, averaged
+        *vectors, length = update(*state, Tensor(found[1:]), decay, count, rate)
+        return *vectors, found[0], length
 
     return step
 
@@ -126,11 +129,13 @@ def train(
     batch: Callable,
     plan: Plan,
     folder: Path,
+    team: Team = ALONE,
 ) -> tuple[dict[str, np.ndarray], list[float]]:
     """Run the plan's steps, or what is left of them; -> (averaged weights by name, losses).
 
     start: the first weights. batch(step) gives the arrays of a step, the same ones each time it is
-    asked. The state is kept in folder. RuntimeError if the loss is no number any more.
+    asked; in a team, this process's part of them. The state is kept in folder, by the first process
+    of a team. RuntimeError if the loss is no number any more.
     """
     kept = folder / f"{name}.safetensors"
     places = optimizers.layout({key: value.shape for key, value in start.items()})
@@ -143,13 +148,14 @@ def train(
     losses = list(state["losses"])
     vectors = [Tensor(state[key].copy()) for key in KEYS]
     decay = Tensor(decays(places, plan.decay))
-    step = stepper(loss, places, plan)
-    bar = tqdm(total=plan.steps, initial=len(losses), desc=name, unit="step")
+    step = stepper(loss, places, plan, team)
+    first = team.rank == 0
+    bar = tqdm(total=plan.steps, initial=len(losses), desc=name, unit="step", disable=not first)
     for count in range(len(losses), plan.steps):
         now = optimizers.learning_rate(count, plan.steps, plan.rate, plan.warmup)
         scalars = Tensor(count + 1.0, mindspore.float32), Tensor(now, mindspore.float32)
         *vectors, value, length = step(*vectors, decay, *scalars, *map(Tensor, batch(count)))
-        losses.append(float(value.asnumpy()))
+        losses.append(float(value))
         if not np.isfinite(losses[-1]):
             raise RuntimeError(f"{name}: the loss is {losses[-1]} at step {count}; lower the rate")
         bar.update()
@@ -157,7 +163,8 @@ def train(
         if (count + 1) % plan.save_every == 0 or count + 1 == plan.steps:
             arrays = [vector.asnumpy() for vector in vectors]
             state = {**dict(zip(KEYS, arrays, strict=True)), "losses": np.float32(losses)}
-            weights.save(state, kept)
+            if first:
+                weights.save(state, kept)
     bar.close()
     found = optimizers.part(state["average"], places)
     return {key: found[key] for key in start}, losses

@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
 import captions
 import optimizers
 import pictures
+import team as teams
 import train_shapes
 import training
 
@@ -236,3 +237,56 @@ def test_the_command_writes_a_checkpoint_that_loads(tmp_path):
         "losses.png", "model_index.json", "scheduler", "text_encoder", "tokenizer", "unet", "vae",
         "vae-ft-mse",
     ]  # fmt: skip
+
+
+def meets(folder, fails, team):
+    """What a process of a team does in a test: average, and tell what it found."""
+    own = np.float32([1.0, 10.0, 100.0]) * (team.rank + 1)
+    found = [teams.mean(team, own + step) for step in range(3)]
+    if fails and team.rank == 1:
+        raise RuntimeError("meant to fail")
+    teams.wait(team)
+    np.save(folder / f"{team.rank}.npy", found)
+
+
+def test_a_team_averages_and_has_the_same_numbers_everywhere(tmp_path):
+    teams.in_team(meets, 2, 3, tmp_path, False)
+    one, other = (np.load(tmp_path / f"{rank}.npy") for rank in range(2))
+    assert np.array_equal(one, other)
+    np.testing.assert_allclose(one, [np.float32([1.5, 15, 150]) + step for step in range(3)])
+
+
+def test_a_team_stops_when_one_fails(tmp_path):
+    with pytest.raises(SystemExit, match="goes on"):
+        teams.in_team(meets, 2, 3, tmp_path, True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_team_divides_every_batch():
+    batch = np.arange(12).reshape(6, 2)
+    parts = [teams.part(teams.Team(rank, 3), batch) for rank in range(3)]
+    assert sorted(map(tuple, np.concatenate(parts))) == sorted(map(tuple, batch))
+    with pytest.raises(ValueError, match="a batch of 6 does not divide among 4"):
+        teams.part(teams.Team(0, 4), batch)
+
+
+def test_a_team_learns_what_one_alone_does(tmp_path):
+    """The gradient of a mean is the mean of the parts' gradients: equal but for the last bits."""
+    teams.in_team(toy_part, 2, 10, tmp_path)
+    alone, losses = toy_run(tmp_path / "alone", 20)
+    together = np.load(tmp_path / "together.npz")
+    for name in TOY:
+        np.testing.assert_allclose(together[name], alone[name], atol=1e-4)
+    np.testing.assert_allclose(together["losses"], losses, rtol=1e-3)
+
+
+def toy_part(folder, team):
+    """One process's part of `toy_run`."""
+    plan = training.Plan(20, 0.3, warmup=3, decay=0.0, save_every=5)
+
+    def batch(step):
+        return tuple(teams.part(team, array) for array in toy_batch(step))
+
+    found, losses = training.train("toy", toy_loss, TOY, batch, plan, folder, team)
+    if team.rank == 0:
+        np.savez(folder / "together.npz", losses=losses, **found)
