@@ -39,6 +39,8 @@ class Model(NamedTuple):
     scheduler: Any  # the checkpoint's own Scheduler
 
 
+SECOND_VAE = "vae-ft-mse"  # the folder in the packaged checkpoint
+
 # The classes whose files mdx reads, by part; the same net has had several names.
 CLASSES = {
     "unet": {"UNet2DConditionModel"},
@@ -83,7 +85,7 @@ def load(
 
 
 def load_vae(
-    source: str | PathLike,
+    source: str | PathLike | None = None,
     *,
     dtype: str = "float32",
     variant: str | None = None,
@@ -92,9 +94,13 @@ def load_vae(
 ) -> Net:
     """Load a VAE alone, from a repository or folder that is one or has one in vae/.
 
-    Arguments and errors as `load`. Use it as `model._replace(vae=load_vae(...))`.
+    None is the second VAE of the packaged checkpoint: the first one's encoder, and a decoder
+    trained further on the squared error alone. Other arguments and errors as `load`. Use it as
+    `model._replace(vae=load_vae(...))`.
     """
     weights.check_dtype(dtype)
+    if source is None:
+        return _net(vae, hub.resolve(None) / SECOND_VAE, variant, dtype)
     folder = hub.resolve(
         source, variant=variant, revision=revision, offline=offline, parts=("vae", "")
     )
