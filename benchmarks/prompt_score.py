@@ -66,7 +66,7 @@ def drawn(model: mdx.Model, prompts: list[str], **options) -> list:
     found = []
     for first in range(0, len(prompts), BATCH):
         some = prompts[first : first + BATCH]
-        found += mdx.generate(model, some, seed=first, progress=False, **options)
+        found += list(mdx.generate(model, some, seed=first, progress=False, **options))
     return found
 
 
@@ -137,7 +137,8 @@ def heat_map(model: mdx.Model, count: int, options: dict, path: Path) -> None:
     """Draw the share of pictures with everything right, a row a sampler, a column a step count."""
     chosen = [one for things in (1, 2) for one in scenes(count // 2, things, False, 2)]
     words = captions(chosen)
-    names = schedulers.compatibles(model.scheduler)
+    # EDM's sampler reads any config, but is for networks that take their input scaled otherwise.
+    names = [n for n in schedulers.compatibles(model.scheduler) if n != "EDMEulerScheduler"]
     shares = np.zeros((len(names), len(STEPS)))
     calls = np.zeros(shares.shape, int)
     began = time.time()

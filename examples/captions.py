@@ -1,4 +1,4 @@
-"""What training says of a picture: all, a part, or something wrong; and what a caption tells.
+"""What training says of a picture, all or a part; and what a caption tells.
 
 Everything is numpy and pure.
 """
@@ -9,7 +9,7 @@ import numpy as np
 
 from mdx.shapes import COLOURS, PATTERNS, RELATIONS, SHAPES, SIZES, Scene, caption, wordings
 
-__all__ = ["GROUND", "PLACES", "SLOT", "loose", "misheard", "said", "short", "told", "vocabulary"]
+__all__ = ["GROUND", "PLACES", "SLOT", "loose", "said", "short", "told", "vocabulary"]
 
 # Where an object may be: beside, above or below the other, in it or around it. One that is alone
 # counts as being around.
@@ -54,36 +54,6 @@ def short(scene: Scene, generator: np.random.Generator) -> str:
         f"{ground.get(scene.pattern, scene.background)} background",
     )
     return ways[int(generator.integers(len(ways)))]
-
-
-def misheard(scene: Scene, generator: np.random.Generator, share: float) -> Scene:
-    """The scene with each of its words replaced by another of its kind, the given share of times.
-
-    Captions of pictures found on the web are wrong as often, and that is why guidance helps.
-    """
-
-    def heard(word, words, taken=()):
-        if word is None or generator.random() >= share:
-            return word
-        return str(generator.choice([one for one in words if one not in taken]))
-
-    ground = heard(scene.background, COLOURS, [thing.colour for thing in scene.things])
-    things = []
-    for i, thing in enumerate(scene.things):
-        others = [other.colour for j, other in enumerate((*things, *scene.things[i:])) if j != i]
-        things.append(
-            thing._replace(
-                shape=heard(thing.shape, SHAPES),
-                colour=heard(thing.colour, COLOURS, [ground, *others]),
-                size=heard(thing.size, SIZES),
-            )
-        )
-    return Scene(
-        tuple(things),
-        heard(scene.relation, RELATIONS),
-        ground,
-        heard(scene.pattern, PATTERNS),
-    )
 
 
 def told(scene: Scene | None) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
 
 from mdx import tokenizer, weights
 
@@ -80,26 +79,21 @@ def _json(path, value):
     path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
-def plot_losses(path: Path, curves: dict, size: tuple = (640, 240)) -> None:
-    """Draw each curve (name -> losses) over its steps, log scale, averaged over 1% of them."""
-    width, height = size
-    picture = Image.new("RGB", (width * len(curves), height), "white")
-    pen = ImageDraw.Draw(picture)
-    for place, (name, losses) in enumerate(curves.items()):
+def plot_losses(path: Path, curves: dict) -> None:
+    """Draw each curve (name -> losses) over its steps, on a log scale, averaged over 1% of them."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(2, 2, figsize=(8, 5), dpi=100, layout="constrained")
+    for axis, (name, losses) in zip(axes.ravel(), curves.items(), strict=True):
         span = max(1, len(losses) // 100)
         means = np.convolve(losses, np.ones(span) / span, "valid")
-        logs = np.log10(np.maximum(means, 1e-9))
-        low, high = float(logs.min()), max(float(logs.max()), float(logs.min()) + 1e-6)
-        left, top, right, bottom = place * width + 60, 30, (place + 1) * width - 15, height - 30
-        x = left + (right - left) * np.arange(len(logs)) / max(1, len(logs) - 1)
-        y = bottom - (bottom - top) * (logs - low) / (high - low)
-        pen.rectangle((left, top, right, bottom), outline="grey")
-        points = np.stack([x, y], 1).ravel().tolist()
-        if len(logs) > 1:
-            pen.line(points, fill=(45, 75, 220), width=2)
-        pen.text(
-            (left, 10), f"{name}: loss over {len(losses)} steps, last {means[-1]:.4f}", "black"
-        )
-        pen.text((place * width + 5, top), f"{10**high:.3f}", "black")
-        pen.text((place * width + 5, bottom - 10), f"{10**low:.3f}", "black")
-    picture.save(path)
+        axis.semilogy(np.arange(len(means)) + span, means)
+        axis.set_title(f"{name}: {means[-1]:.2g} after {len(losses)} steps", loc="left", size=10)
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[1, 0].set_xlabel("step")
+    axes[0, 0].set_ylabel("loss")
+    figure.savefig(path)
+    plt.close(figure)

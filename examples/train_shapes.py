@@ -61,8 +61,6 @@ class Settings(NamedTuple):
     empty: float = 0.1  # share of empty captions, for guidance
     short: float = 0.12  # of captions of a word or two, for negative prompts
     loose: float = 0.08  # of sizes and of colours left open
-    misheard: float = 0.0  # of wrong words in the end: see unet_batches
-    misheard_from: float = 0.5  # the part of the steps after which there are some
     early: float = 0.6  # times are drawn as 1000 u^early: below 1, more of the noisy ones
     decoder: Plan = Plan(700, 4e-3)
     seed: int = 0
@@ -265,24 +263,17 @@ def unet_batches(settings: Settings, latents, scenes, words: tokenizer.Tokenizer
     The batches begin with dark things on white and come to all colours little by little. What a
     pixel is, is a product of the shape, its place and the difference of two colours: with every
     colour at once the word for the shape is not learnt, because its gradients cancel.
-
-    In the end many words are wrong, as those of pictures found on the web are. A model that trusts
-    its text fully leaves guidance nothing to do but to overshoot.
     """
     mean, deviation = latents
     alphas = export.alphas_cumprod()
     count = len(scenes) - settings.simple  # the simple ones come last
 
-    def text(scene, generator, done):
+    def text(scene, generator):
         kind = generator.random()
         if kind < settings.empty:
             return ""
         if kind < settings.empty + settings.short:
             return captions.short(scene, generator)
-        # From none to all that is meant to be wrong, over half of the steps that are left.
-        share = 2.0 * (done - settings.misheard_from) / (1.0 - settings.misheard_from)
-        wrong = settings.misheard * min(1.0, max(0.0, share))
-        scene = captions.misheard(scene, generator, wrong)
         return captions.said(captions.loose(scene, generator, settings.loose), generator)
 
     def batch(step):
@@ -292,7 +283,7 @@ def unet_batches(settings: Settings, latents, scenes, words: tokenizer.Tokenizer
         simple = generator.integers(count, len(scenes), settings.unet_batch)
         share = 1.0 - done / settings.simple_until
         picks = np.where(generator.random(settings.unet_batch) < share, simple, picks)
-        texts = [text(scenes[i], generator, done) for i in picks]
+        texts = [text(scenes[i], generator) for i in picks]
         x0 = mean[picks] + deviation[picks] * generator.standard_normal(mean[picks].shape)
         noise = generator.standard_normal(x0.shape, np.float32)
         t = (len(alphas) * generator.random(settings.unet_batch) ** settings.early).astype(np.int32)
@@ -365,7 +356,12 @@ def run(settings: Settings, out: Path, folder: Path, team: Team = ALONE) -> None
     export.write(out, parts, words)
     export.write_net(out / "vae-ft-mse", "vae", vae_config(settings, scaling), second)
     shutil.copytree(folder / "tokenizer", out / "tokenizer", dirs_exist_ok=True)
-    curves = {"vae": vae_losses, "text": text_losses, "unet": losses, "decoder": decoder_losses}
+    curves = {
+        "autoencoder": vae_losses,
+        "text encoder": text_losses,
+        "UNet": losses,
+        "second decoder": decoder_losses,
+    }
     export.plot_losses(out / "losses.png", curves)
     print(f"{out}: {(time.time() - began) / 60:.1f} minutes in this run")
 

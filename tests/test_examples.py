@@ -15,8 +15,8 @@ import inpaint
 import invert
 import langevin
 
-RED = "a red circle on a blue background"
-GREEN = "a green circle on a blue background"
+RED = "a large red circle on a blue background"
+GREEN = "a large green circle on a blue background"
 
 
 @pytest.fixture(scope="module")
