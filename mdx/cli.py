@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from mdx import images
+from mdx.checks import bytes_of
 from mdx.files import check_writable
 from mdx.settings import Settings, from_json, to_json, version
 
@@ -73,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
     make.add_argument("--guidance", metavar="G", type=float, help="default: 7.5; 1 is none")
     make.add_argument("--seed", metavar="S", type=int, nargs="+", help="default: a random one")
     make.add_argument("--size", metavar="S", help="64, or width and height as 96x64")
+    make.add_argument("--memory", metavar="M", help="budget to keep within, as 6GB or 800MB")
     make.add_argument(
         "--grid", metavar=("R", "C"), type=int, nargs=2, help="one picture of R rows and C columns"
     )
@@ -202,6 +204,7 @@ def run(options: argparse.Namespace) -> None:
                 seed=seed,
                 height=settings.height,
                 width=settings.width,
+                memory=settings.memory,
                 progress=sys.stderr.isatty(),
             )
             settings = settings._replace(width=image.width, height=image.height)
@@ -226,6 +229,11 @@ def first_time(options: argparse.Namespace) -> Settings:
         raise ValueError(f"--seed must be 0 or more, not {min(seeds)}")
     if options.guidance is not None and not math.isfinite(options.guidance):
         raise ValueError(f"--guidance must be a finite number, not {options.guidance}")
+    if options.memory is not None:
+        try:
+            bytes_of(options.memory)
+        except ValueError:
+            raise ValueError(f"--memory must be as 6GB or 800MB, not {options.memory!r}") from None
     dtype = options.dtype or "float32"
     if dtype not in ("float32", "float16"):
         raise ValueError(f"--dtype must be float32 or float16, not {dtype!r}")
@@ -252,6 +260,7 @@ def first_time(options: argparse.Namespace) -> Settings:
         guidance=7.5 if options.guidance is None else options.guidance,
         width=width,
         height=height,
+        memory=options.memory,
         grid=tuple(options.grid) if options.grid else None,
     )
 

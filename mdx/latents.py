@@ -4,13 +4,13 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-import mindspore
 import numpy as np
 from mindspore import Tensor
 from numpy.typing import NDArray
 from PIL import Image
 
 from mdx import images as pictures
+from mdx.compile_cache import compiled
 from mdx.kernels import ONE_AT_A_TIME
 from mdx.memory import Memory, checked, release
 from mdx.model import Model, Net
@@ -116,36 +116,32 @@ def _decoded(net: Net, latents: NDArray[np.float32], memory: Memory) -> NDArray[
 
 @functools.cache
 def _encoder(config):
-    @mindspore.jit
     def encode(params, pixels):
         mean, log_variance = vae.encode(config, params, pixels)
         return vae.sample(config, mean, log_variance, 0.0)
 
-    return encode
+    return compiled(encode)
 
 
 @functools.cache
 def _decoder(config, part_bytes):
-    @mindspore.jit
     def decode(params, latents):
         return vae.decode(config, params, latents, part_bytes)
 
-    return decode
+    return compiled(decode)
 
 
 @functools.cache
 def _beginner(config, part_bytes):
-    @mindspore.jit
     def begin(params, latents):
         return vae.begin_decoding(config, params, latents, part_bytes)
 
-    return begin
+    return compiled(begin)
 
 
 @functools.cache
 def _enlarger(config):
-    @mindspore.jit
     def enlarge(params, x):
         return vae.enlarge(config, params, x)
 
-    return enlarge
+    return compiled(enlarge)

@@ -5,17 +5,16 @@ takes by itself, were measured on a CPU (`benchmarks/plan_check.py` measures aga
 """
 
 import math
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from mdx import staged
-from mdx.checks import whole
+from mdx.checks import bytes_of, whole
 from mdx.memory import LEAST_TILE, Memory, checked
 from mdx.model import Model
 from mdx.nets import unet_stages, vae
 
-__all__ = ["Plan", "Step", "bytes_of", "plan"]
+__all__ = ["Plan", "Step", "plan"]
 
 MB = 1_000_000
 
@@ -136,18 +135,6 @@ def plan(
         largest = _largest(lambda count: min(peak(count, c) for c in choices) <= limit)
     steps = tuple(found(batch, best))
     return Plan(height, width, batch, dtype or own, best, steps, limit, largest)
-
-
-def bytes_of(budget: int | str) -> int:
-    """A budget in bytes: a number of them, or a text such as "6GB", "1.5 GB" or "800MB"."""
-    if isinstance(budget, str):
-        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kMG])i?B\s*", budget)
-        if match:
-            step = 1024 if "i" in budget else 1000
-            return int(float(match[1]) * step ** ("kMG".index(match[2]) + 1))
-    elif isinstance(budget, int) and not isinstance(budget, bool) and budget > 0:
-        return budget
-    raise ValueError(f'a budget is a number of bytes, or text such as "6GB", not {budget!r}')
 
 
 def _choices(latents: tuple[int, int]) -> Iterator[Memory]:

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from mdx import guidance as guiding
 from mdx import schedulers, staged, step_noise
 from mdx import tokenizer as tokens
+from mdx.compile_cache import compiled
 from mdx.kernels import ONE_AT_A_TIME
 from mdx.latents import decode
 from mdx.mapped import drop
@@ -229,16 +230,20 @@ def _prediction(net, guided, memory):
 
 @functools.cache
 def _text_encoder(config):
-    @mindspore.jit
     def encode(params, ids):
         return clip.apply(config, params, ids)[0]
 
-    return encode
+    return compiled(encode)
 
 
 @functools.cache
 def _predictor(config, guided, part_bytes):
-    @mindspore.jit
+    return compiled(_predict(config, guided, part_bytes))
+
+
+def _predict(config, guided, part_bytes):
+    """The UNet's call as a function that runs inside a graph."""
+
     def predict(params, slots, rescale, t, context, scale):
         def denoiser(x, t, context):
             return unet.apply(config, params, x, t, context, part_bytes)
@@ -253,9 +258,8 @@ def _predictor(config, guided, part_bytes):
 
 @functools.cache
 def _runner(config, guided, part_bytes):
-    predict = _predictor(config, guided, part_bytes)
+    predict = _predict(config, guided, part_bytes)
 
-    @mindspore.jit
     def run(params, slots, fresh, t, rescale, denoise, mix, clip, context, scale, i, rows):
         # Rows by gather: an index in brackets might be negative, and the graph would check it.
         while i < rows:
@@ -267,4 +271,4 @@ def _runner(config, guided, part_bytes):
             i = i + 1
         return slots
 
-    return run
+    return compiled(run)

@@ -23,6 +23,7 @@ class Settings(NamedTuple):
     guidance: float  # scale of the classifier-free guidance
     width: int | None  # pixels
     height: int | None  # pixels
+    memory: str | None  # the budget, such as "6GB": what keeps within it may change last bits
     grid: tuple[int, int] | None  # rows and columns; None for pictures of their own
 
 
@@ -41,6 +42,7 @@ def to_json(settings: Settings) -> dict[str, Any]:
 
 def from_json(json: Mapping[str, Any]) -> Settings:
     """Check a JSON object and make the record of it. Raises ValueError that names the field."""
+    json = {"memory": None} | dict(json)  # pictures of before there were budgets have none
     missing, unknown = CHECKS.keys() - json.keys(), json.keys() - CHECKS.keys()
     if missing or unknown:
         raise ValueError(
@@ -93,5 +95,6 @@ CHECKS = {
     "guidance": lambda value: type(value) in (int, float),
     "width": _whole_or_none,
     "height": _whole_or_none,
+    "memory": _text_or_none,
     "grid": lambda value: value is None or (_wholes(value) and len(value) == 2),
 }

@@ -12,6 +12,7 @@ import mindspore
 from mindspore import Tensor
 
 from mdx import guidance
+from mdx.compile_cache import compiled
 from mdx.memory import Memory
 from mdx.model import Net
 from mdx.nets import unet, unet_stages
@@ -104,14 +105,13 @@ def graph_of(config, stage):
 
 @functools.cache
 def _entry(config, guided):
-    @mindspore.jit
     def enter(params, slots, rescale, t, context):
         x = slots[0] * rescale.reshape((-1, 1, 1, 1))
         if guided:
             x, t = guidance.doubled(x, t)
         return unet.enter(config, params, x, t, context)
 
-    return enter
+    return compiled(enter)
 
 
 @functools.cache
@@ -121,16 +121,15 @@ def _stage(config, stage, part_bytes) -> Any:
 
     # Of two functions with one name and line MindSpore warns as of one compiled in vain.
     apply.__name__ = "_".join(map(str, ("stage", *stage[2:], stage.kind, part_bytes)))
-    return mindspore.jit(apply)
+    return compiled(apply)
 
 
 @functools.cache
 def _exit(config, guided):
-    @mindspore.jit
     def leave(params, x, scale):
         out = unet.leave(config, params, x)
         if guided:
             return guidance.combined(out, scale)
         return out
 
-    return leave
+    return compiled(leave)

@@ -12,7 +12,13 @@ class Compiles:
 
     @property
     def count(self) -> int:
-        return len(self.phases)
+        """Graphs that can be run; to make a file of one (mdx.compile_cache) is not counted."""
+        return len(self.phases) - self.files
+
+    @property
+    def files(self) -> int:
+        """Graphs that were traced to be written to a file: none where the file was there."""
+        return sum(phase.startswith("export") for phase in self.phases)
 
 
 @contextmanager

@@ -358,6 +358,8 @@ COMMANDS = {
         ["a", "b", "--seed", "1", "2", "3", "--grid", "2", "2"],
         "--grid 2 2 does not fit: 2 prompts times 3 seeds make 6 pictures",
     ),
+    "memory without a unit": (nothing, ["a", "--memory", "6"], "--memory must be as 6GB .*not '6'"),
+    "memory in words": (nothing, ["a", "--memory", "much"], "--memory must be as 6GB .*not 'much'"),
     "grid below 0": (nothing, ["a", "--grid", "-1", "-1"], "--grid -1 -1 does not fit"),
     "model folder does not exist": (nothing, ["a", "--model", "./gone"], "'./gone' is neither"),
     "model folder is empty": (nothing, ["a", "--model", "."], "it has no model_index.json"),
@@ -393,6 +395,10 @@ REQUESTS = {
     "unknown scheduler": (["--scheduler", "foo"], "'foo'"),
     "no steps": (["--steps", "0"], "steps must be 1 or more, not 0"),
     "10^9 steps": (["--steps", str(10**9)], "1000000000"),
+    "too little memory": (
+        ["--memory", "1MB"],
+        "no choice of memory keeps within the budget.* 1 MB",
+    ),
     "size is no multiple": (["--size", "17x16"], "width must be a multiple of 2"),
     "offline Hub id": (["--model", "some/one", "--offline"], "offline is set"),
 }

@@ -58,7 +58,7 @@ def test_a_picture_and_the_same_again(here, capsys):
 
 def test_settings_say_everything(here, calls, tiny_checkpoint):
     arguments = "--negative blue --scheduler euler --steps 7 --guidance 2.5 --seed 5 --size 24x8"
-    more = ["--dtype", "float16", "--model", str(tiny_checkpoint)]
+    more = ["--memory", "3GB", "--dtype", "float16", "--model", str(tiny_checkpoint)]
     cli.main(["a circle", *arguments.split(), *more])
     settings = images.read_settings("mdx.png")
     assert settings == {
@@ -75,12 +75,37 @@ def test_settings_say_everything(here, calls, tiny_checkpoint):
         "guidance": 2.5,
         "width": 24,
         "height": 8,
+        "memory": "3GB",
         "grid": None,
     }
     assert pixels("mdx.png").shape == (8, 24, 3)
     [call] = calls
     cli.main(["--from", "mdx.png", "-o", "b.png"])
     assert calls == [call, call]
+    assert call["memory"] == "3GB"
+
+
+def test_a_picture_from_before_budgets_is_made_again(here, calls):
+    """Its settings lack the key, and it had none."""
+    cli.main(["a", "--seed", "1"])
+    settings = images.read_settings("mdx.png")
+    assert settings.pop("memory", "missing") is None
+    with Image.open("mdx.png") as image:
+        images.save_png(image, "old.png", settings)
+    cli.main(["--from", "old.png"])
+    assert (here / "old-again.png").read_bytes() == (here / "mdx.png").read_bytes()
+
+
+def test_a_budget_is_kept_within(here, capsys):
+    """With the real model: the same picture as without, or the plan of why not."""
+    options = ["--steps", "1", "--seed", "3"]
+    cli.main(["a red circle", "-o", "free.png", *options])
+    cli.main(["a red circle", "-o", "held.png", *options, "--memory", "2GB"])
+    np.testing.assert_array_equal(pixels("held.png"), pixels("free.png"))
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        cli.main(["a red circle", *options, "--memory", "400MB"])
+    assert "no choice of memory keeps within the budget" in capsys.readouterr().err
 
 
 def test_a_random_seed_is_recorded(here, calls):

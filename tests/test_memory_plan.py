@@ -8,6 +8,7 @@ import pytest
 
 import mdx
 from mdx import memory_plan, staged
+from mdx.checks import bytes_of
 
 STAGES = mdx.Memory(weights="stage")
 
@@ -128,7 +129,7 @@ def test_a_plan_reads_as_a_table(model):
     [("6GB", 6 * 10**9), ("1.5 GB", 1.5e9), ("800MB", 8e8), ("2GiB", 2 * 2**30), (12345, 12345)],
 )
 def test_budgets(text, size):
-    assert memory_plan.bytes_of(text) == size
+    assert bytes_of(text) == size
 
 
 def test_generate_keeps_within_a_budget_or_refuses_with_the_plan(model):

@@ -6,12 +6,13 @@ Rows arrive as tensors, so one compiled graph serves every sampler and step of a
 import mindspore as ms
 from mindspore import Tensor, ops
 
+from mdx.compile_cache import compiled
 
-@ms.jit
+
 def advance(
     slots: Tensor, out: Tensor, noise: Tensor, denoise: Tensor, mix: Tensor, beyond: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """One row on every batch row: new slots and x0. All float32.
+    """One row on every batch row: new slots and x0. All float32; runs inside a graph.
 
     slots (K,B,C,H,W); noise (B,C,H,W); out the same, or (B,2C,H,W) with a learned variance. Factors
     broadcast over pictures: denoise (2,B,1,1,1), mix (K+3,K,B,1,1,1) by column, beyond (4,B,1,1,1)
@@ -37,6 +38,9 @@ def advance(
     for column in range(k):
         mixed = mixed + mix[column] * slots[column]
     return mixed, x0
+
+
+advance_alone = compiled(advance)
 
 
 def quantile(x: Tensor, share: Tensor) -> Tensor:

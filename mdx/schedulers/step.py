@@ -74,7 +74,7 @@ def step(
 
     from mdx.kernels import ONE_AT_A_TIME
 
-    from .device import advance
+    from .device import advance_alone
 
     i, shape = state.index, tuple(state.slots.shape)
     if not 0 <= i < table.rows:
@@ -99,7 +99,7 @@ def step(
         fresh = device("noise", noise, shape[1:])
     with ONE_AT_A_TIME:
         row = (Tensor(array) for array in factors(table, i, shape[1]))
-        slots, x0 = advance(state.slots, out, fresh, *row)
+        slots, x0 = advance_alone(state.slots, out, fresh, *row)
     return State(slots, i + 1), Info(x0)
 
 
