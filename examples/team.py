@@ -77,7 +77,9 @@ def in_team(work: Callable, size: int, longest: int, *arguments) -> None:
     try:
         while at_work:
             for sentinel in connection.wait(list(at_work)):
-                if at_work.pop(sentinel).exitcode:
+                member = at_work.pop(sentinel)
+                member.join()  # its end is seen a moment before its exit status
+                if member.exitcode:
                     raise SystemExit("the training stopped; the same command goes on from there")
     finally:
         for member in members:
