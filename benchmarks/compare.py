@@ -78,6 +78,9 @@ def _arguments(argv):
     given = parser.parse_args(argv)
     if given.quick:
         given.checkpoints, given.latents, given.batches, given.runs = [TINY], [8], [2], 2
+    for name in ("runs", "threads"):
+        if getattr(given, name) < 1:
+            parser.error(f"--{name} must be at least 1, not {getattr(given, name)}")
     if given.write_readme and given.quick:
         parser.error("--write-readme is for the real sizes: leave out --quick")
     try:

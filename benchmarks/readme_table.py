@@ -6,6 +6,7 @@ python benchmarks/readme_table.py --write-readme
 
 import argparse
 import json
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,9 @@ HEADER = (
 def table(entries: Sequence[dict[str, Any]]) -> str:
     """Markdown of all rows, and of the machine that they were measured on."""
     machines = dict.fromkeys(map(_machine, entries))
-    return "\n".join([*machines, "", *HEADER, *lines(entries)])
+    busy = max(entry["others_busy"] for entry in entries)
+    about = f"{'; '.join(machines)}; others kept at most {busy:.2f} processors busy."
+    return "\n".join([*textwrap.wrap(about, 100), "", *HEADER, *lines(entries)])
 
 
 def lines(entries: Sequence[dict[str, Any]]) -> list[str]:
@@ -75,7 +78,7 @@ def _number(seconds):
 def _machine(entry):
     about = entry["machine"]
     libraries = [f"{name} {about[name]}" for name in about if about[name]][2:]
-    return f"{about['processor']}, {about['threads']} threads; {', '.join(libraries)}."
+    return f"{about['processor']}, {about['threads']} threads; {', '.join(libraries)}"
 
 
 def main() -> None:
