@@ -15,16 +15,14 @@ README = Path(__file__).parents[1] / "README.md"
 FIGURES = Path(__file__).with_name("compare.json")
 BEGIN, END = "<!-- compare.py: begin -->", "<!-- compare.py: end -->"
 HEADER = (
-    "| what | seconds | against | ratio (least to most) | peak GB | ratio | runs | apart |",
-    "|---|---|---|---|---|---|---|---|",
+    "| what | seconds | against | ratio (least to most) | peak GB | ratio | runs | others | apart |",
+    "|---|---|---|---|---|---|---|---|---|",
 )
 
 
 def table(entries: Sequence[dict[str, Any]]) -> str:
     """Markdown of all rows, and of the machine that they were measured on."""
-    machines = dict.fromkeys(map(_machine, entries))
-    busy = max(entry["others_busy"] for entry in entries)
-    about = f"{'; '.join(machines)}; others kept at most {busy:.2f} processors busy."
+    about = "; ".join(dict.fromkeys(map(_machine, entries))) + "."
     return "\n".join([*textwrap.wrap(about, 100), "", *HEADER, *lines(entries)])
 
 
@@ -36,10 +34,11 @@ def lines(entries: Sequence[dict[str, Any]]) -> list[str]:
         ours = entry["sides"][first]
         what = f"{entry['checkpoint']}, {entry['what']}"
         seconds, runs, peak = ours["median"], len(ours["seconds"]), ours["peak"]
+        busy = f"{entry['others_busy']:.1f}"
         named = "" if first == "mdx" else f", {first.removeprefix('mdx ')}"
         if not others:
             spread = f"({_number(min(ours['seconds']))} to {_number(max(ours['seconds']))} s)"
-            cells = ["", spread, f"{peak / 1e9:.2f}", "", str(runs), ""]
+            cells = ["", spread, f"{peak / 1e9:.2f}", "", str(runs), busy, ""]
             found.append(_line([what + named, _number(seconds), *cells]))
         for other in others:
             theirs, ratio = entry["sides"][other], entry["ratios"][other]
@@ -51,6 +50,7 @@ def lines(entries: Sequence[dict[str, Any]]) -> list[str]:
                 f"{peak / 1e9:.2f} : {theirs['peak'] / 1e9:.2f}",
                 f"**{peak / theirs['peak']:.2f}**",
                 str(runs),
+                busy,
                 f"{entry['errors'][other]:.1e}" if entry["errors"][other] else "",
             ]
             found.append(_line(cells))

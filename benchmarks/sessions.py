@@ -55,14 +55,14 @@ def session(
     call = library.prepare(loaded, row, inputs)
     prepared = time.perf_counter()
     outputs = call(1)
-    ended, worked = time.perf_counter(), time.process_time()
-    yield Start(imported - began, ready - imported, ended - prepared, outputs, peak_memory())
+    called, worked = time.perf_counter(), time.process_time()
+    yield Start(imported - began, ready - imported, called - prepared, outputs, peak_memory())
     while True:
+        waiting = time.process_time() - worked
         began = time.perf_counter()
-        waiting = (time.process_time() - worked) / (began - ended)
         call(row.steps)
-        ended, worked = time.perf_counter(), time.process_time()
-        yield Run(ended - began, waiting, peak_memory())
+        seconds, worked = time.perf_counter() - began, time.process_time()
+        yield Run(seconds, waiting, peak_memory())
 
 
 def convert(side: str, row: Row, folder: Path, inputs: Arrays) -> None:

@@ -121,7 +121,7 @@ def test_a_line_of_the_table():
     [line] = readme_table.lines([ENTRY])
     assert line == (
         "| SD 1.5, UNet step | 8.5 : 10 | torch | **0.85** (0.80 to 0.90) | 4.50 : 4.00 | **1.12** "
-        "| 2 | 3.0e-06 |"
+        "| 2 | 0.0 | 3.0e-06 |"
     )
 
 
