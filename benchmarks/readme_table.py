@@ -15,7 +15,7 @@ README = Path(__file__).parents[1] / "README.md"
 FIGURES = Path(__file__).with_name("compare.json")
 BEGIN, END = "<!-- compare.py: begin -->", "<!-- compare.py: end -->"
 HEADER = (
-    "| what | seconds | against | ratio (least to most) | peak GB | ratio | runs | others | apart |",
+    "| what | seconds | against | ratio (least to most) | GB | ratio | runs | others | apart |",
     "|---|---|---|---|---|---|---|---|---|",
 )
 
