@@ -1,4 +1,4 @@
-"""A whole checkpoint in the diffusers layout with random weights, of the size of a real one."""
+"""A whole checkpoint in the diffusers layout with random weights, tiny or of a real one's size."""
 
 import json
 import math
@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
-CONFIGS = Path(__file__).with_name("full_size_configs.json")
+CONFIGS = Path(__file__).with_name("checkpoint_configs.json")
 
 INDEX = {
     "_class_name": "StableDiffusionPipeline",
     "_diffusers_version": "0.30.0",
+    "requires_safety_checker": False,
+    "safety_checker": [None, None],
     "scheduler": ["diffusers", "DPMSolverMultistepScheduler"],
     "text_encoder": ["transformers", "CLIPTextModel"],
     "tokenizer": ["transformers", "CLIPTokenizer"],
@@ -37,17 +39,22 @@ def configs() -> dict[str, dict[str, Any]]:
 
 
 def write(folder: Path, nets: Mapping[str, Any], seed: int = 0) -> Path:
-    """Write all parts of a checkpoint whose nets have these configs; returns the folder."""
+    """Write all parts of a checkpoint whose nets have these configs; returns the folder.
+
+    One that is there already is left as it is: its last file says that it is whole.
+    """
+    if (folder / "model_index.json").exists():
+        return folder
     from mdx import tokenizer
 
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "model_index.json").write_text(json.dumps(INDEX))
     (folder / "scheduler").mkdir(exist_ok=True)
     (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(SCHEDULER))
     length = nets["text_encoder"].get("max_position_embeddings", 77)
     tokenizer.train(["a photograph"], folder / "tokenizer", vocab_size=VOCABULARY, length=length)
     for name in NETS:
         write_net(folder / name, nets[name], seed)
+    (folder / "model_index.json").write_text(json.dumps(INDEX))
     return folder
 
 

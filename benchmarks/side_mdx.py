@@ -1,0 +1,93 @@
+"""The work of a row done by mdx, as a user's program does it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mindspore
+import numpy as np
+from mindspore import Tensor
+from rows import GUIDANCE, NEGATIVE, PROMPT, Arrays, Row
+
+import mdx
+from mdx import kernels, mapped, nets, staged
+
+
+def load(folder: Path, row: Row, threads: int, dtype: str = "float32", weights: str = "all") -> Any:
+    """The checkpoint, and what it is to hold in memory.
+
+    MindSpore takes as many threads as there are processors for the process.
+    """
+    return mdx.load(folder, dtype=dtype), mdx.Memory(weights=weights)
+
+
+def prepare(loaded: Any, row: Row, inputs: Arrays) -> Callable[[int], list[np.ndarray]]:
+    """A function that does the work, a picture's in so many steps."""
+    model, memory = loaded
+    return {
+        "text": _text,
+        "unet": _unet,
+        "vae-decode": _decode,
+        "vae-encode": _encode,
+        "picture": _picture,
+    }[row.part](model, memory, row, inputs)
+
+
+def _text(model, memory, row, inputs):
+    config = model.text_encoder.config
+
+    @mindspore.jit
+    def encode(params, ids):
+        return nets.clip.apply(config, params, ids)
+
+    def call(steps):
+        found = []
+        for ids in inputs["ids"]:
+            both: Any = encode(model.text_encoder.params, Tensor(ids[None]))
+            found += [one.asnumpy() for one in both]
+        return found
+
+    return call
+
+
+def _unet(model, memory, row, inputs):
+    """By stages, which is how generate() runs a UNet of more than a few parameters."""
+    net = model.unet
+    parts = staged.parts(net.config, net.params)
+
+    def used(part):
+        if memory.weights == "stage":
+            mapped.drop(net.places[name] for name in part.names if name in net.places)
+
+    predict = staged.predictor(net.config, parts, False, memory.part_bytes, used)
+    ones = Tensor(np.ones(row.batch, np.float32))
+
+    def call(steps):
+        x, t, context = (Tensor(inputs[name]) for name in ("x", "t", "context"))
+        with kernels.ONE_AT_A_TIME:
+            return [predict(x[None], ones, t, context, ones).asnumpy()]
+
+    return call
+
+
+def _decode(model, memory, row, inputs):
+    return lambda steps: [mdx.decode(model, inputs["latents"], output="np", memory=memory)]
+
+
+def _encode(model, memory, row, inputs):
+    return lambda steps: [mdx.encode(model, inputs["images"])]
+
+
+def _picture(model, memory, row, inputs):
+    pixels = row.latents * nets.vae.factor(model.vae.config)
+
+    def call(steps):
+        return [
+            mdx.generate(
+                model, PROMPT, negative_prompt=NEGATIVE, steps=steps, guidance=GUIDANCE,
+                start=inputs["latents"], height=pixels, width=pixels, output="np",
+                progress=False, memory=memory,
+            )
+        ]  # fmt: skip
+
+    return call
