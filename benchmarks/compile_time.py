@@ -51,7 +51,7 @@ def main() -> None:
             raise SystemExit("the outputs differ")
         for row in ROWS:
             began = time.perf_counter()
-            prompt = "a red circle on a blue background"
+            prompt = "a small green star above a large red circle on a yellow background"
             subprocess.run(
                 [sys.executable, "-m", "mdx", prompt, "-o", Path(scratch) / "out.png"],
                 env=os.environ | {"MDX_COMPILE_CACHE": _cache(row, Path(scratch) / "command")},

@@ -1,7 +1,6 @@
 """How often pictures of the shipped checkpoint show what their prompts say, read from their pixels.
 
 python benchmarks/prompt_score.py                 500 prompts, by kind
-python benchmarks/prompt_score.py --plain         one thing on a plain background: all 280
 python benchmarks/prompt_score.py --quality       guidance, precision, a negative prompt
 python benchmarks/prompt_score.py --heat-map      samplers by steps -> prompt_scores.png
 """
@@ -38,27 +37,11 @@ def scenes(count: int, things: int, unseen: bool, seed: int) -> list[shapes.Scen
     return found
 
 
-def plain() -> list[shapes.Scene]:
-    """Every scene of one thing, its size left open, on a plain background; no rings."""
-    return [
-        shapes.Scene((shapes.Thing(shape, colour, None),), None, background, "plain")
-        for shape in shapes.SHAPES
-        for colour in shapes.COLOURS
-        for background in shapes.COLOURS
-        if shape != "ring" and background != colour
-    ]
-
-
 def captions(chosen: list[shapes.Scene]) -> list[str]:
     """Their words; the wordings take turns."""
     return [
         shapes.caption(scene, i % len(shapes.wordings(scene))) for i, scene in enumerate(chosen)
     ]
-
-
-def plain_captions() -> list[str]:
-    """The words for `plain`, all alike: "a red circle on a blue background"."""
-    return [shapes.caption(scene) for scene in plain()]
 
 
 def drawn(model: mdx.Model, prompts: list[str], **options) -> list:
@@ -96,14 +79,6 @@ def report(title: str, scores: dict[str, dict[str, float]]) -> None:
     for name, row in scores.items():
         shown = (f"{row[c]:.1%}" if c in row else "" for c in columns)
         print(f"{name:20}" + "".join(f"{text:>11}" for text in shown))
-
-
-def all_plain(model: mdx.Model, count: int, options: dict) -> None:
-    """Print the shares of right attributes for `plain`, or as many of them in random order."""
-    every = plain_captions()
-    chosen = [every[i] for i in np.random.default_rng(0).permutation(len(every))[:count]]
-    scores = {"plain": shapes.score(drawn(model, chosen, **options), chosen)}
-    report(f"{len(chosen)} prompts, {options}", scores)
 
 
 def quality(model: mdx.Model, count: int, options: dict) -> None:
@@ -183,10 +158,9 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     way = parser.add_mutually_exclusive_group()
-    way.add_argument("--plain", action="store_true")
     way.add_argument("--quality", action="store_true")
     way.add_argument("--heat-map", action="store_true")
-    parser.add_argument("--prompts", type=int, help="[500; 280; 100; 40]")
+    parser.add_argument("--prompts", type=int, help="[500; 100; 24]")
     parser.add_argument("--model", help="another checkpoint of shapes")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--guidance", type=float, default=7.5)
@@ -194,10 +168,10 @@ def main() -> None:
     model = mdx.load(given.model)
     options = {"scheduler": "dpmpp_2m", "steps": given.steps, "guidance": given.guidance}
     if given.heat_map:
-        heat_map(model, given.prompts or 40, options, FIGURE)
+        heat_map(model, given.prompts or 24, options, FIGURE)
         return
-    show: Callable = all_plain if given.plain else quality if given.quality else by_kind
-    count = 280 if given.plain else 100 if given.quality else 500
+    show: Callable = quality if given.quality else by_kind
+    count = 100 if given.quality else 500
     show(model, given.prompts or count, options)
 
 

@@ -11,7 +11,6 @@ Arrays = dict[str, np.ndarray]
 START, END = 1, 2  # any two token ids
 STEPS, GUIDANCE = 20, 7.5
 PROMPT, NEGATIVE = "a photograph", "a graph"
-PARTS = ("text", "unet", "vae-decode", "vae-encode", "picture")
 
 # A side is a library, and what it is asked for.
 SIDES = {
@@ -30,7 +29,7 @@ class Row(NamedTuple):
 
     name: str
     what: str  # in words
-    part: str  # one of PARTS: what is called
+    part: str  # what is called: "text", "unet", "vae-decode", "vae-encode", "picture"; or "load"
     sides: tuple[str, ...]  # of SIDES; the first is compared with each of the others
     latents: int  # a side
     batch: int = 1

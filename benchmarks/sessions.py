@@ -26,9 +26,7 @@ class Run(NamedTuple):
     """One call after that."""
 
     seconds: float
-    waiting: (
-        float  # processors that it kept busy while it waited for its turn; 0 is as it should be
-    )
+    waiting: float  # seconds of a processor that it took while it waited; 0 is as it should be
     peak: int  # bytes of memory, at most, so far
 
 

@@ -1,8 +1,8 @@
 """Several processes that train one net, each on a core of its own and on its part of every batch.
 
-MindSpore's threads get in each other's way on small operators: two cores are slower than one. Two
-processes are not. All of them hold the same weights and take the same steps; what they exchange is
-the gradient, through memory that they share.
+MindSpore's threads get in each other's way on small operators; processes do not. All of them hold
+the same weights and take the same steps; what they exchange is the gradient, through memory that
+they share.
 """
 
 import ctypes

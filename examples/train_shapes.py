@@ -173,7 +173,10 @@ def train_decoder(settings: Settings, params: dict, latents, shown, folder: Path
 
 
 def latents_of(settings: Settings, params: dict, shown: np.ndarray, first: bool, size: int = 50):
-    """Mean and standard deviation of every picture's latents, float32 (N, C, h, w) each."""
+    """Mean and standard deviation of every picture's latents, float32 (N, C, h, w) each.
+
+    first: whether this process is the one that shows its progress.
+    """
     config = vae_config(settings)
 
     @mindspore.jit

@@ -35,8 +35,7 @@ class Plan(NamedTuple):
 def let_workers_run() -> None:
     """Start MindSpore's own threads, and then give this one the lowest priority.
 
-    It spins while it waits for a graph, and takes a core from the threads that it waits for: with
-    one core for a training, a step took three times as long.
+    It spins while it waits for a graph, and takes a core from the threads that it waits for.
     """
 
     @mindspore.jit
@@ -106,7 +105,7 @@ def stepper(loss: Callable, places: tuple, plan: Plan, team: Team = ALONE) -> Ca
     def step(vector, momentum, average, square, averaged, decay, count, rate, *batch):
         host = vector.asnumpy()
         for parameter, (_, start, end, shape) in zip(tied, places, strict=True):
-            # A tensor's array is its own memory; ops.assign takes a hundred times as long.
+            # A tensor's array is its own memory: this is one copy. ops.assign is an operator each.
             parameter.asnumpy()[...] = host[start:end].reshape(shape)
         value, gradients = gradients_of(*batch)
         # On the host: a graph's loop over some hundred tensors exceeds its call depth.

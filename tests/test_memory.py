@@ -162,9 +162,9 @@ def test_blending_keeps_what_tiles_agree_on():
     assert apart(tiles.blended(decode, latents, 16, 2), whole) < 1e-6
 
 
-@pytest.mark.parametrize(("tile", "least"), [(16, 32.0), (32, 35.0), (48, 39.0), (64, np.inf)])
+@pytest.mark.parametrize(("tile", "least"), [(16, 38.0), (32, 40.0), (48, 43.0), (64, np.inf)])
 def test_tiled_pictures_are_close(tile, least):
-    """PSNR in dB against the picture decoded whole; the packaged VAE itself has 29.5 here."""
+    """PSNR in dB against the picture decoded whole; the packaged VAE itself has 36.8 here."""
     model = mdx.load()
     with Image.open(Path(__file__).parents[1] / "examples" / "readme.png") as image:
         latents = mdx.encode(model, image.convert("RGB").crop((0, 0, 256, 256)))

@@ -6,10 +6,8 @@ import threading
 from pathlib import Path
 from typing import NamedTuple
 
-# On AVX-512 oneDNN's convolution falls back to its reference kernel: 1 GFLOP/s instead of 150. It
-# does not where it is kept to AVX2. That may slow matrix products down; a UNet's step still takes a
-# third of the time, and half the memory, that convolution by matrix products takes
-# (benchmarks/compare.py). oneDNN reads this when it is first used.
+# With AVX-512 oneDNN's convolution falls back to its reference kernel, too slow to use; kept to
+# AVX2 it does not. oneDNN reads this when it is first used.
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
 
 import mindspore
