@@ -36,6 +36,7 @@ KINDS = ("convolution", "linear", "attention", "norm", "pointwise", "layout", "h
 TYPES = {
     "Conv2D": "convolution",
     "Im2Col": "convolution",
+    "Col2Im": "convolution",
     "MatMul": "linear",
     "BatchMatMul": "attention",
     "Softmax": "attention",
@@ -51,6 +52,9 @@ TYPES = {
     "Gather": "layout",
     "Cast": "layout",
 }
+
+
+CONVOLVING = ("block", "halve", "double")  # stages without attention
 
 
 class Operator(NamedTuple):
@@ -184,8 +188,12 @@ def kind_of(operator: Operator, stretches: Sequence[Stretch]) -> str:
     middle = (operator.begin + operator.end) / 2
     stage = next((one.kind for one in stretches if middle <= one.end), "ends")
     kind = TYPES.get(operator.kind, "pointwise")
+    # Where there is no attention, products and what orders their operands are a convolution's. So
+    # is, in a block, the one small linear layer of the time.
     if stage != "read" and kind == "attention":
-        return "convolution"  # by columns of patches: there is no attention here
+        return "convolution"
+    if stage in CONVOLVING and operator.kind in ("MatMul", "Gather"):
+        return "convolution"
     return kind
 
 

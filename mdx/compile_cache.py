@@ -7,13 +7,14 @@ file: see `key`. MindSpore has a cache of its own (MS_COMPILER_CACHE_ENABLE), bu
 graphs in the order in which they are compiled, and takes the first one for the first.
 """
 
+import gc
 import hashlib
 import logging
 import os
 import platform
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -139,15 +140,32 @@ def _first(function, plain, arguments, shapes):
         return plain, plain(*arguments)
     # A cache must not break what works without it, and MindSpore raises what it likes.
     try:
-        graph = _graph(place, function, arguments, key(function, shapes))
+        with _quick_collections():
+            graph = _graph(place, function, arguments, key(function, shapes))
 
-        def run(*arguments):
-            return graph(*map(_flat, arguments))
+            def run(*arguments):
+                return graph(*map(_flat, arguments))
 
-        return run, run(*arguments)
+            return run, run(*arguments)
     except Exception as error:
         log.info("%s: compiled without the cache: %s", function.__qualname__, error)
         return plain, plain(*arguments)
+
+
+@contextmanager
+def _quick_collections() -> Iterator[None]:
+    """MindSpore collects garbage for each graph, a tenth of a second where there are many objects.
+
+    Within this, the ones that are there already are left out.
+    """
+    if gc.get_freeze_count():  # the program has its own use for it
+        yield
+        return
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _flat(argument):

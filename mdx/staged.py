@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import mindspore
 from mindspore import Tensor
 
-from mdx import guidance
+from mdx import guidance, kernels
 from mdx.compile_cache import compiled
 from mdx.memory import Memory
 from mdx.model import Net
@@ -33,6 +33,10 @@ def in_stages(net: Net, memory: Memory) -> bool:
     """Whether a UNet runs stage by stage, where steps are calls of their own."""
     size = sum(param.size for param in net.params.values())
     return size >= STAGED_FROM or memory.weights == "stage"
+
+
+# That a stage of each kind has at least. Few more than are needed: they take time to compile.
+OPERATORS = {"block": 45, "read": 60}
 
 
 class Part(NamedTuple):
@@ -117,7 +121,8 @@ def _entry(config, guided):
 @functools.cache
 def _stage(config, stage, part_bytes) -> Any:
     def apply(params, x, kept, embedding, context):
-        return unet_stages.apply(config, stage, params, x, kept, embedding, context, part_bytes)
+        out = unet_stages.apply(config, stage, params, x, kept, embedding, context, part_bytes)
+        return kernels.on_own_threads(out, embedding[0, 0], OPERATORS.get(stage.kind, 0))
 
     # Of two functions with one name and line MindSpore warns as of one compiled in vain.
     apply.__name__ = "_".join(map(str, ("stage", *stage[2:], stage.kind, part_bytes)))

@@ -6,6 +6,7 @@ loading needs the final weights' memory and little more.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from mmap import mmap
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -153,20 +154,26 @@ def read_in_place(
             found[name] = entry
     _check_keys(files, found, shapes)
     maps = {file: open_file(file) for file in files}
-    params, places = {}, {}
-    for name, shape in shapes.items():
+    arrays, places = {}, {}
+    for name in shapes:
         entry, wanted = found[name], DTYPES[dtype]
         place = _place(name, entry, maps[entry.path], wanted)
         if place is None:
-            numbers = _cast(name, entry, wanted)
+            arrays[name] = _cast(name, entry, wanted)
         else:
-            numbers, places[name] = array(place, wanted), place
-            for i in range(0, len(numbers), CHUNK):
-                _check_finite(name, entry, numbers[i : i + CHUNK])
-            # Looking at it took memory, which is not needed before the first use.
-            drop([place])
-        params[name] = mindspore.Tensor.from_numpy(numbers.reshape(shape))
-    return params, places
+            arrays[name], places[name] = array(place, wanted), place
+
+    def check(name):
+        for i in range(0, len(arrays[name]), CHUNK):
+            _check_finite(name, found[name], arrays[name][i : i + CHUNK])
+        # Looking at it took memory, which is not needed before the first use.
+        drop([places[name]])
+
+    # numpy sums outside the interpreter's lock, and one thread does not use up the memory's rate.
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(check, places))
+    from_numpy = mindspore.Tensor.from_numpy
+    return {name: from_numpy(arrays[name].reshape(shapes[name])) for name in shapes}, places
 
 
 def _check_keys(

@@ -1,5 +1,7 @@
 """Every lowering against the plain formula, in float64 numpy, over drawn shapes, odd ones too."""
 
+import math
+
 import mindspore
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from mdx.kernels.attention_rows import rows
 from mdx.kernels.convolution_columns import columns
 from mdx.kernels.convolution_native import native
 from mdx.kernels.convolution_pointwise import pointwise
+from mdx.kernels.convolution_winograd import winograd
 
 # Shapes are graph constants: each example compiles, so there are few of them.
 few = settings(max_examples=8, deadline=None)
@@ -80,24 +83,111 @@ def test_pointwise_convolution(height, width, inputs, outputs):
     close(run(pointwise, x, weight), convolved(x, weight, 1, (0, 0, 0, 0)))
 
 
+@few
+@given(
+    rows=st.integers(1, 3),
+    columns=st.integers(1, 3),
+    pictures=st.integers(1, 3),
+    inputs=st.integers(1, 5),
+    outputs=st.integers(1, 5),
+    doubled=st.booleans(),
+    part_bytes=st.sampled_from([1, 3000, 10**8]),
+    kernel_bytes=st.sampled_from([1, 300, 10**8]),
+)
+def test_winograd(rows, columns, pictures, inputs, outputs, doubled, part_bytes, kernel_bytes):
+    """Whole, or down to one row of tiles or one output channel at a time; doubled pictures too."""
+    step = 2 if doubled else 4
+    x, weight = randoms((pictures, inputs, step * rows, step * columns), (outputs, inputs, 3, 3))
+    twice = x.repeat(2, 2).repeat(2, 3) if doubled else x
+    got = run(winograd, x, weight, doubled, part_bytes, kernel_bytes)
+    close(got, convolved(twice, weight, 1, (1, 1, 1, 1)))
+
+
+def test_winograd_of_many_channels():
+    """As many as Stable Diffusion has: the error grows no faster than the sum."""
+    x, weight = randoms((1, 1280, 4, 8), (16, 1280, 3, 3))
+    close(run(winograd, x, weight), convolved(x, weight, 1, (1, 1, 1, 1)), 1e-5)
+
+
+@pytest.mark.parametrize("doubled", [False, True])
+def test_winograd_s_gradient(doubled):
+    """With respect to pictures and to kernels, for a random direction of the result."""
+    side = 4 if doubled else 8
+    x, weight, direction = randoms((2, 3, side, side), (4, 3, 3, 3), (2, 4, 8, 8))
+
+    def along(x, weight, direction):
+        return (winograd(x, weight, doubled) * direction).sum()
+
+    def plainly(x, weight, direction):
+        wide = upsampling.by_gather(x, 8, 8) if doubled else x
+        return (native(wide, weight, 1, (1, 1, 1, 1)) * direction).sum()
+
+    @mindspore.jit
+    def gradients(*arrays):
+        return mindspore.grad(along, (0, 1))(*arrays), mindspore.grad(plainly, (0, 1))(*arrays)
+
+    found = gradients(*map(Tensor, (x, weight, direction)))
+    for got, expected in zip(*found, strict=True):
+        close(got.asnumpy(), expected.asnumpy())
+
+
+LARGE, SMALL = (128, 128, 3, 3), (127, 128, 3, 3)
+
+
 @pytest.mark.parametrize(
-    ("lowering", "size", "stride", "expected"),
+    ("lowering", "weight", "stride", "pixels", "tiled", "expected"),
     [
-        (device.ASCEND, 3, 1, "native"),
-        (device.CPU, 3, 1, "native"),
-        (device.CPU_AVX512, 3, 1, "columns"),
-        (device.CPU_AVX512, 1, 2, "columns"),
-        (device.CPU_AVX512, 1, 1, "pointwise"),
+        (device.ASCEND, LARGE, 1, 4096, True, "native"),
+        (device.CPU, LARGE, 1, 512, True, "winograd"),
+        (device.CPU, LARGE, 1, 511, True, "native"),
+        (device.CPU, LARGE, 1, 4096, False, "native"),
+        (device.CPU, LARGE, 2, 4096, True, "native"),
+        (device.CPU, SMALL, 1, 4096, True, "native"),
+        (device.CPU, (*SMALL[1::-1], 3, 3), 1, 4096, True, "native"),
+        (device.CPU, (128, 128, 1, 1), 1, 4096, True, "native"),
+        (device.CPU_AVX512, LARGE, 1, 512, True, "winograd"),
+        (device.CPU_AVX512, SMALL, 1, 512, True, "columns"),
+        (device.CPU_AVX512, (128, 128, 1, 1), 2, 512, True, "columns"),
+        (device.CPU_AVX512, (128, 128, 1, 1), 1, 512, True, "pointwise"),
     ],
 )
-def test_convolution_by_shape(monkeypatch, lowering, size, stride, expected):
-    monkeypatch.setattr(device, "lowering", lambda: lowering)
-    assert device.convolution_rule(lowering.convolution, size, stride) == expected
-    x, weight, bias = randoms((2, 3, 6, 5), (4, 3, size, size), (4,))
-    half = size // 2
-    padding = (half, half, half, half)
+def test_convolution_by_shape(lowering, weight, stride, pixels, tiled, expected):
+    assert device.convolution_rule(lowering.convolution, weight, stride, pixels, tiled) == expected
+
+
+def test_a_convolution_that_has_no_rule():
+    with pytest.raises(ValueError, match="no rule for a convolution of shape"):
+        device.convolution_rule((device.WINOGRAD,), SMALL, 1, 512, True)
+
+
+# Like those of a CPU, for small shapes.
+EAGER = device.CPU._replace(
+    convolution=(device.WINOGRAD._replace(channels=2, pixels=8), device.Convolution("native"))
+)
+LOWERINGS = {
+    "ascend": device.ASCEND, "cpu": device.CPU, "avx512": device.CPU_AVX512, "eager": EAGER,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("lowering", LOWERINGS)
+@few
+@given(
+    height=st.integers(3, 9),
+    width=st.sampled_from([4, 5, 8]),
+    inputs=st.integers(1, 3),
+    size=st.sampled_from([1, 3]),
+    stride=st.sampled_from([1, 2]),
+    padding=paddings,
+)
+def test_convolution_of_the_device(lowering, height, width, inputs, size, stride, padding):
+    """Whatever the shape, what the table chooses gives the same."""
+    if size == 1:
+        padding = (0, 0, 0, 0)
+    x, weight, bias = randoms((2, inputs, height, width), (4, inputs, size, size), (4,))
     expected = convolved(x, weight, stride, padding) + bias[:, None, None]
-    close(run(kernels.convolution, x, weight, bias, stride, padding), expected)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(device, "lowering", lambda: LOWERINGS[lowering])
+        close(run(kernels.convolution, x, weight, bias, stride, padding), expected)
 
 
 def attended(x, context, weights, heads, causal):
@@ -272,6 +362,20 @@ def test_layer_norm(tokens, channels):
     close(got, normed * weight + bias, 1e-4)
 
 
+@pytest.mark.parametrize("lowering", LOWERINGS)
+@few
+@given(height=sides, width=sides, odd=st.tuples(st.integers(-1, 1), st.integers(-1, 1)))
+def test_enlarged_convolution(lowering, height, width, odd):
+    x, weight, bias = randoms((2, 3, height, width), (4, 3, 3, 3), (4,))
+    tall, wide = 2 * height + odd[0], 2 * width + odd[1]
+    rows, columns = np.arange(tall) * height // tall, np.arange(wide) * width // wide
+    large = x[:, :, rows][:, :, :, columns]
+    expected = convolved(large, weight, 1, (1, 1, 1, 1)) + bias[:, None, None]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(device, "lowering", lambda: LOWERINGS[lowering])
+        close(run(kernels.enlarged_convolution, x, weight, bias, tall, wide), expected)
+
+
 @pytest.mark.parametrize("lowering", [device.ASCEND, device.CPU])
 @few
 @given(height=sides, width=sides, odd=st.tuples(st.integers(-1, 1), st.integers(-1, 1)))
@@ -282,10 +386,21 @@ def test_upsample(lowering, height, width, odd):
     expected = x[:, :, rows][:, :, :, columns]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(device, "lowering", lambda: lowering)
-        assert np.array_equal(run(kernels.upsample, x, tall, wide), expected)
+        assert np.array_equal(run(upsampling.upsample, x, tall, wide), expected)
     assert np.array_equal(run(upsampling.by_gather, x, tall, wide), expected)
     twice = x.repeat(2, 2).repeat(2, 3)
     assert np.array_equal(run(upsampling.by_product, x), twice)
+
+
+@pytest.mark.parametrize("lowering", [device.ASCEND, device.CPU])
+def test_gelu(monkeypatch, lowering):
+    """Within what MindSpore's own functions are off by in float32; 0 or x far out."""
+    monkeypatch.setattr(device, "lowering", lambda: lowering)
+    x = np.concatenate([np.linspace(-8, 8, 4001), [-1e20, -1e3, -30, 0, 30, 1e3, 1e20]])
+    x = x.astype(np.float32)
+    expected = np.array([0.5 * v * math.erfc(-v / math.sqrt(2)) for v in map(float, x)])
+    error = np.abs(run(kernels.gelu, x) - expected)
+    assert (error <= 8e-7 * np.maximum(1, np.abs(expected))).all(), x[error.argmax()]
 
 
 @few
@@ -347,3 +462,13 @@ def test_lowering_follows_the_device(monkeypatch, tmp_path, target, cpu, most, e
     monkeypatch.setattr(device, "CPU_FEATURES", tmp_path / "cpuinfo")
     monkeypatch.setattr(mindspore, "get_context", lambda key: target)
     assert device.lowering() == expected
+
+
+@pytest.mark.parametrize("operators", [0, 60, 200])
+def test_a_graph_for_mindspore_s_own_threads_gives_the_same(operators):
+    [x] = randoms((3, 4))
+    with pytest.MonkeyPatch.context() as patch:
+        for lowering in (device.ASCEND, device.CPU):
+            patch.setattr(device, "lowering", lambda kept=lowering: kept)
+            got = run(kernels.on_own_threads, x, np.array(0.5, np.float32), operators)
+            assert np.array_equal(got, x)

@@ -12,13 +12,14 @@ BatchNorm and matrix products that read an operand transposed, which do not.
 
 from mdx.kernels.attentions import attention
 from mdx.kernels.channels import add_to_channels, scale_channels
-from mdx.kernels.convolutions import convolution
+from mdx.kernels.convolutions import convolution, enlarged_convolution
 from mdx.kernels.device import ONE_AT_A_TIME, as_input
+from mdx.kernels.gelu import gelu
 from mdx.kernels.linears import linear
 from mdx.kernels.norms import group_norm, layer_norm
+from mdx.kernels.own_threads import on_own_threads
 from mdx.kernels.parts import PART_BYTES, by_rows
 from mdx.kernels.tokens import from_tokens, linear_from_tokens, linear_to_tokens, to_tokens
-from mdx.kernels.upsampling import upsample
 
 __all__ = [
     "ONE_AT_A_TIME",
@@ -28,13 +29,15 @@ __all__ = [
     "attention",
     "by_rows",
     "convolution",
+    "enlarged_convolution",
     "from_tokens",
+    "gelu",
     "group_norm",
     "layer_norm",
     "linear",
     "linear_from_tokens",
     "linear_to_tokens",
+    "on_own_threads",
     "scale_channels",
     "to_tokens",
-    "upsample",
 ]

@@ -23,9 +23,12 @@ CPU_FEATURES = Path("/proc/cpuinfo")  # absent where there is no Linux, and no s
 class Convolution(NamedTuple):
     """A rule for convolutions."""
 
-    lowering: str  # "native", "pointwise" or "columns"
+    lowering: str  # "winograd", "native", "pointwise" or "columns"
     size: int = 0  # of the kernel that it is for; 0: any
     stride: int = 0  # that it is for; 0: any
+    channels: int = 0  # that must go in, and come out, at least
+    pixels: int = 0  # that a batch must have at least
+    tiled: bool = False  # for a border of 1 and pictures that divide into tiles alone
 
 
 class Attention(NamedTuple):
@@ -45,6 +48,8 @@ class Lowering(NamedTuple):
     upsampling: str  # "native", or "copies"
     norm: str  # of groups: "layer", rows of a LayerNorm, or "batch", channels of a BatchNorm
     compute: str  # "float32", or "weights": the dtype that the weights have
+    gelu: str  # "erf", or "logit"
+    many_operators: bool  # whether to give graphs operators enough: see own_threads.py
 
 
 ASCEND = Lowering(
@@ -54,19 +59,26 @@ ASCEND = Lowering(
     upsampling="native",
     norm="layer",
     compute="weights",
+    gelu="erf",
+    many_operators=False,
 )
+# Measured: half of the native one's time at 64x64 and 32x32 pixels, two thirds at 16x16 if there
+# are two of them; no gain below, nor with fewer channels.
+WINOGRAD = Convolution("winograd", size=3, stride=1, channels=128, pixels=512, tiled=True)
 CPU = Lowering(
-    convolution=(Convolution("native"),),
+    convolution=(WINOGRAD, Convolution("native")),
     # Rows of few tokens are cheap to transpose, and take all pictures at once.
     attention=(Attention("maps", queries=512), Attention("rows")),
     products_from=512,
     upsampling="copies",
     norm="batch",
     compute="float32",
+    gelu="logit",
+    many_operators=True,
 )
 # For an environment that asks oneDNN for more than AVX2.
 CPU_AVX512 = CPU._replace(
-    convolution=(Convolution("pointwise", size=1, stride=1), Convolution("columns"))
+    convolution=(WINOGRAD, Convolution("pointwise", size=1, stride=1), Convolution("columns"))
 )
 
 
@@ -80,10 +92,19 @@ def lowering() -> Lowering:
     return CPU
 
 
-def convolution_rule(rules: tuple[Convolution, ...], size: int, stride: int) -> str:
-    """The lowering of a convolution with kernels `size` by `size`."""
-    fits = (r.lowering for r in rules if r.size in (0, size) and r.stride in (0, stride))
-    return next(fits)
+def convolution_rule(
+    rules: tuple[Convolution, ...], weight: tuple[int, ...], stride: int, pixels: int, tiled: bool
+) -> str:
+    """The lowering of a convolution with weights of shape (O, I, k, k).
+
+    pixels: of a batch that is convolved; tiled: whether it takes one for tiles.
+    """
+    for rule in rules:
+        fits = rule.size in (0, weight[2]) and rule.stride in (0, stride)
+        large = min(weight[:2]) >= rule.channels and pixels >= rule.pixels
+        if fits and large and (tiled or not rule.tiled):
+            return rule.lowering
+    raise ValueError(f"no rule for a convolution of shape {weight} and stride {stride}")
 
 
 def attention_rule(rules: tuple[Attention, ...], queries: int, flash: bool) -> str:
@@ -99,9 +120,9 @@ def choice(kind):
 
 
 @ops.constexpr
-def choose_convolution(size, stride):
+def choose_convolution(weight, stride, pixels, tiled):
     """`convolution_rule` while a graph is compiled."""
-    return convolution_rule(lowering().convolution, size, stride)
+    return convolution_rule(lowering().convolution, weight, stride, pixels, tiled)
 
 
 @ops.constexpr

@@ -1,7 +1,5 @@
 """Layers as functions of (params, name, x): the parameters of layer `name` are looked up by key."""
 
-import math
-
 import mindspore
 import numpy as np
 from mindspore import Tensor, ops
@@ -61,6 +59,12 @@ def convolution(params, name, x, stride=1, padding=None):
     return kernels.convolution(x, weight, params[name + ".bias"], stride, padding)
 
 
+def enlarged_convolution(params, name, x, height, width):
+    """x (B, I, h, w) enlarged to (B, I, height, width), about twice that, and convolved."""
+    weight, bias = params[name + ".weight"], params[name + ".bias"]
+    return kernels.enlarged_convolution(x, weight, bias, height, width)
+
+
 def group_norm(params, name, x, groups, epsilon):
     """x (B, C, H, W), normalised over groups of channels."""
     return kernels.group_norm(x, params[name + ".weight"], params[name + ".bias"], groups, epsilon)
@@ -79,7 +83,7 @@ def activation(kind, x):
     if kind == "silu" or kind == "swish":
         return ops.silu(x)
     if kind == "gelu":
-        return x * (ops.erf(x * math.sqrt(0.5)) * 0.5 + 0.5)
+        return kernels.gelu(x)
     if kind == "quick_gelu":
         return x * ops.sigmoid(x * 1.702)
     if kind == "mish":

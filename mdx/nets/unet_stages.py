@@ -96,8 +96,7 @@ def apply(config, stage, params, x, kept, embedding, context, part_bytes):
         padding = (1, 1, 1, 1) if config.downsample_padding == 1 else (0, 1, 0, 1)
         return layers.convolution(params, stage.name, x, 2, padding)
     if stage.kind == "double":
-        x = kernels.upsample(x, kept.shape[2], kept.shape[3])
-        return layers.convolution(params, stage.name, x)
+        return layers.enlarged_convolution(params, stage.name, x, kept.shape[2], kept.shape[3])
     if stage.takes:
         x = ops.concat((x, kept), 1)
     scale = config.mid_block_scale_factor if stage.mid else 1.0

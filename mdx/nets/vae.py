@@ -165,8 +165,8 @@ def enlarge(config, params, x):
         for layer in range(config.layers_per_block + 1):
             x = resnet.apply(settings, params, block + ".resnets." + str(layer), x)
         if level < levels - 1:
-            x = kernels.upsample(x, 2 * x.shape[2], 2 * x.shape[3])
-            x = layers.convolution(params, block + ".upsamplers.0.conv", x)
+            name = block + ".upsamplers.0.conv"
+            x = layers.enlarged_convolution(params, name, x, 2 * x.shape[2], 2 * x.shape[3])
     x = layers.group_norm(params, "decoder.conv_norm_out", x, config.norm_num_groups, NORM_EPSILON)
     x = layers.convolution(params, "decoder.conv_out", layers.activation(config.act_fn, x))
     return ops.cast(x, mindspore.float32)

@@ -1,0 +1,22 @@
+"""Having a graph run by MindSpore's threads, and not by the thread that calls it."""
+
+from mindspore import ops
+
+from mdx.kernels.device import choice
+
+# With two processors MindSpore runs a graph of no more operators than this on the calling thread.
+# That spins while the others compute, on a processor that one of them needs: they take a quarter
+# longer (benchmarks/caller.py).
+ON_CALLER = 100
+
+
+def on_own_threads(x, scalar, operators=0):
+    """x, by a graph that has more operators than that if it has `operators` without them.
+
+    scalar: a float tensor () of the graph's inputs. The operators added take half a millisecond.
+    """
+    if not choice("many_operators"):
+        return x
+    for _ in range(ON_CALLER + 1 - operators):
+        scalar = ops.sin(scalar)
+    return ops.depend(x, scalar)
