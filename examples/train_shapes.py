@@ -43,7 +43,7 @@ class Settings(NamedTuple):
 
     pictures: int = 24000
     simple: int = 6000  # of dark things on white, to begin with: see unet_batches
-    simple_until: float = 0.25  # the part of the steps after which they are left out
+    simple_until: int = 1375  # the step from which they are left out
     vae: Plan = Plan(1500, 1e-2)
     vae_batch: int = 8
     vae_channels: tuple = (16, 32, 48)
@@ -54,23 +54,25 @@ class Settings(NamedTuple):
     text_channels: int = 96
     text_layers: int = 3
     vocabulary: int = 640
-    unet: Plan = Plan(5500, 3e-3)
+    unet: Plan = Plan(8000, 3e-3, restart=5500, second_rate=2e-3)
     unet_batch: int = 48
     channels: tuple = (48, 96, 96)
     heads: int = 4
     empty: float = 0.1  # share of empty captions, for guidance
     short: float = 0.12  # of captions of a word or two, for negative prompts
     loose: float = 0.08  # of sizes and of colours left open
+    crowded: float = 0.6  # of pictures drawn among those of two things, after the restart
     early: float = 0.6  # times are drawn as 1000 u^early: below 1, more of the noisy ones
     decoder: Plan = Plan(700, 4e-3)
     seed: int = 0
 
 
 TINY = Settings(
-    pictures=24, simple=8, vae=Plan(3, 2e-3, 1, save_every=2), vae_batch=2, vae_channels=(4, 4),
-    text=Plan(3, 2e-3, 1), text_batch=2, text_channels=8, text_layers=1, vocabulary=520,
-    unet=Plan(4, 1e-3, 1, save_every=2), unet_batch=2, channels=(8,), heads=2,
-    decoder=Plan(2, 1e-3, 1),
+    pictures=24, simple=8, simple_until=2,
+    vae=Plan(3, 2e-3, warmup=1, save_every=2), vae_batch=2, vae_channels=(4, 4),
+    text=Plan(3, 2e-3, warmup=1), text_batch=2, text_channels=8, text_layers=1, vocabulary=520,
+    unet=Plan(4, 1e-3, 2, 1e-3, warmup=1, save_every=2), unet_batch=2, channels=(8,), heads=2,
+    decoder=Plan(2, 1e-3, warmup=1),
 )  # fmt: skip
 
 
@@ -265,11 +267,13 @@ def unet_batches(settings: Settings, latents, scenes, words: tokenizer.Tokenizer
 
     The batches begin with dark things on white and come to all colours little by little. What a
     pixel is, is a product of the shape, its place and the difference of two colours: with every
-    colour at once the word for the shape is not learnt, because its gradients cancel.
+    colour at once the word for the shape is not learnt, because its gradients cancel. After the
+    plan's restart most pictures are of two things, which are what is left to learn.
     """
     mean, deviation = latents
     alphas = export.alphas_cumprod()
     count = len(scenes) - settings.simple  # the simple ones come last
+    crowded = np.flatnonzero([len(scene.things) == 2 for scene in scenes[:count]])
 
     def text(scene, generator):
         kind = generator.random()
@@ -281,11 +285,13 @@ def unet_batches(settings: Settings, latents, scenes, words: tokenizer.Tokenizer
 
     def batch(step):
         generator = np.random.default_rng([settings.seed, PREDICTION, step])
-        done = step / settings.unet.steps
         picks = generator.integers(0, count, settings.unet_batch)
         simple = generator.integers(count, len(scenes), settings.unet_batch)
-        share = 1.0 - done / settings.simple_until
+        share = 1.0 - step / settings.simple_until
         picks = np.where(generator.random(settings.unet_batch) < share, simple, picks)
+        if step >= settings.unet.restart > 0:
+            two = generator.choice(crowded, settings.unet_batch)
+            picks = np.where(generator.random(settings.unet_batch) < settings.crowded, two, picks)
         texts = [text(scenes[i], generator) for i in picks]
         x0 = mean[picks] + deviation[picks] * generator.standard_normal(mean[picks].shape)
         noise = generator.standard_normal(x0.shape, np.float32)

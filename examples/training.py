@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from mdx import weights
 
-__all__ = ["Plan", "decays", "initial", "let_workers_run", "stepper", "train"]
+__all__ = ["Plan", "decays", "initial", "let_workers_run", "rate_at", "stepper", "train"]
 
 
 class Plan(NamedTuple):
@@ -25,6 +25,8 @@ class Plan(NamedTuple):
 
     steps: int
     rate: float  # the largest learning rate
+    restart: int = 0  # the step at which it rises once more and falls again; 0: at none
+    second_rate: float = 0.0  # how far it rises then
     warmup: int = 100  # steps
     decay: float = 0.01  # of weights, in units of the rate; none for norms and biases
     longest: float = 1.0  # gradients are shortened to this
@@ -45,6 +47,15 @@ def let_workers_run() -> None:
     negative(Tensor(1.0, mindspore.float32)).asnumpy()
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+
+
+def rate_at(plan: Plan, step: int) -> float:
+    """The learning rate of a step; with one warm restart, arXiv 1608.03983, where planned."""
+    steps = plan.restart or plan.steps
+    if step < steps:
+        return optimizers.learning_rate(step, steps, plan.rate, plan.warmup)
+    left = plan.steps - steps
+    return optimizers.learning_rate(step - steps, left, plan.second_rate, plan.warmup)
 
 
 def initial(sizes: dict, generator: np.random.Generator) -> dict[str, np.ndarray]:
@@ -151,8 +162,7 @@ def train(
     first = team.rank == 0
     bar = tqdm(total=plan.steps, initial=len(losses), desc=name, unit="step", disable=not first)
     for count in range(len(losses), plan.steps):
-        now = optimizers.learning_rate(count, plan.steps, plan.rate, plan.warmup)
-        scalars = Tensor(count + 1.0, mindspore.float32), Tensor(now, mindspore.float32)
+        scalars = [Tensor(one, mindspore.float32) for one in (count + 1.0, rate_at(plan, count))]
         *vectors, value, length = step(*vectors, decay, *scalars, *map(Tensor, batch(count)))
         losses.append(float(value))
         if not np.isfinite(losses[-1]):
