@@ -165,6 +165,7 @@ def _quick_collections() -> Iterator[None]:
     try:
         yield
     finally:
+        gc.collect()  # what this graph left, before it is among what was there for the next one
         gc.unfreeze()
 
 

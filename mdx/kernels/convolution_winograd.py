@@ -28,9 +28,11 @@ def winograd(x, weight, doubled=False, part_bytes=PART_BYTES, kernel_bytes=KERNE
     batch, inputs, height, width = x.shape
     step = TILE // 2 if doubled else TILE
     row_bytes = 4 * VALUES * inputs * (width // step)
+    # Kernels wait for their input: else those of all layers would be made, and held, at once.
+    rows = ops.depend(weight.reshape((-1, 9)), x)
     if batch * (height // step) * row_bytes <= part_bytes:
         values = _values(x, step, 1)
-        found, rows = (), weight.reshape((-1, 9))
+        found = ()
         for first, last in _spans(weight.shape[0], 4 * VALUES * inputs, kernel_bytes):
             some = rows
             if found:
@@ -41,7 +43,7 @@ def winograd(x, weight, doubled=False, part_bytes=PART_BYTES, kernel_bytes=KERNE
             kernels = _kernel_values(some, inputs)
             found = (*found, _pixels(kernels, values, batch, height // step))
         return joined(found, 1)
-    kernels = _kernel_values(weight.reshape((-1, 9)), inputs)
+    kernels = _kernel_values(rows, inputs)
     whole = ()
     for picture in pictures(x):
         bands = ()
