@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from mdx import staged
 from mdx.checks import bytes_of, whole
+from mdx.kernels.device import WINOGRAD
 from mdx.memory import LEAST_TILE, Memory, checked
 from mdx.model import Model
 from mdx.nets import unet_stages, vae
@@ -24,7 +25,8 @@ FIRST_GRAPH = 105 * MB  # what the first graph of a process brings along
 TEXT_LAYER = 7 * MB  # a graph's share for a layer of the text encoder
 WHOLE_STAGE = 12 * MB  # for a stage of a UNet that is one graph
 OWN_GRAPH = 8 * MB  # for a stage that is a graph of its own
-VAE_GRAPH = 120 * MB  # traced; a third of it where it comes from a file
+VAE_GRAPH = 10 * MB
+FILTERED = 110 * MB  # more, if convolved by Winograd's filtering: least from a file, most if traced
 UNET_MAPS = 11.4  # a UNet's step holds that often the largest map that enters a stage
 UNET_REST = 50 * MB
 VAE_MAPS = 4.35  # and the VAE, decoding, the largest map that enters a level
@@ -178,7 +180,8 @@ def _steps(model, weights, latents, rows, memory) -> Iterator[Step]:
     own = min(weights.unet, weights.stage) if memory.weights == "stage" else weights.unet
     yield Step("UNet", own + kept * weights.text, int(maps + beyond), int(rest))
 
-    rest += VAE_GRAPH + (1 - REUSED) * maps
+    filtered = max(model.vae.config.block_out_channels) >= WINOGRAD.channels
+    rest += VAE_GRAPH + FILTERED * filtered + (1 - REUSED) * maps
     own = weights.vae + kept * (weights.text + weights.unet)
     yield Step("VAE", own, int(_vae_maps(model, latents, memory)), int(rest))
 

@@ -1,7 +1,5 @@
 """Every lowering against the plain formula, in float64 numpy, over drawn shapes, odd ones too."""
 
-import math
-
 import mindspore
 import numpy as np
 import pytest
@@ -390,17 +388,6 @@ def test_upsample(lowering, height, width, odd):
     assert np.array_equal(run(upsampling.by_gather, x, tall, wide), expected)
     twice = x.repeat(2, 2).repeat(2, 3)
     assert np.array_equal(run(upsampling.by_product, x), twice)
-
-
-@pytest.mark.parametrize("lowering", [device.ASCEND, device.CPU])
-def test_gelu(monkeypatch, lowering):
-    """Within what MindSpore's own functions are off by in float32; 0 or x far out."""
-    monkeypatch.setattr(device, "lowering", lambda: lowering)
-    x = np.concatenate([np.linspace(-8, 8, 4001), [-1e20, -1e3, -30, 0, 30, 1e3, 1e20]])
-    x = x.astype(np.float32)
-    expected = np.array([0.5 * v * math.erfc(-v / math.sqrt(2)) for v in map(float, x)])
-    error = np.abs(run(kernels.gelu, x) - expected)
-    assert (error <= 8e-7 * np.maximum(1, np.abs(expected))).all(), x[error.argmax()]
 
 
 @few

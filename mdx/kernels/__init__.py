@@ -14,7 +14,6 @@ from mdx.kernels.attentions import attention
 from mdx.kernels.channels import add_to_channels, scale_channels
 from mdx.kernels.convolutions import convolution, enlarged_convolution
 from mdx.kernels.device import ONE_AT_A_TIME, as_input
-from mdx.kernels.gelu import gelu
 from mdx.kernels.linears import linear
 from mdx.kernels.norms import group_norm, layer_norm
 from mdx.kernels.own_threads import on_own_threads
@@ -31,7 +30,6 @@ __all__ = [
     "convolution",
     "enlarged_convolution",
     "from_tokens",
-    "gelu",
     "group_norm",
     "layer_norm",
     "linear",

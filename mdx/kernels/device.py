@@ -48,7 +48,6 @@ class Lowering(NamedTuple):
     upsampling: str  # "native", or "copies"
     norm: str  # of groups: "layer", rows of a LayerNorm, or "batch", channels of a BatchNorm
     compute: str  # "float32", or "weights": the dtype that the weights have
-    gelu: str  # "erf", or "logit"
     many_operators: bool  # whether to give graphs operators enough: see own_threads.py
 
 
@@ -59,7 +58,6 @@ ASCEND = Lowering(
     upsampling="native",
     norm="layer",
     compute="weights",
-    gelu="erf",
     many_operators=False,
 )
 # Measured: half of the native one's time at 64x64 and 32x32 pixels, two thirds at 16x16 if there
@@ -73,7 +71,6 @@ CPU = Lowering(
     upsampling="copies",
     norm="batch",
     compute="float32",
-    gelu="logit",
     many_operators=True,
 )
 # For an environment that asks oneDNN for more than AVX2.

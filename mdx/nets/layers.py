@@ -1,5 +1,7 @@
 """Layers as functions of (params, name, x): the parameters of layer `name` are looked up by key."""
 
+import math
+
 import mindspore
 import numpy as np
 from mindspore import Tensor, ops
@@ -83,7 +85,7 @@ def activation(kind, x):
     if kind == "silu" or kind == "swish":
         return ops.silu(x)
     if kind == "gelu":
-        return kernels.gelu(x)
+        return x * (ops.erf(x * math.sqrt(0.5)) * 0.5 + 0.5)
     if kind == "quick_gelu":
         return x * ops.sigmoid(x * 1.702)
     if kind == "mish":

@@ -8,8 +8,6 @@ from typing import NamedTuple
 from mdx import kernels
 from mdx.nets import layers
 
-HIDDEN_BYTES = 12 * 1024 * 1024  # of a hidden layer that exist at once: what a cache holds
-
 
 class Transformer(NamedTuple):
     """What the transformers at one resolution have in common."""
@@ -22,7 +20,7 @@ class Transformer(NamedTuple):
     linear_projection: bool  # whether proj_in and proj_out are stored as linears or 1x1 convs
     reads_text_only: bool = False  # both attentions read the text
     upcast: bool = False  # attention scores in float32 whatever the weights' dtype
-    part_bytes: int = kernels.PART_BYTES  # of scores that exist at once, and of a hidden layer
+    part_bytes: int = kernels.PART_BYTES  # of scores, or of a hidden layer, that exist at once
 
 
 def shapes(name, settings):
@@ -89,5 +87,4 @@ def feed_forward(settings, params, name, x):
         gated = both[..., :half] * layers.activation("gelu", both[..., half:])
         return layers.linear(params, name + ".net.2", gated)
 
-    part_bytes = min(settings.part_bytes, HIDDEN_BYTES)
-    return kernels.by_rows(fed, x, 4 * 8 * settings.channels, part_bytes)
+    return kernels.by_rows(fed, x, 4 * 8 * settings.channels, settings.part_bytes)
