@@ -169,8 +169,9 @@ def read_in_place(
         # Looking at it took memory, which is not needed before the first use.
         drop([places[name]])
 
-    # numpy sums outside the interpreter's lock, and one thread does not use up the memory's rate.
-    with ThreadPoolExecutor() as pool:
+    # numpy sums outside the interpreter's lock, and one thread does not use up the memory's rate;
+    # more than two would hold more tensors at once.
+    with ThreadPoolExecutor(2) as pool:
         list(pool.map(check, places))
     from_numpy = mindspore.Tensor.from_numpy
     return {name: from_numpy(arrays[name].reshape(shapes[name])) for name in shapes}, places
