@@ -1,5 +1,6 @@
 """Graphs in files: another process is served from them, any change makes another, none is wrong."""
 
+import gc
 import hashlib
 import json
 import os
@@ -247,6 +248,21 @@ def test_two_processes_at_once(folder, expected):
     left.write_bytes(b"half")
     out, made = run(inputs())
     assert (out.tobytes(), made) == (expected.tobytes(), 0)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_garbage_collection_is_left_as_it_was(folder, expected, frozen):
+    """What a program has frozen stays so, and nothing else does."""
+    if frozen:
+        gc.freeze()
+    before = gc.get_freeze_count()
+    try:
+        assert np.array_equal(run(inputs())[0], expected)
+        assert files(folder)
+        assert (gc.get_freeze_count() > 0) == frozen
+        assert gc.get_freeze_count() <= before
+    finally:
+        gc.unfreeze()
 
 
 def test_switched_off(expected, tmp_path, monkeypatch):

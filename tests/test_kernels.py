@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from mindspore import Tensor
 
 from mdx import kernels
-from mdx.kernels import device, parts, upsampling
+from mdx.kernels import device, own_threads, parts, upsampling, winograd_matrices
 from mdx.kernels.attention_maps import maps
 from mdx.kernels.attention_rows import rows
 from mdx.kernels.convolution_columns import columns
@@ -127,6 +127,27 @@ def test_winograd_s_gradient(doubled):
     found = gradients(*map(Tensor, (x, weight, direction)))
     for got, expected in zip(*found, strict=True):
         close(got.asnumpy(), expected.asnumpy())
+
+
+def test_winograd_s_points_halve_the_error(monkeypatch):
+    """In float32 against float64, root mean square, beside the points of the paper."""
+    patches, kernels = randoms((36, 64 * 40), (9, 8 * 64))
+
+    def error():
+        there, back = winograd_matrices.of_patches(doubled=False), winograd_matrices.of_products()
+        values = winograd_matrices.of_kernels()
+
+        def filtered(dtype):
+            left = (dtype(values) @ dtype(kernels)).reshape(36, 8, 64)
+            right = (dtype(there) @ dtype(patches)).reshape(36, 64, 40)
+            return dtype(back) @ (left @ right).reshape(36, -1)
+
+        wide = filtered(np.float64)
+        return np.sqrt(np.mean((filtered(np.float32) - wide) ** 2) / np.mean(wide**2))
+
+    own = error()
+    monkeypatch.setattr(winograd_matrices, "POINTS", (0.0, 1.0, -1.0, 2.0, -2.0))
+    assert own <= 0.6 * error()
 
 
 LARGE, SMALL = (128, 128, 3, 3), (127, 128, 3, 3)
@@ -451,11 +472,35 @@ def test_lowering_follows_the_device(monkeypatch, tmp_path, target, cpu, most, e
     assert device.lowering() == expected
 
 
+def test_what_the_table_chooses_is_what_runs(monkeypatch):
+    """The lowerings differ in their last bits, so those tell which one it was."""
+    monkeypatch.setattr(device, "lowering", lambda: EAGER)
+    x, weight = randoms((2, 3, 8, 8), (4, 3, 3, 3))
+    bias = np.zeros(4, np.float32)
+    filtered, plain = run(winograd, x, weight), run(native, x, weight, 1, (1, 1, 1, 1))
+    assert not np.array_equal(filtered, plain)
+    got = run(kernels.convolution, x, weight, bias, 1, (1, 1, 1, 1))
+    assert np.array_equal(got, filtered)
+    got = run(kernels.enlarged_convolution, x, weight, bias, 16, 16)
+    assert np.array_equal(got, run(winograd, x, weight, True))
+
+
 @pytest.mark.parametrize("operators", [0, 60, 200])
-def test_a_graph_for_mindspore_s_own_threads_gives_the_same(operators):
+def test_a_graph_for_mindspore_s_own_threads(monkeypatch, tmp_path, operators):
+    """It gives the same, and on a CPU has the operators that are wanting, elsewhere none."""
     [x] = randoms((3, 4))
-    with pytest.MonkeyPatch.context() as patch:
-        for lowering in (device.ASCEND, device.CPU):
-            patch.setattr(device, "lowering", lambda kept=lowering: kept)
-            got = run(kernels.on_own_threads, x, np.array(0.5, np.float32), operators)
-            assert np.array_equal(got, x)
+    some = Tensor(x), Tensor(0.5, mindspore.float32)
+    for name, lowering in (("ascend", device.ASCEND), ("cpu", device.CPU)):
+        monkeypatch.setattr(device, "lowering", lambda kept=lowering: kept)
+
+        @mindspore.jit
+        def graph(x, scalar):
+            return kernels.on_own_threads(x, scalar, operators)
+
+        assert np.array_equal(graph(*some).asnumpy(), x)
+        file = tmp_path / f"{name}.mindir"
+        mindspore.export(graph, *some, file_name=str(file), file_format="MINDIR")
+        wanting = max(0, own_threads.ON_CALLER + 1 - operators) if name == "cpu" else 0
+        added = file.read_bytes().count(b"Sin")
+        assert added >= wanting
+        assert wanting or not added

@@ -186,6 +186,35 @@ def test_training_lowers_the_loss(tmp_path):
     assert losses[-1] < 0.01 * losses[0]
 
 
+def test_the_rate_rises_once_more_after_a_restart():
+    plan = training.Plan(30, 0.3, restart=20, second_rate=0.1, warmup=4)
+    rates = [training.rate_at(plan, step) for step in range(30)]
+    assert rates[:20] == [training.rate_at(training.Plan(20, 0.3, warmup=4), i) for i in range(20)]
+    assert max(rates[:20]) == 0.3
+    assert np.argmax(rates[20:]) == 4 - 1
+    assert max(rates[20:]) == 0.1
+    assert rates[19] < 0.1 > rates[29]
+
+
+def test_after_the_restart_most_pictures_are_of_two_things():
+    """Every scene its own latents, so that a batch tells which it shows."""
+    generator = np.random.default_rng(0)
+    some = [shapes.random_scene(generator, 1 + i % 2) for i in range(200)]
+    ids = np.arange(200, dtype=np.float32).reshape(-1, 1, 1, 1)
+    settings = train_shapes.Settings(simple=2, simple_until=1, unet_batch=400)
+    words = mdx.load().tokenizer
+    batch = train_shapes.unet_batches(settings, (ids, 0 * ids), some, words)
+
+    def share(step):
+        x, t, _, velocity = batch(step)
+        alpha = train_shapes.export.alphas_cumprod()[t].reshape(-1, 1, 1, 1)
+        shown = np.rint(np.sqrt(alpha) * x - np.sqrt(1 - alpha) * velocity).astype(int)
+        return np.mean(shown % 2)
+
+    assert share(settings.unet.restart - 1) < 0.6
+    assert share(settings.unet.restart) > 0.7
+
+
 def test_a_resumed_run_ends_with_the_same_weights(tmp_path, monkeypatch):
     whole, losses = toy_run(tmp_path / "whole", 20)
 

@@ -5,7 +5,7 @@ from mindspore import ops
 from mdx.kernels.device import choice
 
 # With two processors MindSpore runs a graph of no more operators than this on the calling thread.
-# That spins while the others compute, on a processor that one of them needs: they take a quarter
+# That spins while the others compute, on a processor that one of them needs: they take a third
 # longer (benchmarks/caller.py).
 ON_CALLER = 100
 
