@@ -32,7 +32,8 @@ def draw(
               label=f"as matrix products at {2 * rate / 1e9:.0f} GFLOP/s")  # fmt: skip
     axes.legend(loc="lower right", frameon=False, fontsize=9.5)
     axes.invert_yaxis()
-    axes.set_xlim(0, 1.5 * max(spent.values()))
+    # Room for the words, and for the limit of what needs fewer products than it is reckoned with.
+    axes.set_xlim(0, max(1.5 * max(spent.values()), 1.05 * max(limits.values(), default=0)))
     axes.set_xlabel("seconds")
     axes.set_title(title, loc="left", size=11)
     axes.spines[["top", "right"]].set_visible(False)
