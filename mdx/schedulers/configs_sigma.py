@@ -76,11 +76,11 @@ def churned(c: Config, at: At, run: Run, levels: Levels) -> Levels | None:
 
     Where nothing but noise is left, there is nothing to raise it to.
     """
-    if not c["s_churn"]:
+    gamma = min(c["s_churn"] / run.steps, np.sqrt(2) - 1)
+    if 1 + gamma == 1:  # the noise would be the root of a rounding
         return None
     some = levels.alpha > 0
     r = levels.sigma / np.where(some, levels.alpha, 1)
-    gamma = min(c["s_churn"] / run.steps, np.sqrt(2) - 1)
     raised = (r >= c["s_tmin"]) & (r <= c["s_tmax"]) & (np.arange(len(r)) < len(r) - 1) & some
     up = at(np.where(raised, r * (1 + gamma), r))
     return Levels(*(np.where(raised, a, b) for a, b in zip(up, levels, strict=True)))

@@ -4,7 +4,7 @@ import inspect
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from mdx.schedulers import from_config
@@ -288,8 +288,14 @@ def test_random_ddpm(betas, spacing, variance, zero, steps):
     noise=st.floats(0.9, 1.1),
     steps=st.integers(2, 30),
 )
+@example(
+    betas={"beta_schedule": "linear", "beta_start": 0.00036050865889691153, "beta_end": 0.0078125},
+    churn=5e-100, low=0.0, high=2.0, noise=1.0, steps=10,
+)  # fmt: skip
 def test_random_churn(betas, churn, low, high, noise, steps):
     """Against the exact levels: theirs raise the sample after the model has seen it."""
+    # Between none and this the noise is the root of a difference that is lost in rounding.
+    assume(1 + churn / steps == 1 or churn > 1e-3)
     options = {"s_churn": churn, "s_tmin": low, "s_tmax": high, "s_noise": noise}
     agree(Case(EULER, {**betas, "prediction_type": "epsilon"}, steps, options=options))
 
