@@ -13,7 +13,7 @@ from mdx import images as pictures
 from mdx.compile_cache import compiled
 from mdx.kernels import ONE_AT_A_TIME
 from mdx.memory import Memory, checked, release
-from mdx.model import Model, Net
+from mdx.model import Model, Net, check_weights
 from mdx.nets import vae
 from mdx.tiles import blended
 
@@ -58,7 +58,7 @@ def decode(
     """Pictures of latents (B, C, h, w): PIL images, or with output "np" float32 pixels in [0, 1].
 
     Those are (B, H, W, 3). memory says what is held in memory at once, see `Memory`. ValueError
-    for another shape, or values that are not finite.
+    for another shape, or values that are not finite; FloatingPointError where the pixels are not.
     """
     memory = checked(memory)
     if output not in ("pil", "np"):
@@ -71,6 +71,12 @@ def decode(
     # One at a time: a picture's memory does not grow with the batch, nor do graphs multiply.
     ones = [_decoded(model.vae, values[i : i + 1], memory) for i in range(len(values))]
     pixels = np.concatenate(ones)
+    if not np.isfinite(pixels).all():
+        check_weights(model.vae)
+        raise FloatingPointError(
+            "the pixels hold NaN or infinity: the VAE's numbers overflow in its dtype "
+            "(load it in float32)"
+        )
     release(model.vae, memory)
     if output == "pil":
         return pictures.to_pil(pixels)

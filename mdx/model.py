@@ -14,7 +14,7 @@ from mdx.files import read_json
 from mdx.mapped import Place
 from mdx.nets import clip, unet, vae
 
-__all__ = ["Model", "Net", "load", "load_vae"]
+__all__ = ["Model", "Net", "check_weights", "load", "load_vae"]
 
 log = logging.getLogger("mdx")
 
@@ -107,6 +107,16 @@ def load_vae(
     alone = not (folder / "model_index.json").is_file() and (folder / "config.json").is_file()
     folder = folder if alone else folder / "vae"
     return _net(vae, folder, variant, dtype, weights.old_vae_names)
+
+
+def check_weights(*nets: Net) -> None:
+    """Raise FloatingPointError that names the weights that hold NaN or infinity, if any do."""
+    if spoilt := [name for net in nets for name in weights.not_finite(net.params)]:
+        more = f", ... ({len(spoilt)} in all)" if len(spoilt) > 10 else ""
+        raise FloatingPointError(
+            f"weights hold NaN or infinity: {', '.join(spoilt[:10])}{more}; "
+            "their file is damaged or their training diverged"
+        )
 
 
 def _check_parts(folder: Path) -> None:

@@ -18,7 +18,7 @@ from mdx.kernels import ONE_AT_A_TIME
 from mdx.latents import decode
 from mdx.mapped import drop
 from mdx.memory import Memory, release
-from mdx.model import Model
+from mdx.model import Model, check_weights
 from mdx.nets import clip, unet
 from mdx.request import checked
 from mdx.schedulers import Info, Scheduler, State, Table
@@ -122,6 +122,7 @@ def _sample(model, request, one_graph, progress, callback, after):
     with ONE_AT_A_TIME:
         latents = _on_host(state.slots)[0]
     if not np.isfinite(latents).all():
+        check_weights(model.text_encoder, model.unet)
         raise FloatingPointError(
             "the latents hold NaN or infinity: the model's numbers overflow in its dtype "
             "(load it in float32), or the steps of the scheduler are too large for it"

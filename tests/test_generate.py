@@ -313,6 +313,24 @@ def test_overflow_is_an_error(model):
             latents(spoilt)
 
 
+@pytest.mark.parametrize("part", ["text_encoder", "unet", "vae"])
+def test_weights_that_are_not_finite_are_named(model, part):
+    """Those that loading did not look at, when their picture is none."""
+    net = getattr(model, part)
+    name = {
+        "text_encoder": "text_model.encoder.layers.0.mlp.fc1.weight",
+        "unet": "conv_out.weight",
+        "vae": "decoder.conv_out.weight",
+    }[part]
+    params = dict(net.params)
+    spoilt = params[name].asnumpy().copy()
+    spoilt.reshape(-1)[spoilt.size // 2] = np.nan
+    params[name] = Tensor(spoilt)
+    spoilt = model._replace(**{part: net._replace(params=mindspore.mutable(params))})
+    with pytest.raises(FloatingPointError, match=f"weights hold NaN or infinity: {name};"):
+        mdx.generate(spoilt, "a red circle", steps=2, seed=0, progress=False)
+
+
 def test_the_model_is_left_as_it_was(model):
     before = {k: v.asnumpy().copy() for k, v in model.unet.params.items()}
     latents(model)

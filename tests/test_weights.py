@@ -188,6 +188,23 @@ def test_large_finite_numbers_are_not_called_infinite(tmp_path):
     assert weights.read([tmp_path / "x"], {"a": (1000,)})
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_not_finite(tmp_path, dtype, value):
+    """At either end, or cast: refused when read. Within, mapped: found when all are looked at."""
+    length = 2 * weights.LOOKED_AT + 3
+    for at in (0, length // 2, length - 1):
+        numbers = np.zeros(length, np.float32)
+        numbers[at] = value
+        weights.save({"a": numbers, "b": np.zeros(1, np.float32)}, tmp_path / "x")
+        if at == length // 2 and dtype == "float32":
+            found = weights.read([tmp_path / "x"], {"a": (length,), "b": (1,)}, dtype)
+            assert weights.not_finite(found) == ["a"]
+        else:
+            with pytest.raises(ValueError, match="x: a has values that are not finite"):
+                weights.read([tmp_path / "x"], {"a": (length,), "b": (1,)}, dtype)
+
+
 def test_save_reads_back_and_keeps_dtypes(tmp_path, arrays):
     mixed = arrays | {"half": mindspore.Tensor(np.ones(3, np.float16))}
     weights.save(mixed, tmp_path / "x.safetensors")
