@@ -54,14 +54,15 @@ class Settings(NamedTuple):
     text_channels: int = 96
     text_layers: int = 3
     vocabulary: int = 640
-    unet: Plan = Plan(8000, 3e-3, restart=5500, second_rate=2e-3)
+    unet: Plan = Plan(10400, 3e-3, restarts=((5500, 2e-3), (8000, 2e-3)))
     unet_batch: int = 48
     channels: tuple = (48, 96, 96)
     heads: int = 4
     empty: float = 0.1  # share of empty captions, for guidance
     short: float = 0.12  # of captions of a word or two, for negative prompts
     loose: float = 0.08  # of sizes and of colours left open
-    crowded: float = 0.6  # of pictures drawn among those of two things, after the restart
+    crowded: float = 0.6  # of pictures drawn among those of two things, from the first restart on
+    inside: float = 0.5  # among those of a thing in another, from the second on
     early: float = 0.6  # times are drawn as 1000 u^early: below 1, more of the noisy ones
     decoder: Plan = Plan(700, 4e-3)
     seed: int = 0
@@ -71,7 +72,8 @@ TINY = Settings(
     pictures=24, simple=8, simple_until=2,
     vae=Plan(3, 2e-3, warmup=1, save_every=2), vae_batch=2, vae_channels=(4, 4),
     text=Plan(3, 2e-3, warmup=1), text_batch=2, text_channels=8, text_layers=1, vocabulary=520,
-    unet=Plan(4, 1e-3, 2, 1e-3, warmup=1, save_every=2), unet_batch=2, channels=(8,), heads=2,
+    unet=Plan(4, 1e-3, ((2, 1e-3), (3, 1e-3)), warmup=1, save_every=2),
+    unet_batch=2, channels=(8,), heads=2,
     decoder=Plan(2, 1e-3, warmup=1),
 )  # fmt: skip
 
@@ -268,12 +270,16 @@ def unet_batches(settings: Settings, latents, scenes, words: tokenizer.Tokenizer
     The batches begin with dark things on white and come to all colours little by little. What a
     pixel is, is a product of the shape, its place and the difference of two colours: with every
     colour at once the word for the shape is not learnt, because its gradients cancel. After the
-    plan's restart most pictures are of two things, which are what is left to learn.
+    plan's restarts most pictures are of what is left to learn: first two things, then those of
+    which one is in the other, small and in the middle of it.
     """
     mean, deviation = latents
     alphas = export.alphas_cumprod()
     count = len(scenes) - settings.simple  # the simple ones come last
     crowded = np.flatnonzero([len(scene.things) == 2 for scene in scenes[:count]])
+    inside = np.flatnonzero([scene.relation == "inside" for scene in scenes[:count]])
+    begins = [start for start, _ in settings.unet.restarts]
+    harder = list(zip(begins, (settings.crowded, settings.inside), (crowded, inside), strict=True))
 
     def text(scene, generator):
         kind = generator.random()
@@ -289,9 +295,10 @@ def unet_batches(settings: Settings, latents, scenes, words: tokenizer.Tokenizer
         simple = generator.integers(count, len(scenes), settings.unet_batch)
         share = 1.0 - step / settings.simple_until
         picks = np.where(generator.random(settings.unet_batch) < share, simple, picks)
-        if step >= settings.unet.restart > 0:
-            two = generator.choice(crowded, settings.unet_batch)
-            picks = np.where(generator.random(settings.unet_batch) < settings.crowded, two, picks)
+        for start, share, some in harder:
+            if step >= start:
+                these = generator.choice(some, settings.unet_batch)
+                picks = np.where(generator.random(settings.unet_batch) < share, these, picks)
         texts = [text(scenes[i], generator) for i in picks]
         x0 = mean[picks] + deviation[picks] * generator.standard_normal(mean[picks].shape)
         noise = generator.standard_normal(x0.shape, np.float32)

@@ -25,8 +25,7 @@ class Plan(NamedTuple):
 
     steps: int
     rate: float  # the largest learning rate
-    restart: int = 0  # the step at which it rises once more and falls again; 0: at none
-    second_rate: float = 0.0  # how far it rises then
+    restarts: tuple[tuple[int, float], ...] = ()  # steps where it rises again, and how far
     warmup: int = 100  # steps
     decay: float = 0.01  # of weights, in units of the rate; none for norms and biases
     longest: float = 1.0  # gradients are shortened to this
@@ -50,12 +49,11 @@ def let_workers_run() -> None:
 
 
 def rate_at(plan: Plan, step: int) -> float:
-    """The learning rate of a step; with one warm restart, arXiv 1608.03983, where planned."""
-    steps = plan.restart or plan.steps
-    if step < steps:
-        return optimizers.learning_rate(step, steps, plan.rate, plan.warmup)
-    left = plan.steps - steps
-    return optimizers.learning_rate(step - steps, left, plan.second_rate, plan.warmup)
+    """The learning rate of a step; with warm restarts, arXiv 1608.03983, where planned."""
+    legs = (0, plan.rate), *plan.restarts
+    start, rate = max(leg for leg in legs if leg[0] <= step)
+    end = min((begin for begin, _ in plan.restarts if begin > step), default=plan.steps)
+    return optimizers.learning_rate(step - start, end - start, rate, plan.warmup)
 
 
 def initial(sizes: dict, generator: np.random.Generator) -> dict[str, np.ndarray]:

@@ -56,18 +56,18 @@ def test_guidance_is_worth_it(model):
     assert default > alone
 
 
-@pytest.mark.parametrize(("colour", "left"), [("black", 0), ("red", 2)])
-def test_what_the_negative_prompt_names_is_gone_or_rare(model, colour, left):
-    """The colour is left open; without a negative prompt a third are of that colour, or more."""
-    words = ["a small star on a yellow background"] * 16
+@pytest.mark.parametrize(("thing", "colour"), [("star", "blue"), ("large circle", "red")])
+def test_what_the_negative_prompt_names_is_gone_or_rare(model, thing, colour):
+    """The colour is left open; without a negative prompt some third are of that colour."""
+    words = [f"a {thing} on a white background"] * 16
 
     def count(**options):
         some = mdx.generate(model, words, seed=0, **FAST, **options)
         found = [shapes.read(np.asarray(image)).things for image in some]
         return sum(any(thing.colour == colour for thing in things) for things in found)
 
-    assert count() >= 6
-    assert count(negative_prompt=colour) <= left
+    assert count() >= 5
+    assert count(negative_prompt=colour) <= 1
 
 
 @pytest.mark.parametrize("batch", [4, 8])

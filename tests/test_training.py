@@ -186,17 +186,16 @@ def test_training_lowers_the_loss(tmp_path):
     assert losses[-1] < 0.01 * losses[0]
 
 
-def test_the_rate_rises_once_more_after_a_restart():
-    plan = training.Plan(30, 0.3, restart=20, second_rate=0.1, warmup=4)
+def test_the_rate_rises_again_after_each_restart():
+    plan = training.Plan(30, 0.3, restarts=((15, 0.1), (22, 0.2)), warmup=4)
     rates = [training.rate_at(plan, step) for step in range(30)]
-    assert rates[:20] == [training.rate_at(training.Plan(20, 0.3, warmup=4), i) for i in range(20)]
-    assert max(rates[:20]) == 0.3
-    assert np.argmax(rates[20:]) == 4 - 1
-    assert max(rates[20:]) == 0.1
-    assert rates[19] < 0.1 > rates[29]
+    assert rates[:15] == [training.rate_at(training.Plan(15, 0.3, warmup=4), i) for i in range(15)]
+    for start, end, rate in ((0, 15, 0.3), (15, 22, 0.1), (22, 30, 0.2)):
+        assert max(rates[start:end]) == rate == rates[start + 4 - 1]
+        assert rates[start] < rate > 2 * rates[end - 1]
 
 
-def test_after_the_restart_most_pictures_are_of_two_things():
+def test_each_restart_shows_more_of_what_is_left_to_learn():
     """Every scene its own latents, so that a batch tells which it shows."""
     generator = np.random.default_rng(0)
     some = [shapes.random_scene(generator, 1 + i % 2) for i in range(200)]
@@ -205,14 +204,19 @@ def test_after_the_restart_most_pictures_are_of_two_things():
     words = mdx.load().tokenizer
     batch = train_shapes.unet_batches(settings, (ids, 0 * ids), some, words)
 
-    def share(step):
+    def shares(step):
+        """Of pictures of two things, and of those of one in the other."""
         x, t, _, velocity = batch(step)
         alpha = train_shapes.export.alphas_cumprod()[t].reshape(-1, 1, 1, 1)
         shown = np.rint(np.sqrt(alpha) * x - np.sqrt(1 - alpha) * velocity).astype(int)
-        return np.mean(shown % 2)
+        chosen = [some[i] for i in shown.ravel()]
+        two = np.mean([len(scene.things) == 2 for scene in chosen])
+        return two, np.mean([scene.relation == "inside" for scene in chosen])
 
-    assert share(settings.unet.restart - 1) < 0.6
-    assert share(settings.unet.restart) > 0.7
+    first, second = (start for start, _ in settings.unet.restarts)
+    (before, _), (between, few), (after, many) = map(shares, (first - 1, second - 1, second))
+    assert before < 0.6 < 0.7 < between < after
+    assert few < 0.25 < 0.5 < many
 
 
 def test_a_resumed_run_ends_with_the_same_weights(tmp_path, monkeypatch):
