@@ -7,11 +7,13 @@ file: see `key`. MindSpore has a cache of its own (MS_COMPILER_CACHE_ENABLE), bu
 graphs in the order in which they are compiled, and takes the first one for the first.
 """
 
+import ctypes
 import gc
 import hashlib
 import logging
 import os
 import platform
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,7 +23,8 @@ from typing import Any
 
 import mindspore
 from mindspore import Tensor, nn
-from mindspore.graph.api import _pynative_executor
+from mindspore._c_expression import JitExecutor_
+from mindspore.graph.api import _pynative_executor, ms_compile_cache
 
 from mdx.kernels.device import lowering
 
@@ -189,9 +192,11 @@ def _graph(place, function, arguments, name):
         part.touch()  # a folder that cannot be written to is found out before the work
         # A dict that is not mutable would be part of the graph, weights and all.
         inputs = [mindspore.mutable(a) if isinstance(a, dict) else a for a in arguments]
+        before = set(ms_compile_cache)
         mindspore.export(
             _renamed(function, name), *inputs, file_name=str(part), file_format="MINDIR"
         )
+        _release(ms_compile_cache - before)
         graph = nn.GraphCell(mindspore.load(str(part)))
         if _sources() == SOURCES:
             os.replace(part, place / f"{name}.{_digest(part)}.mindir")
@@ -199,6 +204,16 @@ def _graph(place, function, arguments, name):
         return graph
     finally:
         part.unlink(missing_ok=True)
+
+
+def _release(phases):
+    """Free the graphs that were traced to be exported: the same graphs come from their files."""
+    JitExecutor_.get_instance().del_net_res(None, phases)
+    ms_compile_cache.difference_update(phases)
+    if sys.platform == "linux":
+        # What is freed stays with the process else, some hundred megabytes of small pieces.
+        with suppress(AttributeError):  # a C library other than glibc
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def _renamed(function, name):

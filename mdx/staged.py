@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import mindspore
-from mindspore import Tensor
+from mindspore import Tensor, ops
 
 from mdx import guidance, kernels
 from mdx.compile_cache import compiled
@@ -122,7 +122,8 @@ def _entry(config, guided):
 def _stage(config, stage, part_bytes) -> Any:
     def apply(params, x, kept, embedding, context):
         out = unet_stages.apply(config, stage, params, x, kept, embedding, context, part_bytes)
-        return kernels.on_own_threads(out, embedding[0, 0], OPERATORS.get(stage.kind, 0))
+        some = ops.Slice()(embedding, (0, 0), (1, 1))
+        return kernels.on_own_threads(out, some, OPERATORS.get(stage.kind, 0))
 
     # Of two functions with one name and line MindSpore warns as of one compiled in vain.
     apply.__name__ = "_".join(map(str, ("stage", *stage[2:], stage.kind, part_bytes)))

@@ -13,7 +13,7 @@ import mindspore
 import numpy as np
 import pytest
 from mindspore import Tensor
-from mindspore.graph.api import _pynative_executor
+from mindspore.graph.api import _pynative_executor, ms_compile_cache
 
 import mdx
 from mdx import compile_cache, latents, sampling, staged
@@ -263,6 +263,13 @@ def test_garbage_collection_is_left_as_it_was(folder, expected, frozen):
         assert gc.get_freeze_count() <= before
     finally:
         gc.unfreeze()
+
+
+def test_a_traced_graph_is_freed_when_its_file_is_read(folder, expected):
+    before = set(ms_compile_cache)
+    assert np.array_equal(run(inputs())[0], expected)
+    assert len(files(folder)) == 1
+    assert not {phase for phase in set(ms_compile_cache) - before if "export" in phase}
 
 
 def test_switched_off(expected, tmp_path, monkeypatch):

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from mindspore import Tensor
 
 from mdx import kernels
-from mdx.kernels import device, own_threads, parts, upsampling, winograd_matrices
+from mdx.kernels import convolutions, device, own_threads, parts, upsampling, winograd_matrices
 from mdx.kernels.attention_maps import maps
 from mdx.kernels.attention_rows import rows
 from mdx.kernels.convolution_columns import columns
 from mdx.kernels.convolution_native import native
 from mdx.kernels.convolution_pointwise import pointwise
-from mdx.kernels.convolution_winograd import winograd
+from mdx.kernels.convolution_winograd import bands, in_bands, winograd
 
 # Shapes are graph constants: each example compiles, so there are few of them.
 few = settings(max_examples=8, deadline=None)
@@ -95,16 +95,38 @@ def test_pointwise_convolution(height, width, inputs, outputs):
 def test_winograd(rows, columns, pictures, inputs, outputs, doubled, part_bytes, kernel_bytes):
     """Whole, or down to one row of tiles or one output channel at a time; doubled pictures too."""
     step = 2 if doubled else 4
-    x, weight = randoms((pictures, inputs, step * rows, step * columns), (outputs, inputs, 3, 3))
+    shape = pictures, inputs, step * rows, step * columns
+    x, weight, bias = randoms(shape, (outputs, inputs, 3, 3), (outputs,))
     twice = x.repeat(2, 2).repeat(2, 3) if doubled else x
-    got = run(winograd, x, weight, doubled, part_bytes, kernel_bytes)
-    close(got, convolved(twice, weight, 1, (1, 1, 1, 1)))
+    got = run(winograd, x, weight, bias, doubled, part_bytes, kernel_bytes)
+    close(got, convolved(twice, weight, 1, (1, 1, 1, 1)) + bias[:, None, None])
+
+
+@few
+@given(
+    rows=st.integers(1, 3),
+    pictures=st.integers(1, 2),
+    part_bytes=st.sampled_from([1, 800, 1700]),
+)
+def test_winograd_of_what_is_made_of_each_band(rows, pictures, part_bytes):
+    """Before a band is convolved something is made of its pixels; beyond the picture is still 0."""
+    x, weight, bias = randoms((pictures, 3, 4 * rows, 8), (2, 3, 3, 3), (2,))
+
+    def raised(rows):
+        return rows + 1.0
+
+    got = run(in_bands, x, weight, bias, raised, False, part_bytes)
+    close(got, convolved(x + 1.0, weight, 1, (1, 1, 1, 1)) + bias[:, None, None])
 
 
 def test_winograd_of_many_channels():
     """As many as Stable Diffusion has: the error grows no faster than the sum."""
     x, weight = randoms((1, 1280, 4, 8), (16, 1280, 3, 3))
-    close(run(winograd, x, weight), convolved(x, weight, 1, (1, 1, 1, 1)), 1e-5)
+    close(
+        run(winograd, x, weight, np.zeros(16, np.float32)),
+        convolved(x, weight, 1, (1, 1, 1, 1)),
+        1e-5,
+    )
 
 
 @pytest.mark.parametrize("doubled", [False, True])
@@ -114,11 +136,12 @@ def test_winograd_s_gradient(doubled):
     x, weight, direction = randoms((2, 3, side, side), (4, 3, 3, 3), (2, 4, 8, 8))
 
     def along(x, weight, direction):
-        return (winograd(x, weight, doubled) * direction).sum()
+        return (winograd(x, weight, weight[:, 0, 0, 0], doubled) * direction).sum()
 
     def plainly(x, weight, direction):
         wide = upsampling.by_gather(x, 8, 8) if doubled else x
-        return (native(wide, weight, 1, (1, 1, 1, 1)) * direction).sum()
+        out = native(wide, weight, 1, (1, 1, 1, 1)) + weight[:, :1, :1, 0]
+        return (out * direction).sum()
 
     @mindspore.jit
     def gradients(*arrays):
@@ -355,6 +378,42 @@ def test_group_norm(lowering, height, width, groups, per_group, offset):
     close(got, expected, 1e-4)
 
 
+@pytest.mark.parametrize("lowering", [device.ASCEND, device.CPU, EAGER])
+@pytest.mark.parametrize("part_bytes", [1, 10**8])
+def test_norm_activation_and_convolution(monkeypatch, lowering, part_bytes):
+    """The three of a residual block, and their gradient, are the same whether joined or not."""
+
+    def some_bands(shape):
+        return bands(shape, False, part_bytes)
+
+    def in_some_bands(x, weight, bias, before):
+        return in_bands(x, weight, bias, before, False, part_bytes)
+
+    monkeypatch.setattr(device, "lowering", lambda: lowering)
+    monkeypatch.setattr(convolutions, "bands", some_bands)
+    monkeypatch.setattr(convolutions, "in_bands", in_some_bands)
+    arrays = randoms((2, 6, 8, 8), (6,), (6,), (4, 6, 3, 3), (4,), (2, 4, 8, 8))
+
+    def joined(x, scale, shift, weight, bias):
+        h = kernels.normalised(x, 3, 1e-5, shift)
+        return kernels.activated_convolution(h, scale, shift, mindspore.ops.silu, weight, bias)
+
+    def apart(x, scale, shift, weight, bias):
+        h = mindspore.ops.silu(kernels.group_norm(x, scale, shift, 3, 1e-5))
+        return kernels.convolution(h, weight, bias)
+
+    def along(function):
+        def dot(x, scale, shift, weight, bias, direction):
+            return (function(x, scale, shift, weight, bias) * direction).sum()
+
+        return mindspore.jit(mindspore.value_and_grad(dot, (0, 1, 2, 3, 4)))
+
+    got, of_got = along(joined)(*map(Tensor, arrays))
+    expected, of_expected = along(apart)(*map(Tensor, arrays))
+    for one, other in zip((got, *of_got), (expected, *of_expected), strict=True):
+        close(one.asnumpy(), other.asnumpy())
+
+
 def test_group_norm_keeps_no_statistics():
     """After other inputs, not numbers among them, the same input gives the same bits."""
     x, weight, bias = randoms((2, 6, 5, 7), (6,), (6,))
@@ -477,12 +536,12 @@ def test_what_the_table_chooses_is_what_runs(monkeypatch):
     monkeypatch.setattr(device, "lowering", lambda: EAGER)
     x, weight = randoms((2, 3, 8, 8), (4, 3, 3, 3))
     bias = np.zeros(4, np.float32)
-    filtered, plain = run(winograd, x, weight), run(native, x, weight, 1, (1, 1, 1, 1))
+    filtered, plain = run(winograd, x, weight, bias), run(native, x, weight, 1, (1, 1, 1, 1))
     assert not np.array_equal(filtered, plain)
     got = run(kernels.convolution, x, weight, bias, 1, (1, 1, 1, 1))
     assert np.array_equal(got, filtered)
     got = run(kernels.enlarged_convolution, x, weight, bias, 16, 16)
-    assert np.array_equal(got, run(winograd, x, weight, True))
+    assert np.array_equal(got, run(winograd, x, weight, bias, True))
 
 
 @pytest.mark.parametrize("operators", [0, 60, 200])

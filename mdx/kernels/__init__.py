@@ -12,18 +12,24 @@ BatchNorm and matrix products that read an operand transposed, which do not.
 
 from mdx.kernels.attentions import attention
 from mdx.kernels.channels import add_to_channels, scale_channels
-from mdx.kernels.convolutions import convolution, enlarged_convolution
+from mdx.kernels.convolutions import (
+    activated_convolution,
+    convolution,
+    enlarged_convolution,
+)
 from mdx.kernels.device import ONE_AT_A_TIME, as_input
 from mdx.kernels.linears import linear
-from mdx.kernels.norms import group_norm, layer_norm
+from mdx.kernels.norms import group_norm, layer_norm, normalised
 from mdx.kernels.own_threads import on_own_threads
-from mdx.kernels.parts import PART_BYTES, by_rows
+from mdx.kernels.parts import PART_BYTES, after, by_rows
 from mdx.kernels.tokens import from_tokens, linear_from_tokens, linear_to_tokens, to_tokens
 
 __all__ = [
     "ONE_AT_A_TIME",
     "PART_BYTES",
+    "activated_convolution",
     "add_to_channels",
+    "after",
     "as_input",
     "attention",
     "by_rows",
@@ -35,6 +41,7 @@ __all__ = [
     "linear",
     "linear_from_tokens",
     "linear_to_tokens",
+    "normalised",
     "on_own_threads",
     "scale_channels",
     "to_tokens",

@@ -11,8 +11,8 @@ import mindspore
 from mindspore import ops
 
 from mdx.kernels.device import as_weight
-from mdx.kernels.parts import joined, pictures
-from mdx.kernels.scores import causal_mask, spans
+from mdx.kernels.parts import joined, pictures, spans
+from mdx.kernels.scores import BYTES, causal_mask
 
 
 def maps(x, context, weights, heads, causal, upcast, part_bytes):
@@ -43,14 +43,16 @@ def attended(query, key, value, causal, part_bytes):
     """Scaled query (h, c, T), key (h, c, S), value (h, d, S) -> (h, d, T)."""
     heads, _, tokens = query.shape
     parts = ()
-    for begin, end in spans(heads, tokens, key.shape[2], part_bytes):
-        some = query if end - begin == tokens else query[:, :, begin:end]
+    for begin, end in spans(tokens, heads * key.shape[2] * BYTES, part_bytes):
+        some = query
+        if end - begin < tokens:
+            some = ops.Slice()(query, (0, 0, begin), (heads, query.shape[1], end - begin))
         if parts:
             some = ops.depend(some, parts[-1])
         scores = ops.BatchMatMul(transpose_a=True)(some, key)
         if causal:
             scores = scores + causal_mask(begin, end, tokens, scores.dtype)
-        shares = ops.cast(ops.softmax(scores, -1), value.dtype)
+        shares = ops.cast(ops.Softmax(-1)(scores), value.dtype)
         parts = (*parts, ops.BatchMatMul(transpose_b=True)(value, shares))
     return joined(parts, 2)
 

@@ -10,8 +10,8 @@ import mindspore
 from mindspore import ops
 
 from mdx.kernels.linears import linear
-from mdx.kernels.parts import joined
-from mdx.kernels.scores import causal_mask, spans
+from mdx.kernels.parts import joined, spans
+from mdx.kernels.scores import BYTES, causal_mask
 
 
 def rows(x, context, weights, heads, causal, upcast, part_bytes):
@@ -25,15 +25,17 @@ def rows(x, context, weights, heads, causal, upcast, part_bytes):
     if upcast:
         query, key = ops.cast(query, mindspore.float32), ops.cast(key, mindspore.float32)
     parts = ()
-    for begin, end in spans(batch * heads, tokens, key.shape[1], part_bytes):
-        some = query if end - begin == tokens else query[:, begin:end]
+    for begin, end in spans(tokens, batch * heads * key.shape[1] * BYTES, part_bytes):
+        some = query
+        if end - begin < tokens:
+            some = ops.Slice()(query, (0, begin, 0), (batch * heads, end - begin, query.shape[2]))
         if parts:
             # Independent parts would run at once and hold all their scores together.
             some = ops.depend(some, parts[-1])
         scores = ops.BatchMatMul(transpose_b=True)(some, key)
         if causal:
             scores = scores + causal_mask(begin, end, tokens, scores.dtype)
-        parts = (*parts, ops.BatchMatMul()(ops.cast(ops.softmax(scores, -1), value.dtype), value))
+        parts = (*parts, ops.BatchMatMul()(ops.cast(ops.Softmax(-1)(scores), value.dtype), value))
     read = joined(parts, 1).reshape((batch, heads, tokens, -1)).transpose((0, 2, 1, 3))
     return linear(read.reshape((batch, tokens, -1)), *out)
 

@@ -12,52 +12,80 @@ import numpy as np
 from mindspore import Tensor, ops
 
 from mdx.kernels import winograd_matrices
-from mdx.kernels.parts import PART_BYTES, even_size, joined, pictures
+from mdx.kernels.parts import PART_BYTES, even_size, joined, pictures, spans
 from mdx.kernels.winograd_matrices import TILE, VALUES
 
 KERNEL_BYTES = 64 * 1024 * 1024  # that the values of kernels take at once
 
 
-def winograd(x, weight, doubled=False, part_bytes=PART_BYTES, kernel_bytes=KERNEL_BYTES):
-    """x (B, I, H, W), weight (O, I, 3, 3), a border of 1 -> (B, O, H, W), or (B, O, 2H, 2W).
+def winograd(x, weight, bias, doubled=False, part_bytes=PART_BYTES, kernel_bytes=KERNEL_BYTES):
+    """x (B, I, H, W), weight (O, I, 3, 3), bias (O,), a border of 1 -> (B, O, H, W), or of 2H, 2W.
 
     The sides of the result are multiples of TILE. Where all values of x would take more than
-    part_bytes the pictures take turns, and where those of one would, bands of its rows do. Where
-    they take no turns, kernels do, by kernel_bytes.
+    part_bytes the work is done `in_bands`. Where they do not, kernels take turns, by kernel_bytes.
     """
-    batch, inputs, height, width = x.shape
+    if bands(x.shape, doubled, part_bytes):
+        return in_bands(x, weight, bias, _unchanged, doubled, part_bytes)
+    batch, inputs, height, _ = x.shape
     step = TILE // 2 if doubled else TILE
-    row_bytes = 4 * VALUES * inputs * (width // step)
     # Kernels wait for their input: else those of all layers would be made, and held, at once.
     rows = ops.depend(weight.reshape((-1, 9)), x)
-    if batch * (height // step) * row_bytes <= part_bytes:
-        values = _values(x, step, 1)
-        found = ()
-        for first, last in _spans(weight.shape[0], 4 * VALUES * inputs, kernel_bytes):
-            some = rows
-            if found:
-                # One after the other: at once they would hold all their values together.
-                some = ops.depend(rows, found[-1])
-            if last - first < weight.shape[0]:
-                some = ops.Slice()(some, (first * inputs, 0), ((last - first) * inputs, 9))
-            kernels = _kernel_values(some, inputs)
-            found = (*found, _pixels(kernels, values, batch, height // step))
-        return joined(found, 1)
-    kernels = _kernel_values(rows, inputs)
+    values = _values(x, step, 1)
+    found = ()
+    for first, last in spans(weight.shape[0], 4 * VALUES * inputs, kernel_bytes):
+        some = rows
+        if found:
+            # One after the other: at once they would hold all their values together.
+            some = ops.depend(rows, found[-1])
+        if last - first < weight.shape[0]:
+            some = ops.Slice()(some, (first * inputs, 0), ((last - first) * inputs, 9))
+        kernels = _kernel_values(some, inputs)
+        found = (*found, _pixels(kernels, values, batch, height // step))
+    return ops.BiasAdd()(joined(found, 1), bias)
+
+
+@ops.constexpr
+def bands(shape, doubled=False, part_bytes=PART_BYTES):
+    """Where bands of rows of tiles begin and end, each with values of part_bytes or less.
+
+    No bands where all values of pictures of this shape, (B, I, H, W), take no more than that.
+    """
+    batch, inputs, height, width = shape
+    step = TILE // 2 if doubled else TILE
+    count, row_bytes = height // step, 4 * VALUES * inputs * (width // step)
+    if batch * count * row_bytes <= part_bytes:
+        return ()
+    size = even_size(count, row_bytes, part_bytes)
+    return tuple((i, min(i + size, count)) for i in range(0, count, size))
+
+
+def in_bands(x, weight, bias, before, doubled=False, part_bytes=PART_BYTES):
+    """`winograd` of one picture after the other, and of its `bands`, of which there are some.
+
+    before(rows) is what is convolved in place of rows of x (1, I, h, W), pixel by pixel: it is
+    never there for all of x at once.
+    """
+    step = TILE // 2 if doubled else TILE
+    kernels = _kernel_values(ops.depend(weight.reshape((-1, 9)), x), x.shape[1])
     whole = ()
     for picture in pictures(x):
-        bands = ()
-        for first, last in _spans(height // step, row_bytes, part_bytes):
+        found = ()
+        for first, last in bands(x.shape, doubled, part_bytes):
             band = picture
-            if whole or bands:
-                band = ops.depend(picture, bands[-1] if bands else whole[-1])
-            if last - first == height // step:
-                values = _values(band, step, 1)
+            if whole or found:
+                band = ops.depend(picture, found[-1] if found else whole[-1])
+            if last - first == x.shape[2] // step:
+                values = _values(before(band), step, 1)
             else:
-                values = _values(_rows(band, step * first - 1, step * last + 1), step, 0)
-            bands = (*bands, _pixels(kernels, values, 1, last - first))
-        whole = (*whole, joined(bands, 2))
+                values = _values(_band(band, before, step * first, step * last), step, 0)
+            # The bias here, not when they are joined: that would be the whole once more.
+            found = (*found, ops.BiasAdd()(_pixels(kernels, values, 1, last - first), bias))
+        whole = (*whole, joined(found, 2))
     return joined(whole)
+
+
+def _unchanged(rows):
+    return rows
 
 
 def _kernel_values(rows, inputs):
@@ -70,8 +98,9 @@ def _values(x, step, border):
     """Rows of tiles (B, I, H, W), `step` pixels from one to the next -> (VALUES, I, B * tiles)."""
     batch, channels = x.shape[:2]
     size = step + 2
-    patches = ops.unfold(x, size, 1, (border, 1), step)
-    tiles = patches.shape[2]
+    # Primitives: the functions unfold and fold take MindSpore as long to trace as all else here.
+    patches = ops.Im2Col((size, size), (step, step), (1, 1), (border, 1))(x)
+    tiles = patches.shape[3]
     patches = _reversed(patches.reshape((-1, tiles)), (batch, channels, size * size))
     values = ops.MatMul()(_of_patches(step), patches.reshape((size * size, -1)))
     return values.reshape((VALUES, channels, batch * tiles))
@@ -85,33 +114,26 @@ def _pixels(kernels, values, batch, rows):
     pixels = _reversed(pixels, (TILE * TILE, channels, batch))
     pixels = pixels.reshape((batch, channels, TILE * TILE, tiles))
     sides = _sides(TILE * rows, TILE * (tiles // rows))
-    return ops.fold(pixels, sides, TILE, 1, 0, TILE)
+    return ops.Col2Im((TILE, TILE), (1, 1), (0, 0), (TILE, TILE))(pixels, sides)
 
 
-def _rows(picture, begin, end):
-    """Rows [begin, end) of a picture (1, I, H, W); a row beyond it is zero."""
+def _band(picture, before, begin, end):
+    """before(rows [begin - 1, end + 1) of a picture (1, I, H, W)); beyond it they are zero."""
     _, channels, height, width = picture.shape
-    inner = picture.reshape((channels, height, width))
-    inner = ops.gather(inner, _range(max(begin, 0), min(end, height)), 1)
-    inner = inner.reshape((1, channels, -1, width))
+    rows = picture.reshape((channels, height, width))
+    rows = ops.gather(rows, _range(max(begin - 1, 0), min(end + 1, height)), 1)
+    rows = before(rows.reshape((1, channels, -1, width)))
     zero = ops.zeros((1, channels, 1, width), picture.dtype)
-    if begin < 0:
-        return ops.concat((zero, inner), 2)
-    if end > height:
-        return ops.concat((inner, zero), 2)
-    return inner
+    if begin == 0:
+        return ops.concat((zero, rows), 2)
+    if end == height:
+        return ops.concat((rows, zero), 2)
+    return rows
 
 
 def _reversed(rows, sizes):
     """Rows (a * b * c, n), in the order (c, b, a); a transpose would hold memory for good."""
     return ops.gather(rows, _reversed_order(sizes), 0)
-
-
-@ops.constexpr
-def _spans(count, each_bytes, part_bytes):
-    """Where each part of so many things begins and ends."""
-    size = even_size(count, each_bytes, part_bytes)
-    return tuple((i, min(i + size, count)) for i in range(0, count, size))
 
 
 @ops.constexpr

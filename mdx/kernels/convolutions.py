@@ -5,18 +5,18 @@ from mindspore import ops
 from mdx.kernels.convolution_columns import columns
 from mdx.kernels.convolution_native import native
 from mdx.kernels.convolution_pointwise import pointwise
-from mdx.kernels.convolution_winograd import winograd
-from mdx.kernels.device import as_weight, choose_convolution
+from mdx.kernels.convolution_winograd import bands, in_bands, winograd
+from mdx.kernels.device import as_input, as_weight, choose_convolution
+from mdx.kernels.norms import scaled
 from mdx.kernels.upsampling import upsample
-from mdx.kernels.winograd_matrices import TILE
 
 
 def convolution(x, weight, bias, stride=1, padding=(1, 1, 1, 1)):
     """Convolve x (B, I, H, W) with weight (O, I, k, k); padding is (top, bottom, left, right)."""
-    kind = _lowering(weight, stride, padding, x.shape[0], x.shape[2], x.shape[3])
+    kind = choose_convolution(weight.shape, stride, padding, x.shape[0], x.shape[2], x.shape[3])
     if kind == "winograd":
-        out = winograd(x, as_weight(weight))
-    elif kind == "native":
+        return winograd(x, as_weight(weight), as_weight(bias))
+    if kind == "native":
         out = native(x, as_weight(weight), stride, padding)
     elif kind == "pointwise":
         out = pointwise(x, as_weight(weight))
@@ -31,13 +31,23 @@ def enlarged_convolution(x, weight, bias, height, width):
     Nearest neighbours: odd sizes do not halve evenly.
     """
     twice = height == 2 * x.shape[2] and width == 2 * x.shape[3]
-    if twice and _lowering(weight, 1, (1, 1, 1, 1), x.shape[0], height, width) == "winograd":
-        out = winograd(x, as_weight(weight), doubled=True)
-        return ops.BiasAdd()(out, as_weight(bias))
+    kind = choose_convolution(weight.shape, 1, (1, 1, 1, 1), x.shape[0], height, width)
+    if twice and kind == "winograd":
+        return winograd(x, as_weight(weight), as_weight(bias), doubled=True)
     return convolution(upsample(x, height, width), weight, bias)
 
 
-def _lowering(weight, stride, padding, batch, height, width):
-    """Which lowering; height and width are those of what is convolved."""
-    tiled = padding == (1, 1, 1, 1) and height % TILE == 0 and width % TILE == 0
-    return choose_convolution(weight.shape, stride, batch * height * width, tiled)
+def activated_convolution(x, scale, shift, activation, weight, bias):
+    """Convolve activation(x * scale + shift), 3 by 3, where x (B, I, H, W) is `normalised`.
+
+    scale, shift (I,); activation(maps) works pixel by pixel; weight (O, I, 3, 3) -> (B, O, H, W).
+    """
+
+    def before(rows):
+        return activation(as_input(scaled(rows, scale, shift), weight))
+
+    batch, _, height, width = x.shape
+    kind = choose_convolution(weight.shape, 1, (1, 1, 1, 1), batch, height, width)
+    if kind == "winograd" and bands(x.shape):
+        return in_bands(x, as_weight(weight), as_weight(bias), before)
+    return convolution(before(x), weight, bias)

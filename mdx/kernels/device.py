@@ -13,6 +13,8 @@ os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
 import mindspore
 from mindspore import ops
 
+from mdx.kernels.winograd_matrices import TILE
+
 # MindSpore runs one compiled graph at a time, and a second thread that enters one fails. Whoever
 # calls a compiled function holds this.
 ONE_AT_A_TIME = threading.RLock()
@@ -116,8 +118,10 @@ def choice(kind):
 
 
 @ops.constexpr
-def choose_convolution(weight, stride, pixels, tiled):
-    """`convolution_rule` while a graph is compiled."""
+def choose_convolution(weight, stride, padding, batch, height, width):
+    """`convolution_rule` while a graph is compiled; height and width of what is convolved."""
+    tiled = padding == (1, 1, 1, 1) and height % TILE == 0 and width % TILE == 0
+    pixels = batch * height * width
     return convolution_rule(lowering().convolution, weight, stride, pixels, tiled)
 
 
@@ -136,4 +140,6 @@ def as_input(x, weight):
 
 def as_weight(weight):
     """Cast a weight to the dtype that it is computed with."""
-    return as_input(weight, weight)
+    if choice("compute") == "float32":
+        return ops.cast(weight, mindspore.float32)
+    return weight

@@ -11,22 +11,27 @@ from mdx.kernels.norm_layer import by_layer
 
 def group_norm(x, weight, bias, groups, epsilon):
     """Normalise x (B, C, H, W) over each of `groups` groups of channels."""
-    channels = x.shape[1]
+    return ops.cast(scaled(normalised(x, groups, epsilon, bias), weight, bias), x.dtype)
+
+
+def normalised(x, groups, epsilon, bias):
+    """x (B, C, H, W) with mean 0 and variance 1 in each group of channels, float32.
+
+    bias: any weight of the net, see norm_batch.py.
+    """
     rows = ops.cast(x, mindspore.float32)
-    weight, bias = ops.cast(weight, mindspore.float32), ops.cast(bias, mindspore.float32)
     if choice("norm") == "batch":
-        normed = by_batch(rows, groups, epsilon, bias[:1])
-    else:
-        normed = by_layer(rows, groups, epsilon)
-    # The channels' scale follows as a BatchNorm whose mean is 0 and variance plus epsilon is 1.
-    scaled = ops.BatchNorm(is_training=False, epsilon=1e-5)(
-        normed,
-        weight,
-        bias,
-        filled(0.0, channels),
-        filled(1.0 - 1e-5, channels),
-    )[0]
-    return ops.cast(scaled, x.dtype)
+        running = ops.Slice()(ops.cast(bias, mindspore.float32), (0,), (1,))
+        return by_batch(rows, groups, epsilon, running)
+    return by_layer(rows, groups, epsilon)
+
+
+def scaled(x, weight, bias):
+    """x (B, C, H, W), float32, times weight (C,) plus bias (C,)."""
+    weight, bias = ops.cast(weight, mindspore.float32), ops.cast(bias, mindspore.float32)
+    # As a BatchNorm whose mean is 0 and variance plus epsilon is 1.
+    zeros, ones = filled(0.0, x.shape[1]), filled(1.0 - 1e-5, x.shape[1])
+    return ops.BatchNorm(is_training=False, epsilon=1e-5)(x, weight, bias, zeros, ones)[0]
 
 
 def layer_norm(x, weight, bias, epsilon):

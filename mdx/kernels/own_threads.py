@@ -10,13 +10,20 @@ from mdx.kernels.device import choice
 ON_CALLER = 100
 
 
-def on_own_threads(x, scalar, operators=0):
+def on_own_threads(x, other, operators=0):
     """x, by a graph that has more operators than that if it has `operators` without them.
 
-    scalar: a float tensor () of the graph's inputs. The operators added take half a millisecond.
+    other: a small float tensor made of the graph's inputs. The operators added, which work on it,
+    take half a millisecond.
     """
     if not choice("many_operators"):
         return x
-    for _ in range(ON_CALLER + 1 - operators):
-        scalar = ops.sin(scalar)
-    return ops.depend(x, scalar)
+    for _ in range(0, ON_CALLER + 1 - operators, 10):
+        other = _ten(other)
+    return ops.depend(x, other)
+
+
+def _ten(x):
+    """Ten operators. A loop of single ones takes three times as long to compile."""
+    five = ops.sin(ops.sin(ops.sin(ops.sin(ops.sin(x)))))
+    return ops.sin(ops.sin(ops.sin(ops.sin(ops.sin(five)))))

@@ -12,22 +12,24 @@ def by_rows(function, x, row_bytes, part_bytes=PART_BYTES):
     row_bytes is what the function's largest result takes for a row; part_bytes bounds their sum.
     """
     rows = x.reshape((-1, x.shape[2]))
-    size = rows_at_once(rows.shape[0], row_bytes, part_bytes)
-    if size == rows.shape[0]:
+    parts = spans(rows.shape[0], row_bytes, part_bytes)
+    if len(parts) == 1:
         return function(x)
     outs = ()
-    for part in ops.split(rows, size):
+    for first, last in parts:
+        some = rows
         if outs:
             # Independent parts would run at once and hold all their results together.
-            part = ops.depend(part, outs[-1])
-        outs = (*outs, function(part))
+            some = ops.depend(rows, outs[-1])
+        outs = (*outs, function(ops.Slice()(some, (first, 0), (last - first, rows.shape[1]))))
     return ops.concat(outs).reshape((*x.shape[:2], -1))
 
 
 @ops.constexpr
-def rows_at_once(rows, row_bytes, part_bytes):
-    """How many of the rows are worked on at once: `even_size` while a graph is compiled."""
-    return even_size(rows, row_bytes, part_bytes)
+def spans(count, each_bytes, part_bytes):
+    """Where each part of `count` things begins and ends, in order, while a graph is compiled."""
+    size = even_size(count, each_bytes, part_bytes)
+    return tuple((i, min(i + size, count)) for i in range(0, count, size))
 
 
 def even_size(count: int, each_bytes: int, part_bytes: int) -> int:
@@ -36,12 +38,17 @@ def even_size(count: int, each_bytes: int, part_bytes: int) -> int:
     return -(-count // parts)
 
 
+def after(x, other):
+    """x, which nothing is made of before `other` is there."""
+    return ops.depend(x, other)
+
+
 def pictures(x):
     """Each of a batch by itself: (B, ...) -> B times (1, ...)."""
     if x.shape[0] == 1:
         return (x,)
-    # Not x[i]: that takes fifty times as long.
-    return ops.split(x, 1)
+    # Not x[i]: that takes fifty times as long. Nor ops.split, which is slow to trace.
+    return ops.Split(0, x.shape[0])(x)
 
 
 def joined(parts, axis=0):

@@ -1,18 +1,9 @@
-"""What the lowerings of attention share: which queries at a time, and the mask of later tokens."""
+"""What the lowerings of attention share: what scores take, and the mask of later tokens."""
 
 import numpy as np
 from mindspore import Tensor, ops
 
-from mdx.kernels.parts import even_size
-
 BYTES = 4  # of a score, float32
-
-
-@ops.constexpr
-def spans(heads, queries, keys, part_bytes):
-    """Where each part of the queries begins and ends, in order, while a graph is compiled."""
-    size = even_size(queries, heads * keys * BYTES, part_bytes)
-    return tuple((i, min(i + size, queries)) for i in range(0, queries, size))
 
 
 @ops.constexpr

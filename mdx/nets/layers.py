@@ -72,6 +72,25 @@ def group_norm(params, name, x, groups, epsilon):
     return kernels.group_norm(x, params[name + ".weight"], params[name + ".bias"], groups, epsilon)
 
 
+def normalised(params, name, x, groups, epsilon):
+    """The part of group norm `name` that has no weights; `activated_convolution` does the rest."""
+    return kernels.normalised(x, groups, epsilon, params[name + ".bias"])
+
+
+def activated_convolution(params, norm, name, x, kind):
+    """x (B, I, H, W), `normalised`; weights of group norm `norm`, activation, convolution `name`.
+
+    kind: one of ACTIVATIONS.
+    """
+
+    def activated(h):
+        return activation(kind, h)
+
+    scale, shift = params[norm + ".weight"], params[norm + ".bias"]
+    weight, bias = params[name + ".weight"], params[name + ".bias"]
+    return kernels.activated_convolution(x, scale, shift, activated, weight, bias)
+
+
 def layer_norm(params, name, x, epsilon=1e-5):
     """x (..., C), normalised over its last axis."""
     return kernels.layer_norm(x, params[name + ".weight"], params[name + ".bias"], epsilon)

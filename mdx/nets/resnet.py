@@ -36,23 +36,26 @@ def shapes(name, settings, inputs, outputs, embedding=None):
 
 def apply(settings, params, name, x, embedding=None, out_scale=1.0):
     """x (B, I, H, W), embedding (B, E) after its activation -> (B, O, H, W) / out_scale."""
-    h = layers.group_norm(params, name + ".norm1", x, settings.groups, settings.epsilon)
-    h = layers.convolution(params, name + ".conv1", layers.activation(settings.activation, h))
-    if embedding is None:
-        h = layers.group_norm(params, name + ".norm2", h, settings.groups, settings.epsilon)
-    else:
-        shift = layers.linear(params, name + ".time_emb_proj", embedding)
-        if settings.scale_shift:
-            channels = h.shape[1]
-            h = layers.group_norm(params, name + ".norm2", h, settings.groups, settings.epsilon)
-            h = kernels.scale_channels(h, shift[:, :channels] + 1.0)
-            h = kernels.add_to_channels(h, shift[:, channels:])
-        else:
-            h = kernels.add_to_channels(h, shift)
-            h = layers.group_norm(params, name + ".norm2", h, settings.groups, settings.epsilon)
-    h = layers.convolution(params, name + ".conv2", layers.activation(settings.activation, h))
+    groups, epsilon, kind = settings.groups, settings.epsilon, settings.activation
+    norm, conv, embed = name + ".norm1", name + ".conv1", name + ".time_emb_proj"
+    h = layers.normalised(params, norm, x, groups, epsilon)
     if name + ".conv_shortcut.weight" in params:
-        x = layers.convolution(params, name + ".conv_shortcut", x)
+        # Now, for a large x need not be there then while h is convolved.
+        x = layers.convolution(params, name + ".conv_shortcut", kernels.after(x, h))
+        h = kernels.after(h, x)
+    h = layers.activated_convolution(params, norm, conv, h, kind)
+    norm, conv = name + ".norm2", name + ".conv2"
+    if embedding is not None and settings.scale_shift:
+        change, channels = layers.linear(params, embed, embedding), h.shape[1]
+        h = layers.group_norm(params, norm, h, groups, epsilon)
+        h = kernels.scale_channels(h, change[:, :channels] + 1.0)
+        h = kernels.add_to_channels(h, change[:, channels:])
+        h = layers.convolution(params, conv, layers.activation(kind, h))
+    else:
+        if embedding is not None:
+            h = kernels.add_to_channels(h, layers.linear(params, embed, embedding))
+        h = layers.normalised(params, norm, h, groups, epsilon)
+        h = layers.activated_convolution(params, norm, conv, h, kind)
     if out_scale == 1.0:
         return x + h
     return (x + h) * (1.0 / out_scale)

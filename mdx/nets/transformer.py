@@ -5,6 +5,8 @@ arXiv 2112.10752, section 3.3; its feed-forward is the gated GELU of arXiv 2002.
 
 from typing import NamedTuple
 
+from mindspore import ops
+
 from mdx import kernels
 from mdx.nets import layers
 
@@ -83,8 +85,7 @@ def feed_forward(settings, params, name, x):
 
     def fed(x):
         both = layers.linear(params, name + ".net.0.proj", x)
-        half = both.shape[-1] // 2
-        gated = both[..., :half] * layers.activation("gelu", both[..., half:])
-        return layers.linear(params, name + ".net.2", gated)
+        value, gate = ops.Split(len(both.shape) - 1, 2)(both)
+        return layers.linear(params, name + ".net.2", value * layers.activation("gelu", gate))
 
     return kernels.by_rows(fed, x, 4 * 8 * settings.channels, settings.part_bytes)
