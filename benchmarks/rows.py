@@ -16,6 +16,7 @@ PROMPT, NEGATIVE = "a photograph", "a graph"
 SIDES = {
     "mdx": ("side_mdx", {}),
     "mdx float16": ("side_mdx", {"dtype": "float16"}),
+    "mdx float16 files": ("side_mdx", {"dtype": "float16", "variant": "fp16"}),
     "mdx by stages": ("side_mdx", {"weights": "stage"}),
     "torch": ("side_torch", {}),
     "torch bfloat16": ("side_torch", {"dtype": "bfloat16"}),
@@ -56,7 +57,7 @@ def rows(latents: Sequence[int], batches: Sequence[int]) -> list[Row]:
     step = _step(2, usual)
     some = {"part": "unet", "latents": usual, "batch": 2}
     found += [
-        Row("half", step, sides=("mdx float16", "mdx"), exact=False, **some),
+        Row("half", step, sides=("mdx float16 files", "mdx"), exact=False, **some),
         Row("bfloat16", step, sides=("mdx", "torch bfloat16"), exact=False, **some),
         Row(
             "openvino", step, sides=("mdx", "openvino", "openvino bfloat16"), exact=False, **some

@@ -65,6 +65,8 @@ def session(
 
 def convert(side: str, row: Row, folder: Path, inputs: Arrays) -> None:
     """Write the files that a side needs beside the checkpoint's own, where it needs any."""
-    library = SIDES[side][0]
+    library, options = SIDES[side]
     if library == "side_openvino":
         importlib.import_module(library).convert(folder, row, inputs)
+    elif "variant" in options:
+        importlib.import_module(library).convert(folder, **options)

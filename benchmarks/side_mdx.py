@@ -6,19 +6,36 @@ from typing import Any
 
 import mindspore
 import numpy as np
+from checkpoint import NETS, file_name
 from mindspore import Tensor
 from rows import GUIDANCE, NEGATIVE, PROMPT, Arrays, Row
 
 import mdx
-from mdx import kernels, mapped, nets, staged
+from mdx import kernels, mapped, nets, staged, weights
 
 
-def load(folder: Path, row: Row, threads: int, dtype: str = "float32", weights: str = "all") -> Any:
+def load(
+    folder: Path,
+    row: Row,
+    threads: int,
+    dtype: str = "float32",
+    variant: str | None = None,
+    weights: str = "all",
+) -> Any:
     """The checkpoint, and what it is to hold in memory.
 
     MindSpore takes as many threads as there are processors for the process.
     """
-    return mdx.load(folder, dtype=dtype), mdx.Memory(weights=weights)
+    return mdx.load(folder, dtype=dtype, variant=variant), mdx.Memory(weights=weights)
+
+
+def convert(folder: Path, dtype: str, variant: str) -> None:
+    """Write the checkpoint's weights once more, in that dtype, as files of that variant."""
+    model = mdx.load(folder, dtype=dtype)
+    for name in NETS:
+        path = folder / name / file_name(name).replace(".", f".{variant}.")
+        if not path.exists():
+            weights.save(getattr(model, name).params, path)
 
 
 def prepare(loaded: Any, row: Row, inputs: Arrays) -> Callable[[int], list[np.ndarray]]:
