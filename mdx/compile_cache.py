@@ -192,11 +192,10 @@ def _graph(place, function, arguments, name):
         part.touch()  # a folder that cannot be written to is found out before the work
         # A dict that is not mutable would be part of the graph, weights and all.
         inputs = [mindspore.mutable(a) if isinstance(a, dict) else a for a in arguments]
-        before = set(ms_compile_cache)
         mindspore.export(
             _renamed(function, name), *inputs, file_name=str(part), file_format="MINDIR"
         )
-        _release(ms_compile_cache - before)
+        _release(name)
         graph = nn.GraphCell(mindspore.load(str(part)))
         if _sources() == SOURCES:
             os.replace(part, place / f"{name}.{_digest(part)}.mindir")
@@ -206,8 +205,9 @@ def _graph(place, function, arguments, name):
         part.unlink(missing_ok=True)
 
 
-def _release(phases):
-    """Free the graphs that were traced to be exported: the same graphs come from their files."""
+def _release(name):
+    """Free the graph of that name that was traced for export: the same one comes from a file."""
+    phases = {phase for phase in ms_compile_cache if name in phase}
     JitExecutor_.get_instance().del_net_res(None, phases)
     ms_compile_cache.difference_update(phases)
     if sys.platform == "linux":

@@ -31,6 +31,7 @@ def encode(
     `generate` returns them. The latents are the mean of what the VAE thinks possible (arXiv
     1312.6114), so the same picture has the same latents. Sizes must be multiples of the VAE's
     factor: ValueError if they are not, for pictures of several sizes, and for other pixels.
+    FloatingPointError where the latents are not finite.
     """
     pixels = _pixels(images)
     factor = vae.factor(model.vae.config)
@@ -45,7 +46,18 @@ def encode(
         with ONE_AT_A_TIME:
             latents: Any = _encoder(model.vae.config)(model.vae.params, Tensor(pixels[i : i + 1]))
             found.append(latents.asnumpy())
-    return np.concatenate(found)
+    return _finite(model.vae, np.concatenate(found), "latents")
+
+
+def _finite(net: Net, numbers: NDArray[np.float32], what: str) -> NDArray[np.float32]:
+    """The numbers that a VAE made; FloatingPointError that says why, where they are none."""
+    if not np.isfinite(numbers).all():
+        check_weights(net)
+        raise FloatingPointError(
+            f"the {what} hold NaN or infinity: the VAE's numbers overflow in its dtype "
+            "(load it in float32)"
+        )
+    return numbers
 
 
 def decode(
@@ -70,13 +82,7 @@ def decode(
         raise ValueError("the latents hold NaN or infinity")
     # One at a time: a picture's memory does not grow with the batch, nor do graphs multiply.
     ones = [_decoded(model.vae, values[i : i + 1], memory) for i in range(len(values))]
-    pixels = np.concatenate(ones)
-    if not np.isfinite(pixels).all():
-        check_weights(model.vae)
-        raise FloatingPointError(
-            "the pixels hold NaN or infinity: the VAE's numbers overflow in its dtype "
-            "(load it in float32)"
-        )
+    pixels = _finite(model.vae, np.concatenate(ones), "pixels")
     release(model.vae, memory)
     if output == "pil":
         return pictures.to_pil(pixels)

@@ -90,7 +90,8 @@ def generate(
     Returns a list of PIL images; with output "np" float32 pixels (B, H, W, 3) in [0, 1]; with
     output "latent" float32 latents (B, C, h, w). Raises ValueError or TypeError for arguments
     that do not fit, before anything is computed, MemoryError with the plan where none keeps within
-    the budget, and FloatingPointError where the model's numbers overflow.
+    the budget, and FloatingPointError where the model's numbers overflow or its weights hold NaN:
+    after the first step, or when all are done.
     """
     request = checked(
         model, prompt, negative_prompt, scheduler, steps, guidance, seed, height, width,
@@ -119,6 +120,11 @@ def _sample(model, request, one_graph, progress, callback, after):
         run = (model, memory, table, guided, state, context, scale, fresh)
         state = _step_by_step(*run, progress, callback, after)
     release(model.unet, memory)
+    return _finite(model, state)
+
+
+def _finite(model, state):
+    """The latents (B, C, h, w) of a state; FloatingPointError that says why if they are none."""
     with ONE_AT_A_TIME:
         latents = _on_host(state.slots)[0]
     if not np.isfinite(latents).all():
@@ -145,6 +151,8 @@ def _step_by_step(
             with ONE_AT_A_TIME:
                 out = predict(state.slots, rescale, t, context, scale)
                 state, info = schedulers.step(table, state, out, noise)
+            if i == begin:
+                _finite(model, state)  # not after all steps what the first one shows
             if after is not None:
                 state = _same_run(state, after(table, state))
             if callback is not None:

@@ -42,8 +42,8 @@ STORED = {
 
 CHUNK = 1 << 20  # elements handled at once, so that no temporary grows with the tensor
 
-# Elements at either end of a mapped tensor that are checked at once. Training that diverged shows
-# there; all of a Stable Diffusion would take longer than everything else of loading it does.
+# Elements at either end of a mapped tensor that are checked when it is loaded. Training that
+# diverged shows there; to look at all would be to read all of the file.
 LOOKED_AT = 1 << 14
 
 PICKLES = (".bin", ".ckpt", ".pt", ".pth")

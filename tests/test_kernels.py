@@ -1,235 +1,17 @@
-"""Every lowering against the plain formula, in float64 numpy, over drawn shapes, odd ones too."""
+"""Every lowering but convolution's against the plain formula, in float64 numpy; odd shapes too."""
 
 import mindspore
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from mindspore import Tensor
 
 from mdx import kernels
-from mdx.kernels import convolutions, device, own_threads, parts, upsampling, winograd_matrices
+from mdx.kernels import device, own_threads, parts
 from mdx.kernels.attention_maps import maps
 from mdx.kernels.attention_rows import rows
-from mdx.kernels.convolution_columns import columns
-from mdx.kernels.convolution_native import native
-from mdx.kernels.convolution_pointwise import pointwise
-from mdx.kernels.convolution_winograd import bands, in_bands, winograd
-
-# Shapes are graph constants: each example compiles, so there are few of them.
-few = settings(max_examples=8, deadline=None)
-TOLERANCE = 2e-5  # of the largest value; float32 against float64
-
-
-def randoms(*shapes, seed=0):
-    random = np.random.default_rng(seed)
-    return [random.standard_normal(shape).astype(np.float32) for shape in shapes]
-
-
-def run(function, *arguments):
-    """function(*arguments) in a graph: arrays are its inputs, all that follows its constants."""
-    arrays = [Tensor(one) for one in arguments if isinstance(one, np.ndarray)]
-    constants = arguments[len(arrays) :]
-
-    @mindspore.jit
-    def compiled(*tensors):
-        return function(*tensors, *constants)
-
-    return compiled(*arrays).asnumpy()
-
-
-def close(got, expected, tolerance=TOLERANCE):
-    assert got.shape == expected.shape
-    assert np.abs(got - expected).max() <= tolerance * np.abs(expected).max()
-
-
-def convolved(x, weight, stride, padding):
-    top, bottom, left, right = padding
-    x = np.pad(np.float64(x), ((0, 0), (0, 0), (top, bottom), (left, right)))
-    size = weight.shape[2]
-    windows = np.lib.stride_tricks.sliding_window_view(x, (size, size), (2, 3))
-    return np.einsum("bihwyx,oiyx->bohw", windows[:, :, ::stride, ::stride], weight)
-
-
-sides = st.integers(3, 9)
-paddings = st.sampled_from([(1, 1, 1, 1), (0, 1, 0, 1), (0, 0, 0, 0), (2, 2, 2, 2)])
-
-
-@pytest.mark.parametrize("lowering", [native, columns])
-@few
-@given(
-    height=sides,
-    width=sides,
-    inputs=st.integers(1, 5),
-    outputs=st.integers(1, 5),
-    size=st.sampled_from([1, 3]),
-    stride=st.sampled_from([1, 2]),
-    padding=paddings,
-)
-def test_convolution(lowering, height, width, inputs, outputs, size, stride, padding):
-    if size == 1:
-        padding = (0, 0, 0, 0)
-    x, weight = randoms((2, inputs, height, width), (outputs, inputs, size, size))
-    got = run(lowering, x, weight, stride, padding)
-    close(got, convolved(x, weight, stride, padding))
-
-
-@few
-@given(height=sides, width=sides, inputs=st.integers(1, 5), outputs=st.integers(1, 5))
-def test_pointwise_convolution(height, width, inputs, outputs):
-    x, weight = randoms((2, inputs, height, width), (outputs, inputs, 1, 1))
-    close(run(pointwise, x, weight), convolved(x, weight, 1, (0, 0, 0, 0)))
-
-
-@few
-@given(
-    rows=st.integers(1, 3),
-    columns=st.integers(1, 3),
-    pictures=st.integers(1, 3),
-    inputs=st.integers(1, 5),
-    outputs=st.integers(1, 5),
-    doubled=st.booleans(),
-    part_bytes=st.sampled_from([1, 3000, 10**8]),
-    kernel_bytes=st.sampled_from([1, 300, 10**8]),
-)
-def test_winograd(rows, columns, pictures, inputs, outputs, doubled, part_bytes, kernel_bytes):
-    """Whole, or down to one row of tiles or one output channel at a time; doubled pictures too."""
-    step = 2 if doubled else 4
-    shape = pictures, inputs, step * rows, step * columns
-    x, weight, bias = randoms(shape, (outputs, inputs, 3, 3), (outputs,))
-    twice = x.repeat(2, 2).repeat(2, 3) if doubled else x
-    got = run(winograd, x, weight, bias, doubled, part_bytes, kernel_bytes)
-    close(got, convolved(twice, weight, 1, (1, 1, 1, 1)) + bias[:, None, None])
-
-
-@few
-@given(
-    rows=st.integers(1, 3),
-    pictures=st.integers(1, 2),
-    part_bytes=st.sampled_from([1, 800, 1700]),
-)
-def test_winograd_of_what_is_made_of_each_band(rows, pictures, part_bytes):
-    """Before a band is convolved something is made of its pixels; beyond the picture is still 0."""
-    x, weight, bias = randoms((pictures, 3, 4 * rows, 8), (2, 3, 3, 3), (2,))
-
-    def raised(rows):
-        return rows + 1.0
-
-    got = run(in_bands, x, weight, bias, raised, False, part_bytes)
-    close(got, convolved(x + 1.0, weight, 1, (1, 1, 1, 1)) + bias[:, None, None])
-
-
-def test_winograd_of_many_channels():
-    """As many as Stable Diffusion has: the error grows no faster than the sum."""
-    x, weight = randoms((1, 1280, 4, 8), (16, 1280, 3, 3))
-    close(
-        run(winograd, x, weight, np.zeros(16, np.float32)),
-        convolved(x, weight, 1, (1, 1, 1, 1)),
-        1e-5,
-    )
-
-
-@pytest.mark.parametrize("doubled", [False, True])
-def test_winograd_s_gradient(doubled):
-    """With respect to pictures and to kernels, for a random direction of the result."""
-    side = 4 if doubled else 8
-    x, weight, direction = randoms((2, 3, side, side), (4, 3, 3, 3), (2, 4, 8, 8))
-
-    def along(x, weight, direction):
-        return (winograd(x, weight, weight[:, 0, 0, 0], doubled) * direction).sum()
-
-    def plainly(x, weight, direction):
-        wide = upsampling.by_gather(x, 8, 8) if doubled else x
-        out = native(wide, weight, 1, (1, 1, 1, 1)) + weight[:, :1, :1, 0]
-        return (out * direction).sum()
-
-    @mindspore.jit
-    def gradients(*arrays):
-        return mindspore.grad(along, (0, 1))(*arrays), mindspore.grad(plainly, (0, 1))(*arrays)
-
-    found = gradients(*map(Tensor, (x, weight, direction)))
-    for got, expected in zip(*found, strict=True):
-        close(got.asnumpy(), expected.asnumpy())
-
-
-def test_winograd_s_points_halve_the_error(monkeypatch):
-    """In float32 against float64, root mean square, beside the points of the paper."""
-    patches, kernels = randoms((36, 64 * 40), (9, 8 * 64))
-
-    def error():
-        there, back = winograd_matrices.of_patches(doubled=False), winograd_matrices.of_products()
-        values = winograd_matrices.of_kernels()
-
-        def filtered(dtype):
-            left = (dtype(values) @ dtype(kernels)).reshape(36, 8, 64)
-            right = (dtype(there) @ dtype(patches)).reshape(36, 64, 40)
-            return dtype(back) @ (left @ right).reshape(36, -1)
-
-        wide = filtered(np.float64)
-        return np.sqrt(np.mean((filtered(np.float32) - wide) ** 2) / np.mean(wide**2))
-
-    own = error()
-    monkeypatch.setattr(winograd_matrices, "POINTS", (0.0, 1.0, -1.0, 2.0, -2.0))
-    assert own <= 0.6 * error()
-
-
-LARGE, SMALL = (128, 128, 3, 3), (127, 128, 3, 3)
-
-
-@pytest.mark.parametrize(
-    ("lowering", "weight", "stride", "pixels", "tiled", "expected"),
-    [
-        (device.ASCEND, LARGE, 1, 4096, True, "native"),
-        (device.CPU, LARGE, 1, 512, True, "winograd"),
-        (device.CPU, LARGE, 1, 511, True, "native"),
-        (device.CPU, LARGE, 1, 4096, False, "native"),
-        (device.CPU, LARGE, 2, 4096, True, "native"),
-        (device.CPU, SMALL, 1, 4096, True, "native"),
-        (device.CPU, (*SMALL[1::-1], 3, 3), 1, 4096, True, "native"),
-        (device.CPU, (128, 128, 1, 1), 1, 4096, True, "native"),
-        (device.CPU_AVX512, LARGE, 1, 512, True, "winograd"),
-        (device.CPU_AVX512, SMALL, 1, 512, True, "columns"),
-        (device.CPU_AVX512, (128, 128, 1, 1), 2, 512, True, "columns"),
-        (device.CPU_AVX512, (128, 128, 1, 1), 1, 512, True, "pointwise"),
-    ],
-)
-def test_convolution_by_shape(lowering, weight, stride, pixels, tiled, expected):
-    assert device.convolution_rule(lowering.convolution, weight, stride, pixels, tiled) == expected
-
-
-def test_a_convolution_that_has_no_rule():
-    with pytest.raises(ValueError, match="no rule for a convolution of shape"):
-        device.convolution_rule((device.WINOGRAD,), SMALL, 1, 512, True)
-
-
-# Like those of a CPU, for small shapes.
-EAGER = device.CPU._replace(
-    convolution=(device.WINOGRAD._replace(channels=2, pixels=8), device.Convolution("native"))
-)
-LOWERINGS = {
-    "ascend": device.ASCEND, "cpu": device.CPU, "avx512": device.CPU_AVX512, "eager": EAGER,
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("lowering", LOWERINGS)
-@few
-@given(
-    height=st.integers(3, 9),
-    width=st.sampled_from([4, 5, 8]),
-    inputs=st.integers(1, 3),
-    size=st.sampled_from([1, 3]),
-    stride=st.sampled_from([1, 2]),
-    padding=paddings,
-)
-def test_convolution_of_the_device(lowering, height, width, inputs, size, stride, padding):
-    """Whatever the shape, what the table chooses gives the same."""
-    if size == 1:
-        padding = (0, 0, 0, 0)
-    x, weight, bias = randoms((2, inputs, height, width), (4, inputs, size, size), (4,))
-    expected = convolved(x, weight, stride, padding) + bias[:, None, None]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(device, "lowering", lambda: LOWERINGS[lowering])
-        close(run(kernels.convolution, x, weight, bias, stride, padding), expected)
+from tests.lowerings import close, few, randoms, run, sides
 
 
 def attended(x, context, weights, heads, causal):
@@ -378,42 +160,6 @@ def test_group_norm(lowering, height, width, groups, per_group, offset):
     close(got, expected, 1e-4)
 
 
-@pytest.mark.parametrize("lowering", [device.ASCEND, device.CPU, EAGER])
-@pytest.mark.parametrize("part_bytes", [1, 10**8])
-def test_norm_activation_and_convolution(monkeypatch, lowering, part_bytes):
-    """The three of a residual block, and their gradient, are the same whether joined or not."""
-
-    def some_bands(shape):
-        return bands(shape, False, part_bytes)
-
-    def in_some_bands(x, weight, bias, before):
-        return in_bands(x, weight, bias, before, False, part_bytes)
-
-    monkeypatch.setattr(device, "lowering", lambda: lowering)
-    monkeypatch.setattr(convolutions, "bands", some_bands)
-    monkeypatch.setattr(convolutions, "in_bands", in_some_bands)
-    arrays = randoms((2, 6, 8, 8), (6,), (6,), (4, 6, 3, 3), (4,), (2, 4, 8, 8))
-
-    def joined(x, scale, shift, weight, bias):
-        h = kernels.normalised(x, 3, 1e-5, shift)
-        return kernels.activated_convolution(h, scale, shift, mindspore.ops.silu, weight, bias)
-
-    def apart(x, scale, shift, weight, bias):
-        h = mindspore.ops.silu(kernels.group_norm(x, scale, shift, 3, 1e-5))
-        return kernels.convolution(h, weight, bias)
-
-    def along(function):
-        def dot(x, scale, shift, weight, bias, direction):
-            return (function(x, scale, shift, weight, bias) * direction).sum()
-
-        return mindspore.jit(mindspore.value_and_grad(dot, (0, 1, 2, 3, 4)))
-
-    got, of_got = along(joined)(*map(Tensor, arrays))
-    expected, of_expected = along(apart)(*map(Tensor, arrays))
-    for one, other in zip((got, *of_got), (expected, *of_expected), strict=True):
-        close(one.asnumpy(), other.asnumpy())
-
-
 def test_group_norm_keeps_no_statistics():
     """After other inputs, not numbers among them, the same input gives the same bits."""
     x, weight, bias = randoms((2, 6, 5, 7), (6,), (6,))
@@ -438,36 +184,6 @@ def test_layer_norm(tokens, channels):
     normed = (wide - wide.mean(2, keepdims=True)) / np.sqrt(wide.var(2, keepdims=True) + 1e-3)
     got = run(kernels.layer_norm, x, weight, bias, 1e-3)
     close(got, normed * weight + bias, 1e-4)
-
-
-@pytest.mark.parametrize("lowering", LOWERINGS)
-@few
-@given(height=sides, width=sides, odd=st.tuples(st.integers(-1, 1), st.integers(-1, 1)))
-def test_enlarged_convolution(lowering, height, width, odd):
-    x, weight, bias = randoms((2, 3, height, width), (4, 3, 3, 3), (4,))
-    tall, wide = 2 * height + odd[0], 2 * width + odd[1]
-    rows, columns = np.arange(tall) * height // tall, np.arange(wide) * width // wide
-    large = x[:, :, rows][:, :, :, columns]
-    expected = convolved(large, weight, 1, (1, 1, 1, 1)) + bias[:, None, None]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(device, "lowering", lambda: LOWERINGS[lowering])
-        close(run(kernels.enlarged_convolution, x, weight, bias, tall, wide), expected)
-
-
-@pytest.mark.parametrize("lowering", [device.ASCEND, device.CPU])
-@few
-@given(height=sides, width=sides, odd=st.tuples(st.integers(-1, 1), st.integers(-1, 1)))
-def test_upsample(lowering, height, width, odd):
-    [x] = randoms((2, 3, height, width))
-    tall, wide = 2 * height + odd[0], 2 * width + odd[1]
-    rows, columns = np.arange(tall) * height // tall, np.arange(wide) * width // wide
-    expected = x[:, :, rows][:, :, :, columns]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(device, "lowering", lambda: lowering)
-        assert np.array_equal(run(upsampling.upsample, x, tall, wide), expected)
-    assert np.array_equal(run(upsampling.by_gather, x, tall, wide), expected)
-    twice = x.repeat(2, 2).repeat(2, 3)
-    assert np.array_equal(run(upsampling.by_product, x), twice)
 
 
 @few
@@ -529,19 +245,6 @@ def test_lowering_follows_the_device(monkeypatch, tmp_path, target, cpu, most, e
     monkeypatch.setattr(device, "CPU_FEATURES", tmp_path / "cpuinfo")
     monkeypatch.setattr(mindspore, "get_context", lambda key: target)
     assert device.lowering() == expected
-
-
-def test_what_the_table_chooses_is_what_runs(monkeypatch):
-    """The lowerings differ in their last bits, so those tell which one it was."""
-    monkeypatch.setattr(device, "lowering", lambda: EAGER)
-    x, weight = randoms((2, 3, 8, 8), (4, 3, 3, 3))
-    bias = np.zeros(4, np.float32)
-    filtered, plain = run(winograd, x, weight, bias), run(native, x, weight, 1, (1, 1, 1, 1))
-    assert not np.array_equal(filtered, plain)
-    got = run(kernels.convolution, x, weight, bias, 1, (1, 1, 1, 1))
-    assert np.array_equal(got, filtered)
-    got = run(kernels.enlarged_convolution, x, weight, bias, 16, 16)
-    assert np.array_equal(got, run(winograd, x, weight, bias, True))
 
 
 @pytest.mark.parametrize("operators", [0, 60, 200])

@@ -1,5 +1,6 @@
 """Pictures to latents and back, and parts of pictures that a run keeps."""
 
+import mindspore
 import numpy as np
 import pytest
 from mindspore import Tensor
@@ -28,6 +29,14 @@ def test_decoding_latents_is_what_generate_does(model):
     assert np.array_equal(mdx.decode(model, latents, output="np"), pixels)
     images = mdx.generate(model, "a", **options)
     assert [i.tobytes() for i in mdx.decode(model, latents)] == [i.tobytes() for i in images]
+
+
+def test_weights_that_are_not_finite_are_named(model):
+    params = dict(model.vae.params)
+    params["quant_conv.bias"] = Tensor(np.full(8, np.inf, np.float32))
+    spoilt = model._replace(vae=model.vae._replace(params=mindspore.mutable(params)))
+    with pytest.raises(FloatingPointError, match=r"NaN or infinity: quant_conv\.bias;"):
+        mdx.encode(spoilt, picture())
 
 
 def test_encoding(model):

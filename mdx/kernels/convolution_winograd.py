@@ -12,7 +12,7 @@ import numpy as np
 from mindspore import Tensor, ops
 
 from mdx.kernels import winograd_matrices
-from mdx.kernels.parts import PART_BYTES, even_size, joined, pictures, spans
+from mdx.kernels.parts import PART_BYTES, even_spans, joined, pictures, spans
 from mdx.kernels.winograd_matrices import TILE, VALUES
 
 KERNEL_BYTES = 64 * 1024 * 1024  # that the values of kernels take at once
@@ -55,8 +55,7 @@ def bands(shape, doubled=False, part_bytes=PART_BYTES):
     count, row_bytes = height // step, 4 * VALUES * inputs * (width // step)
     if batch * count * row_bytes <= part_bytes:
         return ()
-    size = even_size(count, row_bytes, part_bytes)
-    return tuple((i, min(i + size, count)) for i in range(0, count, size))
+    return even_spans(count, row_bytes, part_bytes)
 
 
 def in_bands(x, weight, bias, before, doubled=False, part_bytes=PART_BYTES):
@@ -98,7 +97,7 @@ def _values(x, step, border):
     """Rows of tiles (B, I, H, W), `step` pixels from one to the next -> (VALUES, I, B * tiles)."""
     batch, channels = x.shape[:2]
     size = step + 2
-    # Primitives: the functions unfold and fold take MindSpore as long to trace as all else here.
+    # A primitive, as is Col2Im below: the functions unfold and fold are traced slowly.
     patches = ops.Im2Col((size, size), (step, step), (1, 1), (border, 1))(x)
     tiles = patches.shape[3]
     patches = _reversed(patches.reshape((-1, tiles)), (batch, channels, size * size))

@@ -24,6 +24,6 @@ def on_own_threads(x, other, operators=0):
 
 
 def _ten(x):
-    """Ten operators. A loop of single ones takes three times as long to compile."""
+    """Ten operators. A loop of single ones is traced more slowly."""
     five = ops.sin(ops.sin(ops.sin(ops.sin(ops.sin(x)))))
     return ops.sin(ops.sin(ops.sin(ops.sin(ops.sin(five)))))

@@ -27,7 +27,12 @@ def by_rows(function, x, row_bytes, part_bytes=PART_BYTES):
 
 @ops.constexpr
 def spans(count, each_bytes, part_bytes):
-    """Where each part of `count` things begins and ends, in order, while a graph is compiled."""
+    """`even_spans` while a graph is compiled."""
+    return even_spans(count, each_bytes, part_bytes)
+
+
+def even_spans(count: int, each_bytes: int, part_bytes: int) -> tuple[tuple[int, int], ...]:
+    """Where each part of `count` things of so many bytes each begins and ends, in order."""
     size = even_size(count, each_bytes, part_bytes)
     return tuple((i, min(i + size, count)) for i in range(0, count, size))
 
@@ -47,7 +52,7 @@ def pictures(x):
     """Each of a batch by itself: (B, ...) -> B times (1, ...)."""
     if x.shape[0] == 1:
         return (x,)
-    # Not x[i]: that takes fifty times as long. Nor ops.split, which is slow to trace.
+    # Not x[i], which copies slowly, nor ops.split, which is traced slowly.
     return ops.Split(0, x.shape[0])(x)
 
 

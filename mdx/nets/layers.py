@@ -73,7 +73,10 @@ def group_norm(params, name, x, groups, epsilon):
 
 
 def normalised(params, name, x, groups, epsilon):
-    """The part of group norm `name` that has no weights; `activated_convolution` does the rest."""
+    """x (B, C, H, W) -> the same, float32: group norm `name` without its weights.
+
+    `activated_convolution` does the rest.
+    """
     return kernels.normalised(x, groups, epsilon, params[name + ".bias"])
 
 

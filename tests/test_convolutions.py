@@ -1,0 +1,203 @@
+"""Every lowering of convolution against the plain formula, and the table that chooses them."""
+
+import mindspore
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mindspore import Tensor, ops
+
+from mdx import kernels
+from mdx.kernels import convolutions, device, upsampling
+from mdx.kernels.convolution_columns import columns
+from mdx.kernels.convolution_native import native
+from mdx.kernels.convolution_pointwise import pointwise
+from mdx.kernels.convolution_winograd import bands, in_bands, winograd
+from tests.lowerings import close, convolved, few, randoms, run, sides
+
+paddings = st.sampled_from([(1, 1, 1, 1), (0, 1, 0, 1), (0, 0, 0, 0), (2, 2, 2, 2)])
+LARGE, SMALL = (128, 128, 3, 3), (127, 128, 3, 3)
+# Like those of a CPU, for small shapes.
+EAGER = device.CPU._replace(
+    convolution=(device.WINOGRAD._replace(channels=2, pixels=8), device.Convolution("native"))
+)
+LOWERINGS = {
+    "ascend": device.ASCEND, "cpu": device.CPU, "avx512": device.CPU_AVX512, "eager": EAGER,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("lowering", [native, columns])
+@few
+@given(
+    height=sides,
+    width=sides,
+    inputs=st.integers(1, 5),
+    outputs=st.integers(1, 5),
+    size=st.sampled_from([1, 3]),
+    stride=st.sampled_from([1, 2]),
+    padding=paddings,
+)
+def test_convolution(lowering, height, width, inputs, outputs, size, stride, padding):
+    if size == 1:
+        padding = (0, 0, 0, 0)
+    x, weight = randoms((2, inputs, height, width), (outputs, inputs, size, size))
+    got = run(lowering, x, weight, stride, padding)
+    close(got, convolved(x, weight, stride, padding))
+
+
+@few
+@given(height=sides, width=sides, inputs=st.integers(1, 5), outputs=st.integers(1, 5))
+def test_pointwise_convolution(height, width, inputs, outputs):
+    x, weight = randoms((2, inputs, height, width), (outputs, inputs, 1, 1))
+    close(run(pointwise, x, weight), convolved(x, weight, 1, (0, 0, 0, 0)))
+
+
+@pytest.mark.parametrize(
+    ("lowering", "weight", "stride", "pixels", "tiled", "expected"),
+    [
+        (device.ASCEND, LARGE, 1, 4096, True, "native"),
+        (device.CPU, LARGE, 1, 512, True, "winograd"),
+        (device.CPU, LARGE, 1, 511, True, "native"),
+        (device.CPU, LARGE, 1, 4096, False, "native"),
+        (device.CPU, LARGE, 2, 4096, True, "native"),
+        (device.CPU, SMALL, 1, 4096, True, "native"),
+        (device.CPU, (*SMALL[1::-1], 3, 3), 1, 4096, True, "native"),
+        (device.CPU, (128, 128, 1, 1), 1, 4096, True, "native"),
+        (device.CPU_AVX512, LARGE, 1, 512, True, "winograd"),
+        (device.CPU_AVX512, SMALL, 1, 512, True, "columns"),
+        (device.CPU_AVX512, (128, 128, 1, 1), 2, 512, True, "columns"),
+        (device.CPU_AVX512, (128, 128, 1, 1), 1, 512, True, "pointwise"),
+    ],
+)
+def test_convolution_by_shape(lowering, weight, stride, pixels, tiled, expected):
+    assert device.convolution_rule(lowering.convolution, weight, stride, pixels, tiled) == expected
+
+
+def test_a_convolution_that_has_no_rule():
+    with pytest.raises(ValueError, match="no rule for a convolution of shape"):
+        device.convolution_rule((device.WINOGRAD,), SMALL, 1, 512, True)
+
+
+@pytest.mark.parametrize("lowering", LOWERINGS)
+@few
+@given(
+    height=st.integers(3, 9),
+    width=st.sampled_from([4, 5, 8]),
+    inputs=st.integers(1, 3),
+    size=st.sampled_from([1, 3]),
+    stride=st.sampled_from([1, 2]),
+    padding=paddings,
+)
+def test_convolution_of_the_device(lowering, height, width, inputs, size, stride, padding):
+    """Whatever the shape, what the table chooses gives the same."""
+    if size == 1:
+        padding = (0, 0, 0, 0)
+    x, weight, bias = randoms((2, inputs, height, width), (4, inputs, size, size), (4,))
+    expected = convolved(x, weight, stride, padding) + bias[:, None, None]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(device, "lowering", lambda: LOWERINGS[lowering])
+        close(run(kernels.convolution, x, weight, bias, stride, padding), expected)
+
+
+@pytest.mark.parametrize("lowering", [device.ASCEND, device.CPU, EAGER])
+@pytest.mark.parametrize("part_bytes", [1, 10**8])
+def test_norm_activation_and_convolution(monkeypatch, lowering, part_bytes):
+    """The three of a residual block, and their gradient, are the same whether joined or not."""
+
+    def some_bands(shape):
+        return bands(shape, False, part_bytes)
+
+    def in_some_bands(x, weight, bias, before):
+        return in_bands(x, weight, bias, before, False, part_bytes)
+
+    monkeypatch.setattr(device, "lowering", lambda: lowering)
+    monkeypatch.setattr(convolutions, "bands", some_bands)
+    monkeypatch.setattr(convolutions, "in_bands", in_some_bands)
+    arrays = randoms((2, 6, 8, 8), (6,), (6,), (4, 6, 3, 3), (4,), (2, 4, 8, 8))
+
+    def joined(x, scale, shift, weight, bias):
+        h = kernels.normalised(x, 3, 1e-5, shift)
+        return kernels.activated_convolution(h, scale, shift, ops.silu, weight, bias)
+
+    def apart(x, scale, shift, weight, bias):
+        h = ops.silu(kernels.group_norm(x, scale, shift, 3, 1e-5))
+        return kernels.convolution(h, weight, bias)
+
+    def along(function):
+        def dot(x, scale, shift, weight, bias, direction):
+            return (function(x, scale, shift, weight, bias) * direction).sum()
+
+        return mindspore.jit(mindspore.value_and_grad(dot, (0, 1, 2, 3, 4)))
+
+    got, of_got = along(joined)(*map(Tensor, arrays))
+    expected, of_expected = along(apart)(*map(Tensor, arrays))
+    for one, other in zip((got, *of_got), (expected, *of_expected), strict=True):
+        close(one.asnumpy(), other.asnumpy())
+
+
+@pytest.mark.parametrize("lowering", LOWERINGS)
+@few
+@given(height=sides, width=sides, odd=st.tuples(st.integers(-1, 1), st.integers(-1, 1)))
+def test_enlarged_convolution(lowering, height, width, odd):
+    x, weight, bias = randoms((2, 3, height, width), (4, 3, 3, 3), (4,))
+    tall, wide = 2 * height + odd[0], 2 * width + odd[1]
+    rows, columns = np.arange(tall) * height // tall, np.arange(wide) * width // wide
+    large = x[:, :, rows][:, :, :, columns]
+    expected = convolved(large, weight, 1, (1, 1, 1, 1)) + bias[:, None, None]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(device, "lowering", lambda: LOWERINGS[lowering])
+        close(run(kernels.enlarged_convolution, x, weight, bias, tall, wide), expected)
+
+
+@pytest.mark.parametrize("lowering", [device.ASCEND, device.CPU])
+@few
+@given(height=sides, width=sides, odd=st.tuples(st.integers(-1, 1), st.integers(-1, 1)))
+def test_upsample(lowering, height, width, odd):
+    [x] = randoms((2, 3, height, width))
+    tall, wide = 2 * height + odd[0], 2 * width + odd[1]
+    rows, columns = np.arange(tall) * height // tall, np.arange(wide) * width // wide
+    expected = x[:, :, rows][:, :, :, columns]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(device, "lowering", lambda: lowering)
+        assert np.array_equal(run(upsampling.upsample, x, tall, wide), expected)
+    assert np.array_equal(run(upsampling.by_gather, x, tall, wide), expected)
+    twice = x.repeat(2, 2).repeat(2, 3)
+    assert np.array_equal(run(upsampling.by_product, x), twice)
+
+
+def test_what_the_table_chooses_is_what_runs(monkeypatch):
+    """The lowerings differ in their last bits, so those tell which one it was."""
+    monkeypatch.setattr(device, "lowering", lambda: EAGER)
+    x, weight = randoms((2, 3, 8, 8), (4, 3, 3, 3))
+    bias = np.zeros(4, np.float32)
+    filtered, plain = run(winograd, x, weight, bias), run(native, x, weight, 1, (1, 1, 1, 1))
+    assert not np.array_equal(filtered, plain)
+    got = run(kernels.convolution, x, weight, bias, 1, (1, 1, 1, 1))
+    assert np.array_equal(got, filtered)
+    got = run(kernels.enlarged_convolution, x, weight, bias, 16, 16)
+    assert np.array_equal(got, run(winograd, x, weight, bias, True))
+
+
+def test_large_maps_go_band_by_band_whole_ones_at_once(monkeypatch):
+    """What runs in bands is put in the place of something else, and that comes out."""
+
+    def zeros(x, weight, bias, before):
+        return ops.zeros((x.shape[0], weight.shape[0], *x.shape[2:]), x.dtype)
+
+    def large(shape):
+        return ((0, 1), (1, 2))
+
+    def small(shape):
+        return ()
+
+    monkeypatch.setattr(device, "lowering", lambda: EAGER)
+    monkeypatch.setattr(convolutions, "in_bands", zeros)
+    arrays = randoms((2, 6, 8, 8), (6,), (6,), (4, 6, 3, 3), (4,))
+    for answer in (large, small):
+        monkeypatch.setattr(convolutions, "bands", answer)
+
+        @mindspore.jit
+        def convolve(x, scale, shift, weight, bias):
+            return kernels.activated_convolution(x, scale, shift, ops.silu, weight, bias)
+
+        assert convolve(*map(Tensor, arrays)).asnumpy().any() == (answer is small)
