@@ -8,6 +8,8 @@ they share.
 import ctypes
 import multiprocessing
 import os
+import signal
+import sys
 from collections.abc import Callable
 from multiprocessing import connection
 from typing import Any, NamedTuple
@@ -27,6 +29,7 @@ class Team(NamedTuple):
 
 
 ALONE = Team(0, 1)
+STOPPED = "the training stopped; the same command goes on from there"
 
 
 def part(team: Team, array: np.ndarray) -> np.ndarray:
@@ -58,7 +61,8 @@ def mean(team: Team, vector: np.ndarray) -> np.ndarray:
 def in_team(work: Callable, size: int, longest: int, *arguments) -> None:
     """Call work(*arguments, team) in `size` processes; longest: of the vectors to be averaged.
 
-    work and arguments are what pickle takes. SystemExit if a process fails; the others are stopped.
+    work and arguments are what pickle takes. Called in a main thread. SystemExit if a process fails
+    or this one is told to end (SIGTERM); the others are stopped.
     """
     context = multiprocessing.get_context("spawn")
     barrier, board = context.Barrier(size), context.RawArray(ctypes.c_float, size * longest)
@@ -74,14 +78,16 @@ def in_team(work: Callable, size: int, longest: int, *arguments) -> None:
     if cores:
         os.sched_setaffinity(0, cores)
     at_work = {member.sentinel: member for member in members}
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(STOPPED))
     try:
         while at_work:
             for sentinel in connection.wait(list(at_work)):
                 member = at_work.pop(sentinel)
                 member.join()  # its end is seen a moment before its exit status
                 if member.exitcode:
-                    raise SystemExit("the training stopped; the same command goes on from there")
+                    sys.exit(STOPPED)
     finally:
+        signal.signal(signal.SIGTERM, before)
         for member in members:
             member.terminate()
             member.join()

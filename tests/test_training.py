@@ -1,7 +1,10 @@
 """The training of the shipped checkpoint: data, optimiser, script."""
 
 import json
+import multiprocessing
+import os
 import sys
+import time
 from pathlib import Path
 
 import mindspore
@@ -277,6 +280,29 @@ def test_a_team_stops_when_one_fails(tmp_path):
     with pytest.raises(SystemExit, match="goes on"):
         teams.in_team(meets, 2, 3, tmp_path, True)
     assert not list(tmp_path.iterdir())
+
+
+def sleeps(folder, team):
+    """What a process of a team does in a test: tell that it is there, and stay."""
+    (folder / str(team.rank)).write_text(str(os.getpid()))
+    time.sleep(60)
+
+
+def test_a_team_ends_with_the_process_that_began_it(tmp_path):
+    """Told to end, it stops the others before it goes; else they would train on, unseen."""
+    began = multiprocessing.get_context("spawn").Process(
+        target=teams.in_team, args=(sleeps, 2, 1, tmp_path)
+    )
+    began.start()
+    while len(list(tmp_path.iterdir())) < 2:
+        time.sleep(0.1)
+        assert began.is_alive()
+    began.terminate()
+    began.join(20)
+    assert began.exitcode == 1
+    for file in tmp_path.iterdir():
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(file.read_text()), 0)
 
 
 def test_a_team_divides_every_batch():
