@@ -4,7 +4,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,21 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; move it onto `path` when the block succeeds.
 
     A reader, a crash or a full disk never leaves half a file at `path`, and a process that has
-    the old file mapped into memory keeps the old bytes. Raises OSError as the writing does.
+    the old file mapped into memory keeps the old bytes. The file may be read by whom the user lets
+    read new files. Raises OSError as the writing does.
     """
     path = Path(path)
     # The suffix stays last: some libraries choose the format by it.
     unique = f".{path.stem}.{os.getpid()}-{threading.get_ident()}.part{path.suffix}"
     part = path.with_name(unique)
     try:
+        part.touch()
+    except OSError as error:
+        raise type(error)(f"cannot write {path}: {error.strerror or error}") from None
+    mode = part.stat().st_mode
+    try:
         yield part
+        part.chmod(mode)  # safetensors puts a file in its place that its owner alone may read
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
@@ -43,13 +50,10 @@ def check_writable(path: str | Path) -> None:
         if path.exists():
             with path.open("r+b"):
                 pass
-        with replacing(path) as part:
-            part.touch()
-            raise _Tried
-    except _Tried:
-        pass
     except OSError as error:
-        raise PermissionError(f"cannot write {path}: {error.strerror or error}") from None
+        raise type(error)(f"cannot write {path}: {error.strerror or error}") from None
+    with suppress(_Tried), replacing(path):
+        raise _Tried
 
 
 class _Tried(Exception):

@@ -214,6 +214,13 @@ def test_save_reads_back_and_keeps_dtypes(tmp_path, arrays):
     assert [p.name for p in tmp_path.iterdir()] == ["x.safetensors"]
 
 
+def test_a_saved_file_may_be_read_as_any_other(tmp_path, arrays):
+    weights.save(arrays, tmp_path / "x.safetensors")
+    (tmp_path / "other").touch()
+    modes = {path.stat().st_mode for path in tmp_path.iterdir()}
+    assert len(modes) == 1, [oct(mode) for mode in modes]
+
+
 PEAK = """
 import sys
 import numpy as np
