@@ -11,6 +11,12 @@ BatchNorm and matrix products that read an operand transposed, which do not.
 """
 
 from mdx.kernels.attentions import attention
+from mdx.kernels.banded import (
+    convolve_bands,
+    enlarged_bands,
+    enlarges_in_bands,
+    group_moments,
+)
 from mdx.kernels.channels import add_to_channels, scale_channels
 from mdx.kernels.convolutions import (
     activated_convolution,
@@ -19,9 +25,9 @@ from mdx.kernels.convolutions import (
 )
 from mdx.kernels.device import ONE_AT_A_TIME, as_input
 from mdx.kernels.linears import linear
-from mdx.kernels.norms import group_norm, layer_norm, normalised
+from mdx.kernels.norms import group_norm, layer_norm, normalised, standardised
 from mdx.kernels.own_threads import on_own_threads
-from mdx.kernels.parts import PART_BYTES, after, by_rows
+from mdx.kernels.parts import PART_BYTES, after, by_rows, joined
 from mdx.kernels.tokens import from_tokens, linear_from_tokens, linear_to_tokens, to_tokens
 
 __all__ = [
@@ -34,9 +40,14 @@ __all__ = [
     "attention",
     "by_rows",
     "convolution",
+    "convolve_bands",
+    "enlarged_bands",
     "enlarged_convolution",
+    "enlarges_in_bands",
     "from_tokens",
+    "group_moments",
     "group_norm",
+    "joined",
     "layer_norm",
     "linear",
     "linear_from_tokens",
@@ -44,5 +55,6 @@ __all__ = [
     "normalised",
     "on_own_threads",
     "scale_channels",
+    "standardised",
     "to_tokens",
 ]

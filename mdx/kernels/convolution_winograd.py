@@ -39,7 +39,7 @@ def winograd(x, weight, bias, doubled=False, part_bytes=PART_BYTES, kernel_bytes
             some = ops.depend(rows, found[-1])
         if last - first < weight.shape[0]:
             some = ops.Slice()(some, (first * inputs, 0), ((last - first) * inputs, 9))
-        kernels = _kernel_values(some, inputs)
+        kernels = kernel_values(some, inputs)
         found = (*found, _pixels(kernels, values, batch, height // step))
     return ops.BiasAdd()(joined(found, 1), bias)
 
@@ -64,30 +64,52 @@ def in_bands(x, weight, bias, before, doubled=False, part_bytes=PART_BYTES):
     before(rows) is what is convolved in place of rows of x (1, I, h, W), pixel by pixel: it is
     never there for all of x at once.
     """
-    step = TILE // 2 if doubled else TILE
-    kernels = _kernel_values(ops.depend(weight.reshape((-1, 9)), x), x.shape[1])
+    kernels = kernel_values(ops.depend(weight.reshape((-1, 9)), x), x.shape[1])
     whole = ()
     for picture in pictures(x):
-        found = ()
-        for first, last in bands(x.shape, doubled, part_bytes):
-            band = picture
-            if whole or found:
-                band = ops.depend(picture, found[-1] if found else whole[-1])
-            if last - first == x.shape[2] // step:
-                values = _values(before(band), step, 1)
-            else:
-                values = _values(_band(band, before, step * first, step * last), step, 0)
-            # The bias here, not when they are joined: that would be the whole once more.
-            found = (*found, ops.BiasAdd()(_pixels(kernels, values, 1, last - first), bias))
+        some = picture
+        if whole:
+            some = ops.depend(picture, whole[-1])
+        found = _bands_of(some, kernels, bias, before, bands(x.shape, doubled, part_bytes), doubled)
         whole = (*whole, joined(found, 2))
     return joined(whole)
+
+
+def by_bands(x, weight, bias, doubled=False, part_bytes=PART_BYTES):
+    """`winograd` of one picture x (1, I, H, W), its bands of rows by themselves."""
+    kernels = kernel_values(ops.depend(weight.reshape((-1, 9)), x), x.shape[1])
+    cuts = bands(x.shape, doubled, part_bytes)
+    return _bands_of(x, kernels, bias, _unchanged, cuts, doubled)
+
+
+def _bands_of(picture, kernels, bias, before, cuts, doubled):
+    """Each band of the result for a picture (1, I, H, W), one after the other."""
+    step = TILE // 2 if doubled else TILE
+    found = ()
+    for first, last in cuts:
+        band = picture
+        if found:
+            band = ops.depend(picture, found[-1])
+        if last - first == picture.shape[2] // step:
+            values = _values(before(band), step, 1)
+        else:
+            values = _values(_band(band, before, step * first, step * last), step, 0)
+        # The bias here, not when they are joined: that would be the whole once more.
+        found = (*found, ops.BiasAdd()(_pixels(kernels, values, 1, last - first), bias))
+    return found
+
+
+def of_rows(rows, kernels, bias):
+    """`winograd` of rows (1, I, h + 2, W), a row of neighbours included, by `kernel_values`."""
+    values = _values(rows, TILE, 0)
+    return ops.BiasAdd()(_pixels(kernels, values, 1, (rows.shape[2] - 2) // TILE), bias)
 
 
 def _unchanged(rows):
     return rows
 
 
-def _kernel_values(rows, inputs):
+def kernel_values(rows, inputs):
     """(O * I, 9) -> (VALUES, O, I)."""
     values = ops.MatMul(transpose_b=True)(_of_kernels(), rows)
     return values.reshape((VALUES, -1, inputs))

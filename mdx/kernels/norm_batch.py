@@ -3,20 +3,32 @@
 On a CPU this runs 2 to 3 times as fast as LayerNorm over long rows, forwards and backwards.
 """
 
+import mindspore
 from mindspore import ops
 
 from mdx.kernels.constants import filled
 
 
-def by_batch(x, groups, epsilon, running):
-    """x (B, C, H, W), float32, with mean 0 and variance 1 in each group.
+def by_batch(x, groups, epsilon, bias):
+    """x (B, C, H, W), float32, with mean 0 and variance 1 in each group; bias: see `_normed`."""
+    return _normed(x, groups, epsilon, bias)[0].reshape(x.shape)
 
-    BatchNorm in training writes running statistics: into `running` (1,), copied for each call, for
-    in a constant of the graph one NaN would stay for good.
+
+def moments(x, groups, bias):
+    """Mean and variance, (G,) each, of the groups of one picture x (1, C, H, W), float32."""
+    found = _normed(x, groups, 1e-5, bias)
+    return found[3], found[4]
+
+
+def _normed(x, groups, epsilon, bias):
+    """BatchNorm's results in training.
+
+    It writes running statistics: into copies of a number of `bias`, any weight of the net, made for
+    each call; for in a constant of the graph one NaN would stay for good.
     """
     count = x.shape[0] * groups
-    norm = ops.BatchNorm(is_training=True, epsilon=epsilon)
+    running = ops.Slice()(ops.cast(bias, mindspore.float32), (0,), (1,))
     mean, variance = ops.tile(running, (count,)), ops.tile(running + 1.0, (count,))
+    norm = ops.BatchNorm(is_training=True, epsilon=epsilon)
     one_picture = x.reshape((1, count, -1, x.shape[3]))
-    ones, zeros = filled(1.0, count), filled(0.0, count)
-    return norm(one_picture, ones, zeros, mean, variance)[0].reshape(x.shape)
+    return norm(one_picture, filled(1.0, count), filled(0.0, count), mean, variance)

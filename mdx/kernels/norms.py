@@ -21,8 +21,7 @@ def normalised(x, groups, epsilon, bias):
     """
     rows = ops.cast(x, mindspore.float32)
     if choice("norm") == "batch":
-        running = ops.Slice()(ops.cast(bias, mindspore.float32), (0,), (1,))
-        return by_batch(rows, groups, epsilon, running)
+        return by_batch(rows, groups, epsilon, bias)
     return by_layer(rows, groups, epsilon)
 
 
@@ -32,6 +31,13 @@ def scaled(x, weight, bias):
     # As a BatchNorm whose mean is 0 and variance plus epsilon is 1.
     zeros, ones = filled(0.0, x.shape[1]), filled(1.0 - 1e-5, x.shape[1])
     return ops.BatchNorm(is_training=False, epsilon=1e-5)(x, weight, bias, zeros, ones)[0]
+
+
+def standardised(x, mean, variance, weight, bias, epsilon):
+    """(x - mean) / sqrt(variance + epsilon) * weight + bias, of each channel of x (B, C, H, W)."""
+    norm = ops.BatchNorm(is_training=False, epsilon=epsilon)
+    weight, bias = ops.cast(weight, mindspore.float32), ops.cast(bias, mindspore.float32)
+    return norm(ops.cast(x, mindspore.float32), weight, bias, mean, variance)[0]
 
 
 def layer_norm(x, weight, bias, epsilon):

@@ -11,7 +11,7 @@ import mindspore
 from mindspore import ops
 
 from mdx import kernels
-from mdx.nets import layers, resnet
+from mdx.nets import layers, resnet, vae_bands
 from mdx.nets.config import check_divides, parse
 from mdx.nets.resnet import Resnet
 
@@ -166,6 +166,8 @@ def enlarge(config, params, x):
             x = resnet.apply(settings, params, block + ".resnets." + str(layer), x)
         if level < levels - 1:
             name = block + ".upsamplers.0.conv"
+            if level == levels - 2 and kernels.enlarges_in_bands(x, params[name + ".weight"]):
+                return vae_bands.end(config, settings, params, name, x)
             x = layers.enlarged_convolution(params, name, x, 2 * x.shape[2], 2 * x.shape[3])
     x = layers.group_norm(params, "decoder.conv_norm_out", x, config.norm_num_groups, NORM_EPSILON)
     x = layers.convolution(params, "decoder.conv_out", layers.activation(config.act_fn, x))

@@ -1,0 +1,98 @@
+"""Large maps of one picture as bands of rows, (1, C, h, W) each, from top to bottom; on a CPU.
+
+What is made band by band of bands needs little room beside what it reads: a band is let go when
+its neighbours are done.
+"""
+
+import numpy as np
+from mindspore import Tensor, ops
+
+from mdx.kernels.constants import filled
+from mdx.kernels.convolution_winograd import bands, by_bands, kernel_values, of_rows
+from mdx.kernels.convolutions import convolution
+from mdx.kernels.device import as_weight, choose_convolution
+from mdx.kernels.norm_batch import moments
+from mdx.kernels.parts import after, joined
+
+
+def enlarges_in_bands(x, weight):
+    """Whether `enlarged_bands` takes x (B, I, H, W): what fits one part has no bands."""
+    batch, _, height, width = x.shape
+    kind = choose_convolution(weight.shape, 1, (1, 1, 1, 1), batch, 2 * height, 2 * width)
+    return kind == "winograd" and batch == 1 and len(bands(x.shape, True)) > 1
+
+
+def enlarged_bands(x, weight, bias):
+    """x (1, I, H, W) doubled both ways and convolved, 3 by 3 -> bands of (1, O, 2H, 2W)."""
+    return by_bands(x, as_weight(weight), as_weight(bias), doubled=True)
+
+
+def group_moments(maps, groups, bias):
+    """Mean and variance of the group that each channel is in, (C,) each, in bands of maps.
+
+    bias: any weight of the net, see norm_batch.py.
+    """
+    rows = 0
+    mean, variance = filled(0.0, groups), filled(0.0, groups)
+    for band in maps:
+        its_mean, its_variance = moments(after(band, variance), groups, bias)
+        # Of two parts to those of both: Chan, Golub, LeVeque 1979, equations 2.1.
+        rows += band.shape[2]
+        share = band.shape[2] / rows
+        away = its_mean - mean
+        mean = mean + away * share
+        variance = variance + (its_variance - variance) * share
+        variance = variance + ops.square(away) * (share * (1.0 - share))
+    each = _each_channel(groups, maps[0].shape[1])
+    return ops.gather(mean, each, 0), ops.gather(variance, each, 0)
+
+
+def convolve_bands(maps, before, weight, bias, then):
+    """Convolve before(rows) of bands of maps, 3 by 3, to bands -> then(number, band) for each.
+
+    before(rows) works pixel by pixel. What `then` returns is there before the next band begins. The
+    heights of all bands suit the convolution if that of the first does.
+    """
+    _, inputs, height, width = maps[0].shape
+    kind = choose_convolution(weight.shape, 1, (1, 1, 1, 1), 1, height, width)
+    kernels = as_weight(weight)
+    if kind == "winograd":
+        kernels = kernel_values(after(kernels.reshape((-1, 9)), maps[-1]), inputs)
+    found = ()
+    for number in range(len(maps)):
+        some = maps
+        if found:
+            some = after(maps, found[-1])
+        rows = _with_neighbours(some, number, before)
+        if kind == "winograd":
+            band = of_rows(rows, kernels, as_weight(bias))
+        else:
+            band = convolution(rows, weight, bias, 1, (0, 0, 1, 1))
+        found = (*found, then(number, band))
+    return found
+
+
+def _with_neighbours(maps, number, before):
+    """before(rows) of a band and of one row above and below; beyond the picture they are zero."""
+    band = maps[number]
+    _, channels, _, width = band.shape
+    parts = (band,)
+    if number > 0:
+        above = maps[number - 1]
+        last = ops.Slice()(above, (0, 0, above.shape[2] - 1, 0), (1, channels, 1, width))
+        parts = (last, *parts)
+    if number < len(maps) - 1:
+        first = ops.Slice()(maps[number + 1], (0, 0, 0, 0), (1, channels, 1, width))
+        parts = (*parts, first)
+    rows = before(joined(parts, 2))
+    zero = ops.zeros((1, channels, 1, width), band.dtype)
+    if number == 0:
+        rows = ops.concat((zero, rows), 2)
+    if number == len(maps) - 1:
+        rows = ops.concat((rows, zero), 2)
+    return rows
+
+
+@ops.constexpr
+def _each_channel(groups, channels):
+    return Tensor(np.repeat(np.arange(groups, dtype=np.int32), channels // groups))
