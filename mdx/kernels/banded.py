@@ -8,7 +8,7 @@ import numpy as np
 from mindspore import Tensor, ops
 
 from mdx.kernels.constants import filled
-from mdx.kernels.convolution_winograd import bands, by_bands, kernel_values, of_rows
+from mdx.kernels.convolution_winograd import bands, doubled_bands, kernel_values, of_rows
 from mdx.kernels.convolutions import convolution
 from mdx.kernels.device import as_weight, choose_convolution
 from mdx.kernels.norm_batch import moments
@@ -24,7 +24,7 @@ def enlarges_in_bands(x, weight):
 
 def enlarged_bands(x, weight, bias):
     """x (1, I, H, W) doubled both ways and convolved, 3 by 3 -> bands of (1, O, 2H, 2W)."""
-    return by_bands(x, as_weight(weight), as_weight(bias), doubled=True)
+    return doubled_bands(x, as_weight(weight), as_weight(bias))
 
 
 def group_moments(maps, groups, bias):

@@ -75,11 +75,10 @@ def in_bands(x, weight, bias, before, doubled=False, part_bytes=PART_BYTES):
     return joined(whole)
 
 
-def by_bands(x, weight, bias, doubled=False, part_bytes=PART_BYTES):
-    """`winograd` of one picture x (1, I, H, W), its bands of rows by themselves."""
+def doubled_bands(x, weight, bias):
+    """`winograd` of one picture x (1, I, H, W), doubled: its bands of rows, not joined."""
     kernels = kernel_values(ops.depend(weight.reshape((-1, 9)), x), x.shape[1])
-    cuts = bands(x.shape, doubled, part_bytes)
-    return _bands_of(x, kernels, bias, _unchanged, cuts, doubled)
+    return _bands_of(x, kernels, bias, _unchanged, bands(x.shape, True), True)
 
 
 def _bands_of(picture, kernels, bias, before, cuts, doubled):

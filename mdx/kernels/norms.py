@@ -27,17 +27,15 @@ def normalised(x, groups, epsilon, bias):
 
 def scaled(x, weight, bias):
     """x (B, C, H, W), float32, times weight (C,) plus bias (C,)."""
-    weight, bias = ops.cast(weight, mindspore.float32), ops.cast(bias, mindspore.float32)
-    # As a BatchNorm whose mean is 0 and variance plus epsilon is 1.
     zeros, ones = filled(0.0, x.shape[1]), filled(1.0 - 1e-5, x.shape[1])
-    return ops.BatchNorm(is_training=False, epsilon=1e-5)(x, weight, bias, zeros, ones)[0]
+    return standardised(x, zeros, ones, weight, bias, 1e-5)
 
 
 def standardised(x, mean, variance, weight, bias, epsilon):
-    """(x - mean) / sqrt(variance + epsilon) * weight + bias, of each channel of x (B, C, H, W)."""
-    norm = ops.BatchNorm(is_training=False, epsilon=epsilon)
+    """(x - mean) / sqrt(variance + epsilon) * weight + bias; x (B, C, H, W) float32, rest (C,)."""
     weight, bias = ops.cast(weight, mindspore.float32), ops.cast(bias, mindspore.float32)
-    return norm(ops.cast(x, mindspore.float32), weight, bias, mean, variance)[0]
+    norm = ops.BatchNorm(is_training=False, epsilon=epsilon)
+    return norm(x, weight, bias, mean, variance)[0]
 
 
 def layer_norm(x, weight, bias, epsilon):
