@@ -13,6 +13,7 @@ from mdx.kernels.convolution_columns import columns
 from mdx.kernels.convolution_native import native
 from mdx.kernels.convolution_pointwise import pointwise
 from mdx.kernels.convolution_winograd import bands, in_bands, winograd
+from mdx.kernels.products import COPIES, products
 from tests.lowerings import close, convolved, few, randoms, run, sides
 
 paddings = st.sampled_from([(1, 1, 1, 1), (0, 1, 0, 1), (0, 0, 0, 0), (2, 2, 2, 2)])
@@ -26,7 +27,11 @@ LOWERINGS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("lowering", [native, columns])
+def columns_by_pictures(x, weight, stride, padding):
+    return columns(x, weight, stride, padding, part_bytes=1)
+
+
+@pytest.mark.parametrize("lowering", [native, columns, columns_by_pictures])
 @few
 @given(
     height=sides,
@@ -50,6 +55,13 @@ def test_convolution(lowering, height, width, inputs, outputs, size, stride, pad
 def test_pointwise_convolution(height, width, inputs, outputs):
     x, weight = randoms((2, inputs, height, width), (outputs, inputs, 1, 1))
     close(run(pointwise, x, weight), convolved(x, weight, 1, (0, 0, 0, 0)))
+
+
+@pytest.mark.parametrize("copies", [0, COPIES])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_products(batch, copies):
+    matrix, columns = randoms((4, 5), (batch, 5, 6))
+    close(run(products, matrix, columns, copies), np.float64(matrix) @ columns)
 
 
 @pytest.mark.parametrize(

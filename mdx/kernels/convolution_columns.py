@@ -1,17 +1,30 @@
-"""Convolution as one matrix product with the columns of patches."""
+"""Convolution as a matrix product with the columns of patches."""
 
 from mindspore import ops
 
+from mdx.kernels.parts import PART_BYTES, after, joined, pictures
+from mdx.kernels.products import products
 
-def columns(x, weight, stride, padding):
-    """x (B, I, H, W), weight (O, I, k, k), padding (top, bottom, left, right) -> (B, O, H', W')."""
+
+def columns(x, weight, stride, padding, part_bytes=PART_BYTES):
+    """x (B, I, H, W), weight (O, I, k, k), padding (top, bottom, left, right) -> (B, O, H', W').
+
+    Picture by picture where the patches of all would take more than part_bytes.
+    """
     top, bottom, left, right = padding
-    channels, _, size, _ = weight.shape
-    height = (x.shape[2] + top + bottom - size) // stride + 1
-    width = (x.shape[3] + left + right - size) // stride + 1
-    if top == bottom and left == right:
-        patches = ops.unfold(x, size, 1, (top, left), stride)
-    else:
-        patches = ops.unfold(ops.pad(x, (left, right, top, bottom)), size, 1, 0, stride)
-    out = ops.matmul(weight.reshape((channels, -1)), patches)
-    return out.reshape((x.shape[0], channels, height, width))
+    batch, inputs, tall, wide = x.shape
+    outputs, _, size, _ = weight.shape
+    height = (tall + top + bottom - size) // stride + 1
+    width = (wide + left + right - size) // stride + 1
+    if top != bottom or left != right:
+        x = ops.pad(x, (left, right, top, bottom))
+        top, left = 0, 0
+    to_patches = ops.Im2Col((size, size), (stride, stride), (1, 1), (top, left))
+    kernels, length = weight.reshape((outputs, -1)), inputs * size * size
+    parts = (x,) if 4 * batch * length * height * width <= part_bytes else pictures(x)
+    found = ()
+    for some in parts:
+        # One after the other: at once they would hold all their patches together.
+        patches = to_patches(after(some, found[-1]) if found else some)
+        found = (*found, products(kernels, patches.reshape((-1, length, height * width))))
+    return joined(found).reshape((batch, outputs, height, width))
