@@ -1,11 +1,12 @@
 """Checkpoint files to flat parameter dicts: find, map, cast, check, save.
 
 Weights that already have the wanted dtype stay in the file, mapped: they take memory when they are
-used, and can give it back. Others are cast one tensor at a time through a small buffer, so that
-loading needs the final weights' memory and little more.
+used, and can give it back. Others are cast through small buffers, so that loading needs the final
+weights' memory and little more.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from mmap import mmap
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -41,6 +42,7 @@ STORED = {
 }
 
 CHUNK = 1 << 20  # elements handled at once, so that no temporary grows with the tensor
+THREADS = 4  # that cast tensors, each through a buffer of its own
 
 # Elements at either end of a mapped tensor that are checked when it is loaded. Training that
 # diverged shows there; to look at all would be to read all of the file.
@@ -158,15 +160,14 @@ def read_in_place(
                 raise ValueError(f"{name} occurs twice: in {found[name].path} and in {file}")
             found[name] = entry
     _check_keys(files, found, shapes)
-    maps = {file: open_file(file) for file in files}
-    arrays, places = {}, {}
-    for name in shapes:
-        entry, wanted = found[name], DTYPES[dtype]
-        place = _place(name, entry, maps[entry.path], wanted)
-        if place is None:
-            arrays[name] = _cast(name, entry, wanted)
-        else:
-            arrays[name], places[name] = array(place, wanted), place
+    maps, wanted = {file: open_file(file) for file in files}, DTYPES[dtype]
+    placed = {name: _place(name, found[name], maps[found[name].path], wanted) for name in shapes}
+    places = {name: place for name, place in placed.items() if place is not None}
+    arrays = {name: array(place, wanted) for name, place in places.items()}
+    others = [name for name in shapes if name not in places]
+    with ThreadPoolExecutor(THREADS) as pool:
+        casts = pool.map(lambda name: _cast(name, found[name], wanted), others)
+        arrays.update(zip(others, casts, strict=True))
 
     for name in places:
         for some in (arrays[name][:LOOKED_AT], arrays[name][-LOOKED_AT:]):
