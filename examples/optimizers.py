@@ -110,20 +110,23 @@ def orthogonal(matrices):
     """The nearest matrices with singular values of about 1, for matrices (N, R, C).
 
     Newton-Schulz iteration, in which an odd polynomial acts on the singular values. Muon, an
-    optimizer for hidden layers, Keller Jordan et al. 2024.
+    optimizer for hidden layers, Keller Jordan et al. 2024. An odd polynomial of X is one of its
+    Gram matrix times X, so all rounds but the last product are of matrices as long as X is short.
     """
     a, b, c = QUINTIC
     count, rows, columns = matrices.shape
+    wide = rows <= columns
+    times = ops.BatchMatMul()
     length = ops.sqrt(ops.reduce_sum(ops.square(matrices.reshape((count, -1))), 1)) + 1e-7
     x = matrices / length.reshape((-1, 1, 1))
-    for _ in range(ROUNDS):
-        if rows <= columns:
-            gram = ops.BatchMatMul(transpose_b=True)(x, x)
-            x = a * x + ops.BatchMatMul()(b * gram + c * ops.BatchMatMul()(gram, gram), x)
-        else:
-            gram = ops.BatchMatMul(transpose_a=True)(x, x)
-            x = a * x + ops.BatchMatMul()(x, b * gram + c * ops.BatchMatMul()(gram, gram))
-    return x
+    gram = ops.BatchMatMul(transpose_a=not wide, transpose_b=wide)(x, x)
+    diagonal = Tensor(a * np.eye(min(rows, columns), dtype=np.float32))
+    whole = factor = diagonal + b * gram + c * times(gram, gram)
+    for _ in range(ROUNDS - 1):
+        gram = times(factor, times(gram, factor))
+        factor = diagonal + b * gram + c * times(gram, gram)
+        whole = times(factor, whole)
+    return times(whole, x) if wide else times(x, whole)
 
 
 def update(where, weights, momentum, mean, square, gradient, step, rate, decay):

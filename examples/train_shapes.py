@@ -54,15 +54,17 @@ class Settings(NamedTuple):
     text_channels: int = 96
     text_layers: int = 3
     vocabulary: int = 640
-    unet: Plan = Plan(10400, 3e-3, restarts=((5500, 2e-3), (8000, 2e-3)))
+    unet: Plan = Plan(10000, 3e-3)
     unet_batch: int = 48
     channels: tuple = (48, 96, 96)
     heads: int = 4
     empty: float = 0.1  # share of empty captions, for guidance
     short: float = 0.12  # of captions of a word or two, for negative prompts
     loose: float = 0.08  # of sizes and of colours left open
-    crowded: float = 0.6  # of pictures drawn among those of two things, from the first restart on
-    inside: float = 0.5  # among those of a thing in another, from the second on
+    crowded: float = 0.6  # of pictures drawn among those of two things
+    crowded_from: int = 3000  # the step from which they are
+    inside: float = 0.4  # of pictures drawn among those of a thing in another
+    inside_from: int = 5000
     early: float = 0.6  # times are drawn as 1000 u^early: below 1, more of the noisy ones
     decoder: Plan = Plan(700, 4e-3)
     seed: int = 0
@@ -72,7 +74,7 @@ TINY = Settings(
     pictures=24, simple=8, simple_until=2,
     vae=Plan(3, 2e-3, warmup=1, save_every=2), vae_batch=2, vae_channels=(4, 4),
     text=Plan(3, 2e-3, warmup=1), text_batch=2, text_channels=8, text_layers=1, vocabulary=520,
-    unet=Plan(4, 1e-3, ((2, 1e-3), (3, 1e-3)), warmup=1, save_every=2),
+    unet=Plan(4, 1e-3, warmup=1, save_every=2), crowded_from=2, inside_from=3,
     unet_batch=2, channels=(8,), heads=2,
     decoder=Plan(2, 1e-3, warmup=1),
 )  # fmt: skip
@@ -269,17 +271,19 @@ def unet_batches(settings: Settings, latents, scenes, words: tokenizer.Tokenizer
 
     The batches begin with dark things on white and come to all colours little by little. What a
     pixel is, is a product of the shape, its place and the difference of two colours: with every
-    colour at once the word for the shape is not learnt, because its gradients cancel. After the
-    plan's restarts most pictures are of what is left to learn: first two things, then those of
-    which one is in the other, small and in the middle of it.
+    colour at once the word for the shape is not learnt, because its gradients cancel. Later
+    most pictures are of what is left to learn: first two things, then those of which one is in the
+    other, small and in the middle of it.
     """
     mean, deviation = latents
     alphas = export.alphas_cumprod()
     count = len(scenes) - settings.simple  # the simple ones come last
     crowded = np.flatnonzero([len(scene.things) == 2 for scene in scenes[:count]])
     inside = np.flatnonzero([scene.relation == "inside" for scene in scenes[:count]])
-    begins = [start for start, _ in settings.unet.restarts]
-    harder = list(zip(begins, (settings.crowded, settings.inside), (crowded, inside), strict=True))
+    harder = (
+        (settings.crowded_from, settings.crowded, crowded),
+        (settings.inside_from, settings.inside, inside),
+    )
 
     def text(scene, generator):
         kind = generator.random()

@@ -10,14 +10,14 @@ from typing import NamedTuple
 import mindspore
 import numpy as np
 import optimizers
-from mindspore import Parameter, ParameterTuple, Tensor
+from mindspore import Parameter, ParameterTuple, Tensor, ops
 from safetensors.numpy import load_file
 from team import ALONE, Team, mean
 from tqdm import tqdm
 
 from mdx import weights
 
-__all__ = ["Plan", "decays", "initial", "let_workers_run", "rate_at", "stepper", "train"]
+__all__ = ["Plan", "decays", "initial", "let_workers_run", "stepper", "train"]
 
 
 class Plan(NamedTuple):
@@ -25,7 +25,6 @@ class Plan(NamedTuple):
 
     steps: int
     rate: float  # the largest learning rate
-    restarts: tuple[tuple[int, float], ...] = ()  # steps where it rises again, and how far
     warmup: int = 100  # steps
     decay: float = 0.01  # of weights, in units of the rate; none for norms and biases
     longest: float = 1.0  # gradients are shortened to this
@@ -46,14 +45,6 @@ def let_workers_run() -> None:
     negative(Tensor(1.0, mindspore.float32)).asnumpy()
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
-
-
-def rate_at(plan: Plan, step: int) -> float:
-    """The learning rate of a step; with warm restarts, arXiv 1608.03983, where planned."""
-    legs = (0, plan.rate), *plan.restarts
-    start, rate = max(leg for leg in legs if leg[0] <= step)
-    end = min((begin for begin, _ in plan.restarts if begin > step), default=plan.steps)
-    return optimizers.learning_rate(step - start, end - start, rate, plan.warmup)
 
 
 def initial(sizes: dict, generator: np.random.Generator) -> dict[str, np.ndarray]:
@@ -100,7 +91,10 @@ def stepper(loss: Callable, places: tuple, plan: Plan, team: Team = ALONE) -> Ca
 
     @mindspore.jit
     def gradients_of(*batch):
-        return mindspore.value_and_grad(of_batch, None, tied)(batch)
+        value, gradients = mindspore.value_and_grad(of_batch, None, tied)(batch)
+        # Not a loop: over some hundred tensors that exceeds a graph's call depth. And one vector:
+        # taking each gradient from MindSpore by itself is a tenth of a step's time.
+        return ops.concat((value.reshape((1,)), *ops.HyperMap()(_flat, gradients)))
 
     @mindspore.jit
     def update(vector, momentum, mean, square, averaged, gradient, decay, count, rate):
@@ -116,15 +110,16 @@ def stepper(loss: Callable, places: tuple, plan: Plan, team: Team = ALONE) -> Ca
         for parameter, (_, start, end, shape) in zip(tied, places, strict=True):
             # A tensor's array is its own memory: this is one copy. ops.assign is an operator each.
             parameter.asnumpy()[...] = host[start:end].reshape(shape)
-        value, gradients = gradients_of(*batch)
-        # On the host: a graph's loop over some hundred tensors exceeds its call depth.
-        found = [value.asnumpy().ravel(), *(one.asnumpy().ravel() for one in gradients)]
-        found = mean(team, np.concatenate(found))
+        found = mean(team, gradients_of(*batch).asnumpy())
         state = vector, momentum, average, square, averaged
         *vectors, length = update(*state, Tensor(found[1:]), decay, count, rate)
         return *vectors, found[0], length
 
     return step
+
+
+def _flat(x):
+    return x.reshape((-1,))
 
 
 KEYS = ("weights", "momentum", "mean", "square", "average")
@@ -160,7 +155,8 @@ def train(
     first = team.rank == 0
     bar = tqdm(total=plan.steps, initial=len(losses), desc=name, unit="step", disable=not first)
     for count in range(len(losses), plan.steps):
-        scalars = [Tensor(one, mindspore.float32) for one in (count + 1.0, rate_at(plan, count))]
+        rate = optimizers.learning_rate(count, plan.steps, plan.rate, plan.warmup)
+        scalars = [Tensor(one, mindspore.float32) for one in (count + 1.0, rate)]
         *vectors, value, length = step(*vectors, decay, *scalars, *map(Tensor, batch(count)))
         losses.append(float(value))
         if not np.isfinite(losses[-1]):

@@ -41,7 +41,7 @@ STORED = {
     "BF16": np.dtype("<u2"),  # numpy has no bfloat16: the upper half of a float32
 }
 
-CHUNK = 1 << 20  # elements handled at once, so that no temporary grows with the tensor
+CHUNK = 1 << 18  # elements handled at once, so that no temporary grows with the tensor
 THREADS = 4  # that cast tensors, each through a buffer of its own
 
 # Elements at either end of a mapped tensor that are checked when it is loaded. Training that

@@ -24,7 +24,7 @@ from mdx.kernels.convolutions import (
     enlarged_convolution,
 )
 from mdx.kernels.device import ONE_AT_A_TIME, as_input
-from mdx.kernels.linears import gated, linear, linear_halves
+from mdx.kernels.linears import linear
 from mdx.kernels.norms import group_norm, layer_norm, normalised, standardised
 from mdx.kernels.own_threads import on_own_threads
 from mdx.kernels.parts import PART_BYTES, after, by_rows, joined
@@ -45,14 +45,12 @@ __all__ = [
     "enlarged_convolution",
     "enlarges_in_bands",
     "from_tokens",
-    "gated",
     "group_moments",
     "group_norm",
     "joined",
     "layer_norm",
     "linear",
     "linear_from_tokens",
-    "linear_halves",
     "linear_to_tokens",
     "normalised",
     "on_own_threads",

@@ -15,14 +15,6 @@ def linear(params, name, x):
     return kernels.linear(x, weight, bias)
 
 
-def linear_gated(params, name, x):
-    """The linear layer to value and gate, and value * gelu(gate): x (..., I) -> (..., O / 2)."""
-    weight, bias = _matrix(params, name)
-    scale = math.sqrt(0.5)
-    value, gate = kernels.linear_halves(x * scale, weight, bias * scale)
-    return kernels.gated(value, gate)
-
-
 def linear_to_tokens(params, name, x):
     """The linear layer on the pixels of x (B, I, H, W) -> (B, H*W, O)."""
     weight, bias = _matrix(params, name)

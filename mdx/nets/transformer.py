@@ -5,6 +5,8 @@ arXiv 2112.10752, section 3.3; its feed-forward is the gated GELU of arXiv 2002.
 
 from typing import NamedTuple
 
+from mindspore import ops
+
 from mdx import kernels
 from mdx.nets import layers
 
@@ -82,8 +84,8 @@ def feed_forward(settings, params, name, x):
     """One linear to value and gate, value * gelu(gate), one linear back: (B, T, C) -> (B, T, C)."""
 
     def fed(x):
-        return layers.linear(
-            params, name + ".net.2", layers.linear_gated(params, name + ".net.0.proj", x)
-        )
+        both = layers.linear(params, name + ".net.0.proj", x)
+        value, gate = ops.Split(len(both.shape) - 1, 2)(both)
+        return layers.linear(params, name + ".net.2", value * layers.activation("gelu", gate))
 
     return kernels.by_rows(fed, x, 4 * 8 * settings.channels, settings.part_bytes)
