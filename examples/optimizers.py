@@ -110,8 +110,8 @@ def orthogonal(matrices):
     """The nearest matrices with singular values of about 1, for matrices (N, R, C).
 
     Newton-Schulz iteration, in which an odd polynomial acts on the singular values. Muon, an
-    optimizer for hidden layers, Keller Jordan et al. 2024. An odd polynomial of X is one of its
-    Gram matrix times X, so all rounds but the last product are of matrices as long as X is short.
+    optimizer for hidden layers, Keller Jordan et al. 2024. Each round multiplies X by a polynomial
+    of its Gram matrix, so the rounds are of square matrices of X's shorter side, and X comes last.
     """
     a, b, c = QUINTIC
     count, rows, columns = matrices.shape

@@ -54,7 +54,7 @@ class Settings(NamedTuple):
     text_channels: int = 96
     text_layers: int = 3
     vocabulary: int = 640
-    unet: Plan = Plan(10000, 3e-3)
+    unet: Plan = Plan(8000, 3e-3)
     unet_batch: int = 48
     channels: tuple = (48, 96, 96)
     heads: int = 4
@@ -62,9 +62,9 @@ class Settings(NamedTuple):
     short: float = 0.12  # of captions of a word or two, for negative prompts
     loose: float = 0.08  # of sizes and of colours left open
     crowded: float = 0.6  # of pictures drawn among those of two things
-    crowded_from: int = 3000  # the step from which they are
+    crowded_from: int = 2500  # the step from which they are
     inside: float = 0.4  # of pictures drawn among those of a thing in another
-    inside_from: int = 5000
+    inside_from: int = 4000
     early: float = 0.6  # times are drawn as 1000 u^early: below 1, more of the noisy ones
     decoder: Plan = Plan(700, 4e-3)
     seed: int = 0
@@ -271,8 +271,8 @@ def unet_batches(settings: Settings, latents, scenes, words: tokenizer.Tokenizer
 
     The batches begin with dark things on white and come to all colours little by little. What a
     pixel is, is a product of the shape, its place and the difference of two colours: with every
-    colour at once the word for the shape is not learnt, because its gradients cancel. Later
-    most pictures are of what is left to learn: first two things, then those of which one is in the
+    colour at once the word for the shape is not learnt, because its gradients cancel. Later most
+    pictures are of what is left to learn: first two things, then those of which one is in the
     other, small and in the middle of it.
     """
     mean, deviation = latents

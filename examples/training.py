@@ -92,8 +92,8 @@ def stepper(loss: Callable, places: tuple, plan: Plan, team: Team = ALONE) -> Ca
     @mindspore.jit
     def gradients_of(*batch):
         value, gradients = mindspore.value_and_grad(of_batch, None, tied)(batch)
-        # Not a loop: over some hundred tensors that exceeds a graph's call depth. And one vector:
-        # taking each gradient from MindSpore by itself is a tenth of a step's time.
+        # Not a loop: over some hundred tensors that exceeds a graph's call depth. One vector, for
+        # the host waits each time that it takes a tensor from MindSpore.
         return ops.concat((value.reshape((1,)), *ops.HyperMap()(_flat, gradients)))
 
     @mindspore.jit

@@ -59,9 +59,21 @@ def test_pointwise_convolution(height, width, inputs, outputs):
 
 @pytest.mark.parametrize("copies", [0, COPIES])
 @pytest.mark.parametrize("batch", [1, 3])
-def test_products(batch, copies):
+def test_products(tmp_path, batch, copies):
+    """One operator for the batch where the copies of its matrix may be; else none, and no copy."""
     matrix, columns = randoms((4, 5), (batch, 5, 6))
     close(run(products, matrix, columns, copies), np.float64(matrix) @ columns)
+
+    @mindspore.jit
+    def graph(matrix, columns):
+        return products(matrix, columns, copies)
+
+    file = tmp_path / "graph.mindir"
+    mindspore.export(
+        graph, Tensor(matrix), Tensor(columns), file_name=str(file), file_format="MINDIR"
+    )
+    together = batch > 1 and copies > 0
+    assert (b"MatMulExt" in file.read_bytes()) == together  # what copies
 
 
 @pytest.mark.parametrize(

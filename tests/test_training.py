@@ -10,6 +10,8 @@ from pathlib import Path
 import mindspore
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from mindspore import Tensor, ops
 
 import mdx
@@ -187,6 +189,34 @@ def test_training_lowers_the_loss(tmp_path):
     _, losses = toy_run(tmp_path, 100)
     assert len(losses) == 100
     assert losses[-1] < 0.01 * losses[0]
+
+
+@given(steps=st.integers(2, 400), share=st.floats(0.01, 0.9), peak=st.floats(1e-4, 1))
+def test_the_rate_rises_linearly_and_falls_along_a_cosine(steps, share, peak):
+    warmup = max(1, int(share * steps))
+    rates = [optimizers.learning_rate(i, steps, peak, warmup) for i in range(steps + 1)]
+    assert rates[:warmup] == pytest.approx([peak * (i + 1) / warmup for i in range(warmup)])
+    assert rates[warmup] == pytest.approx(peak)
+    assert rates[-1] == pytest.approx(0.01 * peak)
+    # A cosine is odd about its middle: rates as far from both ends add up to the same.
+    falling = np.array(rates[warmup:])
+    assert falling + falling[::-1] == pytest.approx(1.01 * peak)
+    assert np.all(np.diff(falling) < 0)
+
+
+def test_each_step_has_its_rate(tmp_path, monkeypatch):
+    """Its own, of the plan's; where that is nothing the weights stay."""
+    plan, asked = training.Plan(6, 0.5, warmup=2), []
+
+    def rate(*arguments):
+        asked.append(arguments)
+        return 0.0
+
+    monkeypatch.setattr(optimizers, "learning_rate", rate)
+    found, _ = training.train("toy", toy_loss, TOY, toy_batch, plan, tmp_path)
+    assert asked == [(step, 6, 0.5, 2) for step in range(6)]
+    for name, value in TOY.items():
+        np.testing.assert_allclose(found[name], value, rtol=1e-6)
 
 
 def test_later_batches_show_more_of_what_is_left_to_learn():

@@ -19,8 +19,6 @@ def maps(x, context, weights, heads, causal, upcast, part_bytes):
     """x (B, T, I), context (B, S, D) -> (B, T, O); weights and the rest as in attentions.py."""
     to_query, to_key, to_value = [_cast(one) for one in weights[:3]]
     to_out, shift = _cast(weights[3])
-    # Here, for queries are more numbers than these.
-    to_query = _scaled(to_query, math.sqrt(heads / to_query[0].shape[0]))
     outs = ()
     for own, other in zip(pictures(x), pictures(context)):  # noqa: B905
         if outs:
@@ -29,6 +27,7 @@ def maps(x, context, weights, heads, causal, upcast, part_bytes):
         query = _projected(own, to_query, heads)
         key = _projected(other, to_key, heads)
         value = _projected(other, to_value, heads)
+        query = query * (1.0 / math.sqrt(query.shape[1]))
         if upcast:
             query, key = ops.cast(query, mindspore.float32), ops.cast(key, mindspore.float32)
         read = attended(query, key, value, causal, part_bytes)
@@ -65,11 +64,6 @@ def _projected(x, weights, heads):
     if bias is not None:
         out = ops.BiasAdd()(out.reshape((1, *out.shape)), bias)
     return out.reshape((heads, -1, x.shape[1]))
-
-
-def _scaled(weights, scale):
-    weight, bias = weights
-    return weight * scale, None if bias is None else bias * scale
 
 
 def _cast(weights):
