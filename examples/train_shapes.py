@@ -54,7 +54,7 @@ class Settings(NamedTuple):
     text_channels: int = 96
     text_layers: int = 3
     vocabulary: int = 640
-    unet: Plan = Plan(8000, 3e-3)
+    unet: Plan = Plan(9500, 3e-3)
     unet_batch: int = 48
     channels: tuple = (48, 96, 96)
     heads: int = 4
@@ -62,9 +62,9 @@ class Settings(NamedTuple):
     short: float = 0.12  # of captions of a word or two, for negative prompts
     loose: float = 0.08  # of sizes and of colours left open
     crowded: float = 0.6  # of pictures drawn among those of two things
-    crowded_from: int = 2500  # the step from which they are
+    crowded_from: int = 2800  # the step from which they are
     inside: float = 0.4  # of pictures drawn among those of a thing in another
-    inside_from: int = 4000
+    inside_from: int = 4500
     early: float = 0.6  # times are drawn as 1000 u^early: below 1, more of the noisy ones
     decoder: Plan = Plan(700, 4e-3)
     seed: int = 0

@@ -56,18 +56,21 @@ def test_guidance_is_worth_it(model):
     assert default > alone
 
 
-@pytest.mark.parametrize(("thing", "colour"), [("star", "blue"), ("large circle", "red")])
-def test_what_the_negative_prompt_names_is_gone_or_rare(model, thing, colour):
-    """The colour is left open; without a negative prompt some third are of that colour."""
-    words = [f"a {thing} on a white background"] * 16
+@pytest.mark.parametrize(
+    ("colour", "things"), [("red", ("large circle", "square")), ("black", ("star", "small ring"))]
+)
+def test_what_the_negative_prompt_names_is_gone_or_rare(model, colour, things):
+    """The colour is left open, and without a negative prompt often is this one."""
+    words = [f"a {thing} on a white background" for thing in things] * 12
 
     def count(**options):
         some = mdx.generate(model, words, seed=0, **FAST, **options)
         found = [shapes.read(np.asarray(image)).things for image in some]
         return sum(any(thing.colour == colour for thing in things) for things in found)
 
-    assert count() >= 5
-    assert count(negative_prompt=colour) <= 1
+    before = count()
+    assert before >= 10
+    assert count(negative_prompt=colour) <= before / 3
 
 
 @pytest.mark.parametrize("batch", [4, 8])
