@@ -56,21 +56,27 @@ def test_guidance_is_worth_it(model):
     assert default > alone
 
 
-@pytest.mark.parametrize(
-    ("colour", "things"), [("red", ("large circle", "square")), ("black", ("star", "small ring"))]
-)
-def test_what_the_negative_prompt_names_is_gone_or_rare(model, colour, things):
-    """The colour is left open, and without a negative prompt often is this one."""
-    words = [f"a {thing} on a white background" for thing in things] * 12
+def of_colour(model, words, colour, **options):
+    """Of how many prompts the picture shows a thing of that colour."""
+    some = mdx.generate(model, words, seed=0, **FAST, **options)
+    found = [shapes.read(np.asarray(image)).things for image in some]
+    return sum(any(thing.colour == colour for thing in things) for things in found)
 
-    def count(**options):
-        some = mdx.generate(model, words, seed=0, **FAST, **options)
-        found = [shapes.read(np.asarray(image)).things for image in some]
-        return sum(any(thing.colour == colour for thing in things) for things in found)
 
-    before = count()
-    assert before >= 10
-    assert count(negative_prompt=colour) <= before / 3
+@pytest.mark.parametrize(("thing", "colour"), [("square", "red"), ("star", "black")])
+def test_what_the_negative_prompt_names_is_gone(model, thing, colour):
+    """The colour is left open; without a negative prompt some third are of that colour."""
+    words = [f"a {thing} on a white background"] * 16
+    assert of_colour(model, words, colour) >= 5
+    assert of_colour(model, words, colour, negative_prompt=colour) <= 1
+
+
+def test_what_the_negative_prompt_names_is_rare_where_it_was_the_rule(model):
+    """Large circles come out red three times in four when no colour is asked for."""
+    words = ["a large circle on a white background"] * 24
+    before = of_colour(model, words, "red")
+    assert before >= 16
+    assert of_colour(model, words, "red", negative_prompt="red") <= before / 2
 
 
 @pytest.mark.parametrize("batch", [4, 8])

@@ -237,10 +237,21 @@ def test_later_batches_show_more_of_what_is_left_to_learn():
         two = np.mean([len(scene.things) == 2 for scene in chosen])
         return two, np.mean([scene.relation == "inside" for scene in chosen])
 
-    first, second = settings.crowded_from, settings.inside_from
-    (before, _), (between, few), (after, many) = map(shares, (first - 1, second - 1, second))
-    assert before < 0.6 < 0.7 < between < after
-    assert few < 0.25 < 0.4 < many
+    among = some[: -settings.simple]
+    two = np.mean([len(scene.things) == 2 for scene in among])
+    inside = np.mean([scene.relation == "inside" for scene in among])
+    share, further = settings.crowded, settings.inside
+    # After each step a share is of the harder ones, and the rest are drawn as before.
+    expected = {
+        settings.crowded_from - 1: (two, inside),
+        settings.crowded_from: (share + (1 - share) * two, (share / two + 1 - share) * inside),
+        settings.inside_from - 1: (share + (1 - share) * two, (share / two + 1 - share) * inside),
+    }
+    expected[settings.inside_from] = tuple(
+        further + (1 - further) * before for before in expected[settings.inside_from - 1]
+    )
+    for step, wanted in expected.items():  # 0.08 is three standard errors of 400 pictures
+        assert shares(step) == pytest.approx(wanted, abs=0.08), step
 
 
 def test_a_resumed_run_ends_with_the_same_weights(tmp_path, monkeypatch):
