@@ -11,8 +11,10 @@ a generator seeded by the step's number.
 
 import os
 
-# oneDNN's convolution falls back to its reference kernel on AVX-512; see mdx/kernels/device.py.
-os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
+# Derivatives of columns of patches are slow. Kept to AVX2, convolution is oneDNN's own: see
+# mdx/kernels/device.py. oneDNN reads this when it is first used.
+if __name__ in ("__main__", "__mp_main__"):
+    os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
 
 import argparse
 import math

@@ -59,7 +59,7 @@ def parts(config: unet.Config, params: Mapping[str, Tensor]) -> tuple[Part, ...]
 
 def _part(stage, params, names):
     own = {short: params[name] for name, short in names.items()}
-    return Part(stage, tuple(names), mindspore.mutable(own))
+    return Part(stage, tuple(names), mindspore.mutable(kernels.with_matrices(own)))
 
 
 def predictor(

@@ -17,7 +17,7 @@ from mindspore.graph.api import _pynative_executor, ms_compile_cache
 
 import mdx
 from mdx import compile_cache, latents, sampling, staged
-from mdx.kernels.device import CPU_AVX512
+from mdx.kernels.device import ASCEND
 from mdx.nets import clip, unet_stages, vae
 from tests import tiny
 from tests.generating import latents as generated
@@ -118,7 +118,7 @@ def patched(name, value):
 CHANGES = {
     "version of mindspore": patched("mindspore.__version__", "2.10.1"),
     "version of python": patched("platform.python_version", lambda: "3.12.99"),
-    "lowering": patched("mdx.compile_cache.lowering", lambda: CPU_AVX512),
+    "lowering": patched("mdx.compile_cache.lowering", lambda: ASCEND),
     "oneDNN's instructions": lambda patch: patch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2_VNNI"),
     "mindspore's environment": lambda patch: patch.setenv("MS_DEV_SIDE_EFFECT_LOAD_ELIM", "2"),
     "config": {"config": CONFIG._replace(norm_eps=1e-3)},

@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 from mindspore import Tensor, ops
 
 from mdx import kernels
-from mdx.kernels import convolutions, device, upsampling
+from mdx.kernels import convolution_weights, convolutions, device, upsampling
 from mdx.kernels.convolution_columns import columns
+from mdx.kernels.convolution_folded import folded
 from mdx.kernels.convolution_native import native
 from mdx.kernels.convolution_pointwise import pointwise
 from mdx.kernels.convolution_winograd import bands, in_bands, winograd
 from mdx.kernels.products import COPIES, products
+from mdx.nets import layers
 from tests.lowerings import close, convolved, few, randoms, run, sides
 
 paddings = st.sampled_from([(1, 1, 1, 1), (0, 1, 0, 1), (0, 0, 0, 0), (2, 2, 2, 2)])
@@ -57,6 +59,45 @@ def test_pointwise_convolution(height, width, inputs, outputs):
     close(run(pointwise, x, weight), convolved(x, weight, 1, (0, 0, 0, 0)))
 
 
+@few
+@given(
+    height=sides,
+    width=sides,
+    inputs=st.integers(1, 5),
+    outputs=st.integers(1, 5),
+    size=st.sampled_from([1, 3]),
+    padding=paddings,
+)
+def test_folded_convolution(height, width, inputs, outputs, size, padding):
+    if size == 1:
+        padding = (0, 0, 0, 0)
+    x, weight = randoms((2, inputs, height, width), (outputs, inputs, size, size))
+    close(run(folded, x, weight, padding), convolved(x, weight, 1, padding))
+
+
+# The last one's kernels take turns.
+@pytest.mark.parametrize("shape", [(3, 4, 1, 1), (3, 4, 3, 3), (2, 32, 3, 3), (704, 704, 3, 3)])
+@pytest.mark.parametrize("lowering", LOWERINGS)
+def test_a_weight_with_its_matrices(monkeypatch, lowering, shape):
+    """It is the same memory, and the convolution the same to the bit."""
+    monkeypatch.setattr(device, "lowering", lambda: LOWERINGS[lowering])
+    monkeypatch.setattr(convolution_weights, "lowering", lambda: LOWERINGS[lowering])
+    x, weight, bias = randoms((1, shape[1], 16, 32), shape, shape[:1])
+    plain = {"a.weight": Tensor.from_numpy(weight), "a.bias": Tensor.from_numpy(bias)}
+    params = kernels.with_matrices(plain)
+    assert (len(params) > len(plain)) == (lowering != "ascend")
+    assert all(
+        np.shares_memory(params[name].asnumpy(), weight) for name in params.keys() - {"a.bias"}
+    )
+
+    @mindspore.jit
+    def convolved(params, x):
+        return layers.convolution(params, "a", x)
+
+    got, expected = [convolved(mindspore.mutable(p), Tensor(x)).asnumpy() for p in (params, plain)]
+    assert np.array_equal(got, expected)
+
+
 @pytest.mark.parametrize("copies", [0, COPIES])
 @pytest.mark.parametrize("batch", [1, 3])
 def test_products(tmp_path, batch, copies):
@@ -82,6 +123,9 @@ def test_products(tmp_path, batch, copies):
         (device.ASCEND, LARGE, 1, 4096, True, "native"),
         (device.CPU, LARGE, 1, 512, True, "winograd"),
         (device.CPU, LARGE, 1, 511, True, "native"),
+        (device.CPU, (3, 48, 3, 3), 1, 1, False, "folded"),
+        (device.CPU, (3, 47, 3, 3), 1, 1, False, "native"),
+        (device.CPU, (3, 48, 3, 3), 2, 1, False, "native"),
         (device.CPU, LARGE, 1, 4096, False, "native"),
         (device.CPU, LARGE, 2, 4096, True, "native"),
         (device.CPU, SMALL, 1, 4096, True, "native"),
@@ -91,6 +135,8 @@ def test_products(tmp_path, batch, copies):
         (device.CPU_AVX512, SMALL, 1, 512, True, "columns"),
         (device.CPU_AVX512, (128, 128, 1, 1), 2, 512, True, "columns"),
         (device.CPU_AVX512, (128, 128, 1, 1), 1, 512, True, "pointwise"),
+        (device.CPU_AVX512, (4, 128, 1, 1), 1, 512, True, "pointwise"),
+        (device.CPU_AVX512, (3, 48, 3, 3), 1, 1, False, "folded"),
     ],
 )
 def test_convolution_by_shape(lowering, weight, stride, pixels, tiled, expected):

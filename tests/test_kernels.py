@@ -247,6 +247,22 @@ def test_lowering_follows_the_device(monkeypatch, tmp_path, target, cpu, most, e
     assert device.lowering() == expected
 
 
+@pytest.mark.parametrize(
+    ("features", "asked", "expected"),
+    [
+        ("vendor_id : AuthenticAMD", None, "AVX2"),
+        ("", None, "AVX2"),
+        ("vendor_id : AuthenticAMD", "AVX512_CORE", "AVX512_CORE"),
+        ("vendor_id : GenuineIntel", None, None),
+        ("vendor_id : GenuineIntel", "AVX2", "AVX2"),
+    ],
+)
+def test_what_onednn_is_kept_to(features, asked, expected):
+    environment = {} if asked is None else {"ONEDNN_MAX_CPU_ISA": asked}
+    device.keep_to_avx2(environment, features)
+    assert environment.get("ONEDNN_MAX_CPU_ISA") == expected
+
+
 @pytest.mark.parametrize("operators", [0, 60, 200])
 def test_a_graph_for_mindspore_s_own_threads(monkeypatch, tmp_path, operators):
     """It gives the same, and on a CPU has the operators that are wanting, elsewhere none."""

@@ -18,6 +18,7 @@ from mdx.kernels.banded import (
     group_moments,
 )
 from mdx.kernels.channels import add_to_channels, scale_channels
+from mdx.kernels.convolution_weights import as_matrix, weight_of, with_matrices
 from mdx.kernels.convolutions import (
     activated_convolution,
     convolution,
@@ -37,6 +38,7 @@ __all__ = [
     "add_to_channels",
     "after",
     "as_input",
+    "as_matrix",
     "attention",
     "by_rows",
     "convolution",
@@ -57,4 +59,6 @@ __all__ = [
     "scale_channels",
     "standardised",
     "to_tokens",
+    "weight_of",
+    "with_matrices",
 ]

@@ -8,6 +8,7 @@ import numpy as np
 from mindspore import Tensor, ops
 
 from mdx.kernels.constants import filled
+from mdx.kernels.convolution_weights import as_rows
 from mdx.kernels.convolution_winograd import bands, doubled_bands, kernel_values, of_rows
 from mdx.kernels.convolutions import convolution
 from mdx.kernels.device import as_weight, choose_convolution
@@ -24,7 +25,7 @@ def enlarges_in_bands(x, weight):
 
 def enlarged_bands(x, weight, bias):
     """x (1, I, H, W) doubled both ways and convolved, 3 by 3 -> bands of (1, O, 2H, 2W)."""
-    return doubled_bands(x, as_weight(weight), as_weight(bias))
+    return doubled_bands(x, weight, as_weight(bias))
 
 
 def group_moments(maps, groups, bias):
@@ -55,9 +56,9 @@ def convolve_bands(maps, before, weight, bias, then):
     """
     _, inputs, height, width = maps[0].shape
     kind = choose_convolution(weight.shape, 1, (1, 1, 1, 1), 1, height, width)
-    kernels = as_weight(weight)
+    kernels = ()
     if kind == "winograd":
-        kernels = kernel_values(after(kernels.reshape((-1, 9)), maps[-1]), inputs)
+        kernels = kernel_values(after(as_rows(weight), maps[-1]), inputs)
     found = ()
     for number in range(len(maps)):
         some = maps

@@ -2,6 +2,8 @@
 
 from mindspore import ops
 
+from mdx.kernels.convolution_weights import as_matrix, as_tensor
+from mdx.kernels.device import as_weight
 from mdx.kernels.parts import PART_BYTES, after, joined, pictures
 from mdx.kernels.products import products
 
@@ -13,14 +15,14 @@ def columns(x, weight, stride, padding, part_bytes=PART_BYTES):
     """
     top, bottom, left, right = padding
     batch, inputs, tall, wide = x.shape
-    outputs, _, size, _ = weight.shape
+    outputs, _, size, _ = as_tensor(weight).shape
     height = (tall + top + bottom - size) // stride + 1
     width = (wide + left + right - size) // stride + 1
     if top != bottom or left != right:
         x = ops.pad(x, (left, right, top, bottom))
         top, left = 0, 0
     to_patches = ops.Im2Col((size, size), (stride, stride), (1, 1), (top, left))
-    kernels, length = weight.reshape((outputs, -1)), inputs * size * size
+    kernels, length = as_weight(as_matrix(weight)), inputs * size * size
     parts = (x,) if 4 * batch * length * height * width <= part_bytes else pictures(x)
     found = ()
     for some in parts:

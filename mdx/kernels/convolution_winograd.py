@@ -12,10 +12,10 @@ import numpy as np
 from mindspore import Tensor, ops
 
 from mdx.kernels import winograd_matrices
-from mdx.kernels.parts import PART_BYTES, even_spans, joined, pictures, spans
+from mdx.kernels.convolution_weights import KERNEL_BYTES, as_rows, as_tensor, turn, turn_spans
+from mdx.kernels.device import as_weight
+from mdx.kernels.parts import PART_BYTES, even_spans, joined, pictures
 from mdx.kernels.winograd_matrices import TILE, VALUES
-
-KERNEL_BYTES = 64 * 1024 * 1024  # that the values of kernels take at once
 
 
 def winograd(x, weight, bias, doubled=False, part_bytes=PART_BYTES, kernel_bytes=KERNEL_BYTES):
@@ -28,17 +28,12 @@ def winograd(x, weight, bias, doubled=False, part_bytes=PART_BYTES, kernel_bytes
         return in_bands(x, weight, bias, _unchanged, doubled, part_bytes)
     batch, inputs, height, _ = x.shape
     step = TILE // 2 if doubled else TILE
-    # Kernels wait for their input: else those of all layers would be made, and held, at once.
-    rows = ops.depend(weight.reshape((-1, 9)), x)
     values = _values(x, step, 1)
     found = ()
-    for first, last in spans(weight.shape[0], 4 * VALUES * inputs, kernel_bytes):
-        some = rows
-        if found:
-            # One after the other: at once they would hold all their values together.
-            some = ops.depend(rows, found[-1])
-        if last - first < weight.shape[0]:
-            some = ops.Slice()(some, (first * inputs, 0), ((last - first) * inputs, 9))
+    for number, span in enumerate(turn_spans(as_tensor(weight).shape, kernel_bytes)):
+        # When their input is there, and one after the other: at once they would hold all their
+        # values, and those of other layers, together.
+        some = turn(weight, number, span, found[-1] if found else x)
         kernels = kernel_values(some, inputs)
         found = (*found, _pixels(kernels, values, batch, height // step))
     return ops.BiasAdd()(joined(found, 1), bias)
@@ -64,7 +59,7 @@ def in_bands(x, weight, bias, before, doubled=False, part_bytes=PART_BYTES):
     before(rows) is what is convolved in place of rows of x (1, I, h, W), pixel by pixel: it is
     never there for all of x at once.
     """
-    kernels = kernel_values(ops.depend(weight.reshape((-1, 9)), x), x.shape[1])
+    kernels = kernel_values(ops.depend(as_rows(weight), x), x.shape[1])
     whole = ()
     for picture in pictures(x):
         some = picture
@@ -77,7 +72,7 @@ def in_bands(x, weight, bias, before, doubled=False, part_bytes=PART_BYTES):
 
 def doubled_bands(x, weight, bias):
     """`winograd` of one picture x (1, I, H, W), doubled: its bands of rows, not joined."""
-    kernels = kernel_values(ops.depend(weight.reshape((-1, 9)), x), x.shape[1])
+    kernels = kernel_values(ops.depend(as_rows(weight), x), x.shape[1])
     return _bands_of(x, kernels, bias, _unchanged, bands(x.shape, True), True)
 
 
@@ -110,7 +105,7 @@ def _unchanged(rows):
 
 def kernel_values(rows, inputs):
     """(O * I, 9) -> (VALUES, O, I)."""
-    values = ops.MatMul(transpose_b=True)(_of_kernels(), rows)
+    values = ops.MatMul(transpose_b=True)(_of_kernels(), as_weight(rows))
     return values.reshape((VALUES, -1, inputs))
 
 

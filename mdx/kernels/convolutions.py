@@ -3,8 +3,10 @@
 from mindspore import ops
 
 from mdx.kernels.convolution_columns import columns
+from mdx.kernels.convolution_folded import folded
 from mdx.kernels.convolution_native import native
 from mdx.kernels.convolution_pointwise import pointwise
+from mdx.kernels.convolution_weights import as_tensor
 from mdx.kernels.convolution_winograd import bands, in_bands, winograd
 from mdx.kernels.device import as_input, as_weight, choose_convolution
 from mdx.kernels.norms import scaled
@@ -12,16 +14,22 @@ from mdx.kernels.upsampling import upsample
 
 
 def convolution(x, weight, bias, stride=1, padding=(1, 1, 1, 1)):
-    """Convolve x (B, I, H, W) with weight (O, I, k, k); padding is (top, bottom, left, right)."""
-    kind = choose_convolution(weight.shape, stride, padding, x.shape[0], x.shape[2], x.shape[3])
+    """Convolve x (B, I, H, W) with weight (O, I, k, k); padding is (top, bottom, left, right).
+
+    weight, here and below: with its matrices or without, see convolution_weights.py.
+    """
+    shape = as_tensor(weight).shape
+    kind = choose_convolution(shape, stride, padding, x.shape[0], x.shape[2], x.shape[3])
     if kind == "winograd":
-        return winograd(x, as_weight(weight), as_weight(bias))
-    if kind == "native":
-        out = native(x, as_weight(weight), stride, padding)
+        return winograd(x, weight, as_weight(bias))
+    if kind == "folded":
+        out = folded(x, weight, padding)
+    elif kind == "native":
+        out = native(x, as_weight(as_tensor(weight)), stride, padding)
     elif kind == "pointwise":
-        out = pointwise(x, as_weight(weight))
+        out = pointwise(x, weight)
     else:
-        out = columns(x, as_weight(weight), stride, padding)
+        out = columns(x, weight, stride, padding)
     return ops.BiasAdd()(out, as_weight(bias))
 
 
@@ -31,9 +39,9 @@ def enlarged_convolution(x, weight, bias, height, width):
     Nearest neighbours: odd sizes do not halve evenly.
     """
     twice = height == 2 * x.shape[2] and width == 2 * x.shape[3]
-    kind = choose_convolution(weight.shape, 1, (1, 1, 1, 1), x.shape[0], height, width)
+    kind = choose_convolution(as_tensor(weight).shape, 1, (1, 1, 1, 1), x.shape[0], height, width)
     if twice and kind == "winograd":
-        return winograd(x, as_weight(weight), as_weight(bias), doubled=True)
+        return winograd(x, weight, as_weight(bias), doubled=True)
     return convolution(upsample(x, height, width), weight, bias)
 
 
@@ -44,10 +52,10 @@ def activated_convolution(x, scale, shift, activation, weight, bias):
     """
 
     def before(rows):
-        return activation(as_input(scaled(rows, scale, shift), weight))
+        return activation(as_input(scaled(rows, scale, shift), as_tensor(weight)))
 
     batch, _, height, width = x.shape
-    kind = choose_convolution(weight.shape, 1, (1, 1, 1, 1), batch, height, width)
+    kind = choose_convolution(as_tensor(weight).shape, 1, (1, 1, 1, 1), batch, height, width)
     if kind == "winograd" and bands(x.shape):
-        return in_bands(x, as_weight(weight), as_weight(bias), before)
+        return in_bands(x, weight, as_weight(bias), before)
     return convolution(before(x), weight, bias)

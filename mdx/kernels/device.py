@@ -3,33 +3,49 @@
 import math
 import os
 import threading
+from collections.abc import MutableMapping
 from pathlib import Path
 from typing import NamedTuple
-
-# With AVX-512 oneDNN's convolution falls back to its reference kernel, too slow to use; kept to
-# AVX2 it does not. oneDNN reads this when it is first used.
-os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
 
 import mindspore
 from mindspore import ops
 
 from mdx.kernels.winograd_matrices import TILE
 
+CPU_FEATURES = Path("/proc/cpuinfo")  # absent where there is no Linux
+
+
+def keep_to_avx2(environment: MutableMapping[str, str], features: str) -> None:
+    """Keep oneDNN to AVX2, unless the environment says otherwise or the processor is Intel's.
+
+    With AVX-512 oneDNN's convolution falls back to its reference kernel, and columns of patches
+    have to take its place. On Intel's processors products gain more by AVX-512 than that loses.
+    features: what CPU_FEATURES says. oneDNN reads the environment when it is first used.
+    """
+    if "GenuineIntel" not in features:
+        environment.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
+
+
+def _features() -> str:
+    return CPU_FEATURES.read_text() if CPU_FEATURES.exists() else ""
+
+
+keep_to_avx2(os.environ, _features())
+
 # MindSpore runs one compiled graph at a time, and a second thread that enters one fails. Whoever
 # calls a compiled function holds this.
 ONE_AT_A_TIME = threading.RLock()
-
-CPU_FEATURES = Path("/proc/cpuinfo")  # absent where there is no Linux, and no such trap
 
 
 class Convolution(NamedTuple):
     """A rule for convolutions."""
 
-    lowering: str  # "winograd", "native", "pointwise" or "columns"
+    lowering: str  # "winograd", "folded", "native", "pointwise" or "columns"
     size: int = 0  # of the kernel that it is for; 0: any
     stride: int = 0  # that it is for; 0: any
     channels: int = 0  # that must go in, and come out, at least
     pixels: int = 0  # that a batch must have at least
+    narrowing: int = 0  # channels that go in for each that comes out, at least
     tiled: bool = False  # for a border of 1 and pictures that divide into tiles alone
 
 
@@ -64,8 +80,10 @@ ASCEND = Lowering(
 )
 # Fewer pixels do not pay for the values of the kernels, nor fewer channels for those of the tiles.
 WINOGRAD = Convolution("winograd", size=3, stride=1, channels=128, pixels=512, tiled=True)
+POINTWISE = Convolution("pointwise", size=1, stride=1)
+FOLDED = Convolution("folded", stride=1, narrowing=16)
 CPU = Lowering(
-    convolution=(WINOGRAD, Convolution("native")),
+    convolution=(WINOGRAD, FOLDED, Convolution("native")),
     # Rows of few tokens are cheap to transpose, and take all pictures at once.
     attention=(Attention("maps", queries=512), Attention("rows")),
     products_from=512,
@@ -74,10 +92,8 @@ CPU = Lowering(
     compute="float32",
     many_operators=True,
 )
-# For an environment that asks oneDNN for more than AVX2.
-CPU_AVX512 = CPU._replace(
-    convolution=(WINOGRAD, Convolution("pointwise", size=1, stride=1), Convolution("columns"))
-)
+# For where oneDNN may use AVX-512: nothing goes to its own convolution.
+CPU_AVX512 = CPU._replace(convolution=(WINOGRAD, POINTWISE, FOLDED, Convolution("columns")))
 
 
 def lowering() -> Lowering:
@@ -85,7 +101,7 @@ def lowering() -> Lowering:
     if mindspore.get_context("device_target") == "Ascend":
         return ASCEND
     kept_to_avx2 = os.environ.get("ONEDNN_MAX_CPU_ISA") == "AVX2"
-    if not kept_to_avx2 and CPU_FEATURES.exists() and " avx512f" in CPU_FEATURES.read_text():
+    if not kept_to_avx2 and " avx512f" in _features():
         return CPU_AVX512
     return CPU
 
@@ -99,8 +115,9 @@ def convolution_rule(
     """
     for rule in rules:
         fits = rule.size in (0, weight[2]) and rule.stride in (0, stride)
+        narrows = weight[1] >= rule.narrowing * weight[0]
         large = min(weight[:2]) >= rule.channels and pixels >= rule.pixels
-        if fits and large and (tiled or not rule.tiled):
+        if fits and narrows and large and (tiled or not rule.tiled):
             return rule.lowering
     raise ValueError(f"no rule for a convolution of shape {weight} and stride {stride}")
 

@@ -5,7 +5,7 @@ from mindspore import ops
 from mdx.kernels.parts import joined, pictures
 
 # A product of a batch copies the matrix for each picture: small ones, for one operator in all.
-COPIES = 32 * 1024 * 1024
+COPIES = 4 * 1024 * 1024
 
 
 def products(matrix, columns, copies=COPIES):

@@ -31,7 +31,7 @@ def _matrix(params, name):
     """Weight (O, I), stored so or as (O, I, 1, 1) in old checkpoints, and bias (O,) or None."""
     weight = params[name + ".weight"]
     if len(weight.shape) == 4:
-        weight = weight.reshape(weight.shape[:2])
+        weight = kernels.as_matrix(kernels.weight_of(params, name + ".weight"))
     if name + ".bias" in params:
         return weight, params[name + ".bias"]
     return weight, None
@@ -54,16 +54,16 @@ def attention(params, names, x, context, heads, **options):
 
 def convolution(params, name, x, stride=1, padding=None):
     """x (B, I, H, W) -> (B, O, H', W'); padding (top, bottom, left, right), None keeps the size."""
-    weight = params[name + ".weight"]
+    weight = kernels.weight_of(params, name + ".weight")
     if padding is None:
-        half = weight.shape[2] // 2
+        half = params[name + ".weight"].shape[2] // 2
         padding = (half, half, half, half)
     return kernels.convolution(x, weight, params[name + ".bias"], stride, padding)
 
 
 def enlarged_convolution(params, name, x, height, width):
     """x (B, I, h, w) enlarged to (B, I, height, width), about twice that, and convolved."""
-    weight, bias = params[name + ".weight"], params[name + ".bias"]
+    weight, bias = kernels.weight_of(params, name + ".weight"), params[name + ".bias"]
     return kernels.enlarged_convolution(x, weight, bias, height, width)
 
 
@@ -90,7 +90,7 @@ def activated_convolution(params, norm, name, x, kind):
         return activation(kind, h)
 
     scale, shift = params[norm + ".weight"], params[norm + ".bias"]
-    weight, bias = params[name + ".weight"], params[name + ".bias"]
+    weight, bias = kernels.weight_of(params, name + ".weight"), params[name + ".bias"]
     return kernels.activated_convolution(x, scale, shift, activated, weight, bias)
 
 

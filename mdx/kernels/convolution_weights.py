@@ -1,0 +1,92 @@
+"""A convolution's weight, and the matrices that its lowerings multiply, in the same memory.
+
+Within a graph a reshape or a part of what comes in is a copy, which for a UNet is one of nearly all
+weights a step. So whoever calls a graph may give it the matrices beside the weight. In the graph a
+weight is a tensor, or with its matrices the tuple (whole, matrix, rows, turns).
+"""
+
+from collections.abc import Mapping
+
+from mindspore import Tensor, ops
+
+from mdx.kernels.device import lowering
+from mdx.kernels.parts import even_spans
+from mdx.kernels.winograd_matrices import VALUES
+
+KERNEL_BYTES = 64 * 1024 * 1024  # that the values of kernels take at once, see the turns
+MATRIX, ROWS = ".matrix", ".rows"  # after the name of the weight; of a turn ".rows.0", ...
+
+
+def with_matrices(params: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """params, and beside each weight (O, I, k, k) its matrices where this device multiplies them.
+
+    They are its memory seen otherwise: nothing is copied.
+    """
+    found = dict(params)
+    if all(rule.lowering == "native" for rule in lowering().convolution):
+        return found
+    for name, param in params.items():
+        if len(param.shape) == 4:
+            outputs, inputs = param.shape[:2]
+            rows = param.asnumpy().reshape(outputs * inputs, -1)
+            found[name + MATRIX] = Tensor.from_numpy(rows.reshape(outputs, -1))
+            found[name + ROWS] = Tensor.from_numpy(rows)
+            for first, last in _spans(param.shape):
+                turn = rows[first * inputs : last * inputs]
+                found[f"{name}{ROWS}.{first}"] = Tensor.from_numpy(turn)
+    return found
+
+
+def weight_of(params, name):
+    """The weight called `name`, with its matrices where they are beside it."""
+    whole = params[name]
+    if name + MATRIX not in params:
+        return whole
+    turns = ()
+    for first, _ in turn_spans(whole.shape):
+        turns = (*turns, params[name + ROWS + "." + str(first)])
+    return whole, params[name + MATRIX], params[name + ROWS], turns
+
+
+def as_tensor(weight):
+    """(O, I, k, k)."""
+    if isinstance(weight, tuple):
+        return weight[0]
+    return weight
+
+
+def as_matrix(weight):
+    """(O, I * k * k)."""
+    if isinstance(weight, tuple):
+        return weight[1]
+    return weight.reshape((weight.shape[0], -1))
+
+
+def as_rows(weight):
+    """(O * I, k * k)."""
+    if isinstance(weight, tuple):
+        return weight[2]
+    return weight.reshape((weight.shape[0] * weight.shape[1], -1))
+
+
+def turn(weight, number, span, other):
+    """The rows of kernels [first, last), the `number`th of `turn_spans`, once `other` is there."""
+    if isinstance(weight, tuple):
+        return ops.depend(weight[3][number], other)
+    outputs, inputs, height, width = weight.shape
+    first, last = span
+    some = ops.depend(weight, other)
+    if last - first < outputs:
+        some = ops.Slice()(some, (first, 0, 0, 0), (last - first, inputs, height, width))
+    return as_rows(some)
+
+
+@ops.constexpr
+def turn_spans(shape, kernel_bytes=KERNEL_BYTES):
+    """`_spans` while a graph is compiled; those of a weight with matrices are of KERNEL_BYTES."""
+    return _spans(shape, kernel_bytes)
+
+
+def _spans(shape, kernel_bytes=KERNEL_BYTES):
+    """From which to which kernel each turn of a weight (O, I, k, k) goes, by its values' bytes."""
+    return even_spans(shape[0], 4 * VALUES * shape[1], kernel_bytes)
