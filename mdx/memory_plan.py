@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from mdx import staged
 from mdx.checks import bytes_of, whole
-from mdx.kernels.device import WINOGRAD
+from mdx.kernels.device import CPU_AVX512, WINOGRAD, lowering
 from mdx.memory import LEAST_TILE, Memory, checked
 from mdx.model import Model
 from mdx.nets import unet_stages, vae
@@ -27,6 +27,7 @@ WHOLE_STAGE = 9 * MB  # for a stage of a UNet that is one graph
 OWN_GRAPH = 4 * MB  # for a stage that is a graph of its own
 VAE_GRAPH = 10 * MB
 FILTERED = 170 * MB  # more, if traced with convolutions by Winograd; from a file it is less
+COLUMNS = 200 * MB  # and still more, if the others go by columns of patches
 UNET_MAPS = 11.4  # a UNet's step holds that often the largest map that enters a stage
 UNET_REST = 50 * MB
 VAE_MAPS = 2.4  # and the VAE, decoding, the largest map that enters a level
@@ -181,7 +182,8 @@ def _steps(model, weights, latents, rows, memory) -> Iterator[Step]:
     yield Step("UNet", own + kept * weights.text, int(maps + beyond), int(rest))
 
     filtered = max(model.vae.config.block_out_channels) >= WINOGRAD.channels
-    rest += VAE_GRAPH + FILTERED * filtered + (1 - REUSED) * maps
+    traced = FILTERED + COLUMNS * (lowering() == CPU_AVX512)
+    rest += VAE_GRAPH + traced * filtered + (1 - REUSED) * maps
     own = weights.vae + kept * (weights.text + weights.unet)
     yield Step("VAE", own, int(_vae_maps(model, latents, memory)), int(rest))
 

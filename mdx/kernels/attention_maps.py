@@ -14,8 +14,9 @@ from mdx.kernels.device import as_weight
 from mdx.kernels.parts import joined, pictures, spans
 from mdx.kernels.scores import BYTES, causal_mask
 
-# Scores that are read again while a processor's caches have them take two thirds of the time.
-CACHED = 16 * 1024 * 1024  # bytes
+# Scores that are read again while a processor's caches have them take less time. Smaller parts
+# would take still less, and longer to compile.
+CACHED = 32 * 1024 * 1024  # bytes
 
 
 def maps(x, context, weights, heads, causal, upcast, part_bytes):
