@@ -27,13 +27,14 @@ WHOLE_STAGE = 9 * MB  # for a stage of a UNet that is one graph
 OWN_GRAPH = 4 * MB  # for a stage that is a graph of its own
 VAE_GRAPH = 10 * MB
 FILTERED = 170 * MB  # more, if traced with convolutions by Winograd; from a file it is less
-COLUMNS = 200 * MB  # and still more, if the others go by columns of patches
 UNET_MAPS = 11.4  # a UNet's step holds that often the largest map that enters a stage
 UNET_REST = 50 * MB
+COLUMNS = 200 * MB  # more, if traced with convolutions by columns of patches
 VAE_MAPS = 2.4  # and the VAE, decoding, the largest map that enters a level
 MIDDLE_MAPS = 6  # its part before the tiles
 REUSED = 0.5  # the share of the UNet's maps that the VAE's find room in
-PART_BYTES = 64 * MB  # of scores, which UNET_MAPS includes; two copies of what goes beyond
+PART_BYTES = 64 * MB  # of a hidden layer, which UNET_MAPS includes
+HIDDEN = 1.4  # copies of what goes beyond
 
 TILES = (64, 48, 32)  # latents; smaller ones show
 
@@ -175,15 +176,16 @@ def _steps(model, weights, latents, rows, memory) -> Iterator[Step]:
         rest += OWN_GRAPH * len(graphs)
     else:
         rest += WHOLE_STAGE * len(stages)
+    wide = max(model.unet.config.block_out_channels) >= WINOGRAD.channels
+    rest += COLUMNS * (wide and lowering() == CPU_AVX512)
     maps = _unet_maps(stages, latents, rows)
-    beyond = _scores_beyond(model, stages, latents, memory)
+    beyond = _hidden_beyond(model, stages, latents, rows, memory)
     beyond += weights.cast_stage if own_graphs else weights.cast
     own = min(weights.unet, weights.stage) if memory.weights == "stage" else weights.unet
     yield Step("UNet", own + kept * weights.text, int(maps + beyond), int(rest))
 
     filtered = max(model.vae.config.block_out_channels) >= WINOGRAD.channels
-    traced = FILTERED + COLUMNS * (lowering() == CPU_AVX512)
-    rest += VAE_GRAPH + traced * filtered + (1 - REUSED) * maps
+    rest += VAE_GRAPH + FILTERED * filtered + (1 - REUSED) * maps
     own = weights.vae + kept * (weights.text + weights.unet)
     yield Step("VAE", own, int(_vae_maps(model, latents, memory)), int(rest))
 
@@ -233,15 +235,15 @@ def _unet_maps(stages, latents, rows) -> float:
     return UNET_REST * min(1, largest / PART_BYTES * 4) + UNET_MAPS * largest
 
 
-def _scores_beyond(model, stages, latents, memory) -> float:
-    """What attention scores take beyond the usual parts; the VAE's maps find room there."""
+def _hidden_beyond(model, stages, latents, rows, memory) -> float:
+    """What a hidden layer takes beyond the usual parts; the VAE's maps find room there."""
     config = model.unet.config
-    reads = [stage for stage in stages if stage.kind == "read"]
-    scores = [
-        4 * unet_stages.reader(config, stage).heads * _tokens(latents, stage) ** 2
-        for stage in reads
+    hidden = [
+        4 * 8 * unet_stages.reader(config, stage).channels * rows * _tokens(latents, stage)
+        for stage in stages
+        if stage.kind == "read"
     ]
-    return 2 * max(0, min(memory.part_bytes, max(scores, default=0)) - PART_BYTES)
+    return HIDDEN * max(0, min(memory.part_bytes, max(hidden, default=0)) - PART_BYTES)
 
 
 def _tokens(latents, stage) -> int:

@@ -1,5 +1,7 @@
 """Every lowering but convolution's against the plain formula, in float64 numpy; odd shapes too."""
 
+import re
+
 import mindspore
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from mindspore import Tensor
 
 from mdx import kernels
-from mdx.kernels import device, own_threads, parts
+from mdx.kernels import attention_maps, device, own_threads, parts
 from mdx.kernels.attention_maps import maps
 from mdx.kernels.attention_rows import rows
 from tests.lowerings import close, few, randoms, run, sides
@@ -105,6 +107,21 @@ def test_attention_of_the_device(tokens):
     x, context, weights, bias = attention_arrays(tokens, 3, 4, pictures=1)
     got = run_attention(kernels.attention, x, context, weights, bias, 2)
     close(got, attended(x, context, (*weights, bias), 2, False))
+
+
+@pytest.mark.parametrize(("queries", "parts"), [(2048, 1), (2049, 2), (4096, 2), (4097, 3)])
+def test_attention_of_maps_keeps_its_scores_in_the_caches(tmp_path, queries, parts):
+    """However many may be there at once."""
+    query, key = [Tensor(a) for a in randoms((1, 1, queries), (1, 1, 4096))]
+
+    @mindspore.jit
+    def graph(query, key):
+        return attention_maps.attended(query, key, key, False, 10**9)
+
+    file = tmp_path / "graph.mindir"
+    mindspore.export(graph, query, key, file_name=str(file), file_format="MINDIR")
+    found = set(re.findall(rb"[\w/-]*Softmax-op\d+", file.read_bytes()))
+    assert len(found) == parts
 
 
 @given(

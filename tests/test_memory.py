@@ -95,6 +95,10 @@ def test_parts_hold_every_parameter_once(net):
     for part in parts:
         own = [p for name, p in part.params.items() if name.endswith((".weight", ".bias"))]
         assert [id(p) for p in own] == [id(net.params[n]) for n in part.names]
+        wide = [name for name, p in part.params.items() if len(p.shape) == 4]
+        assert {name for name in part.params if name.endswith(".matrix")} == {
+            name + ".matrix" for name in wide
+        }
 
 
 def test_stages_are_the_whole(net):

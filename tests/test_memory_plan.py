@@ -50,16 +50,17 @@ def test_maps_grow_with_pictures_and_their_size(large):
     assert maps(512, 4, guided=False)[1] == unet
 
 
-def test_scores_beyond_the_usual_parts_count(model):
-    """8192 tokens of two heads: half a gigabyte of scores at once, or a part of them."""
+def test_hidden_layers_beyond_the_usual_parts_count(model):
+    """A quarter of a million tokens, guided: half a gigabyte at once, or a part of it."""
     sizes = [2**26, 2**28, 2**40]
     maps = [
-        mdx.plan(model, 256, 128, 1, memory=mdx.Memory(part_bytes=size)).steps[1].maps
+        mdx.plan(model, 1024, 1024, 1, memory=mdx.Memory(part_bytes=size)).steps[1].maps
         for size in sizes
     ]
-    scores = 4 * 2 * (128 * 64) ** 2
-    assert maps[1] - maps[0] == pytest.approx(2 * (2**28 - memory_plan.PART_BYTES), rel=0.02)
-    assert maps[2] - maps[0] == pytest.approx(2 * (scores - memory_plan.PART_BYTES), rel=0.02)
+    channels = model.unet.config.block_out_channels[0]
+    hidden = 4 * 8 * channels * 2 * 512**2
+    assert maps[1] - maps[0] == pytest.approx(1.4 * (2**28 - memory_plan.PART_BYTES), rel=0.02)
+    assert maps[2] - maps[0] == pytest.approx(1.4 * (hidden - memory_plan.PART_BYTES), rel=0.02)
 
 
 def test_weights_that_stay(model):

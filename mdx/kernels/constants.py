@@ -8,3 +8,9 @@ from mindspore import Tensor, ops
 def filled(value, size):
     """(size,) float32."""
     return Tensor(np.full(size, value, np.float32))
+
+
+@ops.constexpr
+def sides(height, width):
+    """(2,) int32: what Col2Im makes a picture of."""
+    return Tensor(np.array([height, width], np.int32))

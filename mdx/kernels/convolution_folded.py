@@ -6,6 +6,7 @@ Those are k * k * O numbers a pixel, where the patches that a matrix would read 
 import numpy as np
 from mindspore import Tensor, ops
 
+from mdx.kernels.constants import sides
 from mdx.kernels.convolution_weights import as_matrix, as_tensor
 from mdx.kernels.device import as_weight
 from mdx.kernels.products import products
@@ -25,16 +26,11 @@ def folded(x, weight, padding):
     kernels = kernels.transpose((0, 2, 1)).reshape((-1, inputs))
     found = products(kernels, x.reshape((batch, inputs, -1)))
     found = found.reshape((batch, outputs, size * size, tall * wide))
-    sides = _sides(tall + 2 * top - size + 1, wide + 2 * left - size + 1)
+    out = sides(tall + 2 * top - size + 1, wide + 2 * left - size + 1)
     around = (size - 1 - top, size - 1 - left)
-    return ops.Col2Im((size, size), (1, 1), around, (1, 1))(found, sides)
+    return ops.Col2Im((size, size), (1, 1), around, (1, 1))(found, out)
 
 
 @ops.constexpr
 def _opposite(count):
     return Tensor(np.arange(count - 1, -1, -1, dtype=np.int32))
-
-
-@ops.constexpr
-def _sides(height, width):
-    return Tensor(np.array([height, width], np.int32))

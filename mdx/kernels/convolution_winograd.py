@@ -12,6 +12,7 @@ import numpy as np
 from mindspore import Tensor, ops
 
 from mdx.kernels import winograd_matrices
+from mdx.kernels.constants import sides
 from mdx.kernels.convolution_weights import KERNEL_BYTES, as_rows, as_tensor, turn, turn_spans
 from mdx.kernels.device import as_weight
 from mdx.kernels.parts import PART_BYTES, even_spans, joined, pictures
@@ -128,8 +129,8 @@ def _pixels(kernels, values, batch, rows):
     pixels = ops.MatMul()(_of_products(), products).reshape((-1, tiles))
     pixels = _reversed(pixels, (TILE * TILE, channels, batch))
     pixels = pixels.reshape((batch, channels, TILE * TILE, tiles))
-    sides = _sides(TILE * rows, TILE * (tiles // rows))
-    return ops.Col2Im((TILE, TILE), (1, 1), (0, 0), (TILE, TILE))(pixels, sides)
+    out = sides(TILE * rows, TILE * (tiles // rows))
+    return ops.Col2Im((TILE, TILE), (1, 1), (0, 0), (TILE, TILE))(pixels, out)
 
 
 def _band(picture, before, begin, end):
@@ -160,11 +161,6 @@ def _range(begin, end):
 def _reversed_order(sizes):
     count = int(np.prod(sizes))
     return Tensor(np.arange(count, dtype=np.int32).reshape(sizes).transpose().reshape(-1))
-
-
-@ops.constexpr
-def _sides(height, width):
-    return Tensor(np.array([height, width], np.int32))
 
 
 @ops.constexpr

@@ -1,5 +1,6 @@
 """The device, and the table of which lowering it gives to which shapes."""
 
+import functools
 import math
 import os
 import threading
@@ -26,11 +27,12 @@ def keep_to_avx2(environment: MutableMapping[str, str], features: str) -> None:
         environment.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
 
 
-def _features() -> str:
-    return CPU_FEATURES.read_text() if CPU_FEATURES.exists() else ""
+@functools.cache
+def _text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
 
 
-keep_to_avx2(os.environ, _features())
+keep_to_avx2(os.environ, _text(CPU_FEATURES))
 
 # MindSpore runs one compiled graph at a time, and a second thread that enters one fails. Whoever
 # calls a compiled function holds this.
@@ -101,7 +103,7 @@ def lowering() -> Lowering:
     if mindspore.get_context("device_target") == "Ascend":
         return ASCEND
     kept_to_avx2 = os.environ.get("ONEDNN_MAX_CPU_ISA") == "AVX2"
-    if not kept_to_avx2 and " avx512f" in _features():
+    if not kept_to_avx2 and " avx512f" in _text(CPU_FEATURES):
         return CPU_AVX512
     return CPU
 
