@@ -14,9 +14,9 @@ from mdx.kernels.device import as_weight
 from mdx.kernels.parts import joined, pictures, spans
 from mdx.kernels.scores import BYTES, causal_mask
 
-# Scores that are read again while a processor's caches have them take less time. Smaller parts
-# would take still less, and longer to compile.
-CACHED = 32 * 1024 * 1024  # bytes
+# Scores that are read again while a processor's caches have them take less time; with still smaller
+# parts operators take longer than that saves.
+CACHED = 16 * 1024 * 1024  # bytes
 
 
 def maps(x, context, weights, heads, causal, upcast, part_bytes):
@@ -46,11 +46,11 @@ def maps(x, context, weights, heads, causal, upcast, part_bytes):
 def attended(query, key, value, causal, part_bytes):
     """Scaled query (h, c, T), key (h, c, S), value (h, d, S) -> (h, d, T)."""
     heads, _, tokens = query.shape
+    cuts = spans(tokens, heads * key.shape[2] * BYTES, min(part_bytes, CACHED))
+    queries = _cut(query, cuts)
     parts = ()
-    for begin, end in spans(tokens, heads * key.shape[2] * BYTES, min(part_bytes, CACHED)):
-        some = query
-        if end - begin < tokens:
-            some = ops.Slice()(query, (0, 0, begin), (heads, query.shape[1], end - begin))
+    for begin, end in cuts:
+        some = queries[len(parts)]
         if parts:
             some = ops.depend(some, parts[-1])
         scores = ops.BatchMatMul(transpose_a=True)(some, key)
@@ -59,6 +59,20 @@ def attended(query, key, value, causal, part_bytes):
         shares = ops.cast(ops.Softmax(-1)(scores), value.dtype)
         parts = (*parts, ops.BatchMatMul(transpose_b=True)(value, shares))
     return joined(parts, 2)
+
+
+def _cut(query, cuts):
+    """Queries (h, c, T) by the tokens at which each part begins and ends."""
+    heads, channels, tokens = query.shape
+    if len(cuts) == 1:
+        return (query,)
+    if tokens % len(cuts) == 0:
+        # Even parts: one operator, where each slice would be traced by itself.
+        return ops.Split(2, len(cuts))(query)
+    found = ()
+    for begin, end in cuts:
+        found = (*found, ops.Slice()(query, (0, 0, begin), (heads, channels, end - begin)))
+    return found
 
 
 def _projected(x, weights, heads):

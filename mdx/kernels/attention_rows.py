@@ -16,7 +16,7 @@ from mdx.kernels.scores import BYTES, causal_mask
 
 def rows(x, context, weights, heads, causal, upcast, part_bytes):
     """x (B, T, I), context (B, S, D) -> (B, T, O); weights and the rest as in attentions.py."""
-    batch, tokens = x.shape[:2]
+    batch, tokens, _ = x.shape
     query, key, value, out = weights
     query = _heads(linear(x, *query), heads)
     key = _heads(linear(context, *key), heads)

@@ -45,7 +45,7 @@ def group_moments(maps, groups, bias):
         variance = variance + (its_variance - variance) * share
         variance = variance + ops.square(away) * (share * (1.0 - share))
     each = _each_channel(groups, maps[0].shape[1])
-    return ops.gather(mean, each, 0), ops.gather(variance, each, 0)
+    return ops.Gather()(mean, each, 0), ops.Gather()(variance, each, 0)
 
 
 def convolve_bands(maps, before, weight, bias, then):
@@ -88,9 +88,9 @@ def _with_neighbours(maps, number, before):
     rows = before(joined(parts, 2))
     zero = ops.zeros((1, channels, 1, width), band.dtype)
     if number == 0:
-        rows = ops.concat((zero, rows), 2)
+        rows = ops.Concat(2)((zero, rows))
     if number == len(maps) - 1:
-        rows = ops.concat((rows, zero), 2)
+        rows = ops.Concat(2)((rows, zero))
     return rows
 
 

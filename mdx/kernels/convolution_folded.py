@@ -22,7 +22,7 @@ def folded(x, weight, padding):
     outputs, _, size, _ = as_tensor(weight).shape
     numbers = as_weight(as_matrix(weight)).reshape((outputs * inputs, size * size))
     # A number that a pixel is multiplied with goes to the place opposite its own in the kernel.
-    kernels = ops.gather(numbers, _opposite(size * size), 1).reshape((outputs, inputs, -1))
+    kernels = ops.Gather()(numbers, _opposite(size * size), 1).reshape((outputs, inputs, -1))
     kernels = kernels.transpose((0, 2, 1)).reshape((-1, inputs))
     found = products(kernels, x.reshape((batch, inputs, -1)))
     found = found.reshape((batch, outputs, size * size, tall * wide))

@@ -2,14 +2,15 @@
 
 Within a graph a reshape or a part of what comes in is a copy, which for a UNet is one of nearly all
 weights a step. So whoever calls a graph may give it the matrices beside the weight. In the graph a
-weight is a tensor, or with its matrices the tuple (whole, matrix, rows, turns).
+weight is a tensor, or with its matrices the tuple (whole, matrix, rows, turns); where no filtering
+takes it, rows are None and there are no turns.
 """
 
 from collections.abc import Mapping
 
 from mindspore import Tensor, ops
 
-from mdx.kernels.device import lowering
+from mdx.kernels.device import fits, lowering
 from mdx.kernels.parts import even_spans
 from mdx.kernels.winograd_matrices import VALUES
 
@@ -23,17 +24,19 @@ def with_matrices(params: Mapping[str, Tensor]) -> dict[str, Tensor]:
     They are its memory seen otherwise: nothing is copied.
     """
     found = dict(params)
-    if all(rule.lowering == "native" for rule in lowering().convolution):
+    rules = lowering().convolution
+    if all(rule.lowering == "native" for rule in rules):
         return found
     for name, param in params.items():
         if len(param.shape) == 4:
             outputs, inputs = param.shape[:2]
             rows = param.asnumpy().reshape(outputs * inputs, -1)
             found[name + MATRIX] = Tensor.from_numpy(rows.reshape(outputs, -1))
-            found[name + ROWS] = Tensor.from_numpy(rows)
-            for first, last in _spans(param.shape):
-                turn = rows[first * inputs : last * inputs]
-                found[f"{name}{ROWS}.{first}"] = Tensor.from_numpy(turn)
+            if any(rule.lowering == "winograd" and fits(rule, param.shape) for rule in rules):
+                found[name + ROWS] = Tensor.from_numpy(rows)
+                spans = _spans(param.shape)
+                for turn, (first, last) in zip(_turns(name, len(spans)), spans, strict=True):
+                    found[turn] = Tensor.from_numpy(rows[first * inputs : last * inputs])
     return found
 
 
@@ -42,9 +45,11 @@ def weight_of(params, name):
     whole = params[name]
     if name + MATRIX not in params:
         return whole
+    if name + ROWS not in params:
+        return whole, params[name + MATRIX], None, ()
     turns = ()
-    for first, _ in turn_spans(whole.shape):
-        turns = (*turns, params[name + ROWS + "." + str(first)])
+    for own in turn_names(name, whole.shape):
+        turns = (*turns, params[own])
     return whole, params[name + MATRIX], params[name + ROWS], turns
 
 
@@ -85,6 +90,16 @@ def turn(weight, number, span, other):
 def turn_spans(shape, kernel_bytes=KERNEL_BYTES):
     """`_spans` while a graph is compiled; those of a weight with matrices are of KERNEL_BYTES."""
     return _spans(shape, kernel_bytes)
+
+
+@ops.constexpr
+def turn_names(name, shape):
+    """What `with_matrices` calls the turns of the weight `name`."""
+    return _turns(name, len(_spans(shape)))
+
+
+def _turns(name, count):
+    return tuple(f"{name}{ROWS}.{number}" for number in range(count))
 
 
 def _spans(shape, kernel_bytes=KERNEL_BYTES):

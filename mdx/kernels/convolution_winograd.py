@@ -31,10 +31,10 @@ def winograd(x, weight, bias, doubled=False, part_bytes=PART_BYTES, kernel_bytes
     step = TILE // 2 if doubled else TILE
     values = _values(x, step, 1)
     found = ()
-    for number, span in enumerate(turn_spans(as_tensor(weight).shape, kernel_bytes)):
+    for span in turn_spans(as_tensor(weight).shape, kernel_bytes):
         # When their input is there, and one after the other: at once they would hold all their
         # values, and those of other layers, together.
-        some = turn(weight, number, span, found[-1] if found else x)
+        some = turn(weight, len(found), span, found[-1] if found else x)
         kernels = kernel_values(some, inputs)
         found = (*found, _pixels(kernels, values, batch, height // step))
     return ops.BiasAdd()(joined(found, 1), bias)
@@ -112,7 +112,7 @@ def kernel_values(rows, inputs):
 
 def _values(x, step, border):
     """Rows of tiles (B, I, H, W), `step` pixels from one to the next -> (VALUES, I, B * tiles)."""
-    batch, channels = x.shape[:2]
+    batch, channels, _, _ = x.shape
     size = step + 2
     # A primitive, as is Col2Im below: the functions unfold and fold are traced slowly.
     patches = ops.Im2Col((size, size), (step, step), (1, 1), (border, 1))(x)
@@ -137,19 +137,19 @@ def _band(picture, before, begin, end):
     """before(rows [begin - 1, end + 1) of a picture (1, I, H, W)); beyond it they are zero."""
     _, channels, height, width = picture.shape
     rows = picture.reshape((channels, height, width))
-    rows = ops.gather(rows, _range(max(begin - 1, 0), min(end + 1, height)), 1)
+    rows = ops.Gather()(rows, _range(max(begin - 1, 0), min(end + 1, height)), 1)
     rows = before(rows.reshape((1, channels, -1, width)))
     zero = ops.zeros((1, channels, 1, width), picture.dtype)
     if begin == 0:
-        return ops.concat((zero, rows), 2)
+        return ops.Concat(2)((zero, rows))
     if end == height:
-        return ops.concat((rows, zero), 2)
+        return ops.Concat(2)((rows, zero))
     return rows
 
 
 def _reversed(rows, sizes):
     """Rows (a * b * c, n), in the order (c, b, a); a transpose would hold memory for good."""
-    return ops.gather(rows, _reversed_order(sizes), 0)
+    return ops.Gather()(rows, _reversed_order(sizes), 0)
 
 
 @ops.constexpr

@@ -116,12 +116,16 @@ def convolution_rule(
     pixels: of a batch that is convolved; tiled: whether it takes one for tiles.
     """
     for rule in rules:
-        fits = rule.size in (0, weight[2]) and rule.stride in (0, stride)
-        narrows = weight[1] >= rule.narrowing * weight[0]
-        large = min(weight[:2]) >= rule.channels and pixels >= rule.pixels
-        if fits and narrows and large and (tiled or not rule.tiled):
+        suits = rule.stride in (0, stride) and pixels >= rule.pixels and (tiled or not rule.tiled)
+        if suits and fits(rule, weight):
             return rule.lowering
     raise ValueError(f"no rule for a convolution of shape {weight} and stride {stride}")
+
+
+def fits(rule: Convolution, weight: tuple[int, ...]) -> bool:
+    """Whether weights of shape (O, I, k, k) are such as a rule is for."""
+    narrows = weight[1] >= rule.narrowing * weight[0]
+    return rule.size in (0, weight[2]) and min(weight[:2]) >= rule.channels and narrows
 
 
 def attention_rule(rules: tuple[Attention, ...], queries: int, flash: bool) -> str:

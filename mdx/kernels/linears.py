@@ -6,9 +6,13 @@ from mdx.kernels.device import as_weight
 
 
 def linear(x, weight, bias=None):
-    """x (..., I) @ weight (O, I) transposed + bias (O,) -> (..., O)."""
-    rows = x.reshape((-1, x.shape[-1]))
+    """x (B, I) or (B, T, I) @ weight (O, I) transposed + bias (O,) -> (B, O) or (B, T, O)."""
+    rows = x
+    if len(x.shape) == 3:
+        rows = x.reshape((-1, weight.shape[1]))
     out = ops.MatMul(transpose_b=True)(rows, as_weight(weight))
     if bias is not None:
         out = ops.BiasAdd()(out, as_weight(bias))
-    return out.reshape((*x.shape[:-1], weight.shape[0]))
+    if len(x.shape) == 3:
+        return out.reshape((x.shape[0], -1, weight.shape[0]))
+    return out

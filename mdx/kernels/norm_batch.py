@@ -28,7 +28,7 @@ def _normed(x, groups, epsilon, bias):
     """
     count = x.shape[0] * groups
     running = ops.Slice()(ops.cast(bias, mindspore.float32), (0,), (1,))
-    mean, variance = ops.tile(running, (count,)), ops.tile(running + 1.0, (count,))
+    mean, variance = ops.BroadcastTo((count,))(running), ops.BroadcastTo((count,))(running + 1.0)
     norm = ops.BatchNorm(is_training=True, epsilon=epsilon)
     one_picture = x.reshape((1, count, -1, x.shape[3]))
     return norm(one_picture, filled(1.0, count), filled(0.0, count), mean, variance)

@@ -22,7 +22,7 @@ def by_rows(function, x, row_bytes, part_bytes=PART_BYTES):
             # Independent parts would run at once and hold all their results together.
             some = ops.depend(rows, outs[-1])
         outs = (*outs, function(ops.Slice()(some, (first, 0), (last - first, rows.shape[1]))))
-    return ops.concat(outs).reshape((*x.shape[:2], -1))
+    return ops.Concat()(outs).reshape((x.shape[0], x.shape[1], -1))
 
 
 @ops.constexpr
@@ -60,4 +60,4 @@ def joined(parts, axis=0):
     """Concatenated, and one alone as it is."""
     if len(parts) == 1:
         return parts[0]
-    return ops.concat(parts, axis)
+    return ops.Concat(axis)(parts)

@@ -41,4 +41,4 @@ def by_gather(x, height, width):
     """x (B, C, h, w) -> (B, C, height, width), pixels looked up by their place."""
     index = _nearest(x.shape[2], x.shape[3], height, width)
     flat = x.reshape((x.shape[0] * x.shape[1], -1))
-    return ops.gather(flat, index, 1).reshape((x.shape[0], x.shape[1], height, width))
+    return ops.Gather()(flat, index, 1).reshape((x.shape[0], x.shape[1], height, width))

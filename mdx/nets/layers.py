@@ -146,5 +146,5 @@ def time_features(t, channels, flip_sin_to_cos, freq_shift):
         channels // 2, freq_shift
     )
     if flip_sin_to_cos:
-        return ops.concat((ops.cos(angles), ops.sin(angles)), 1)
-    return ops.concat((ops.sin(angles), ops.cos(angles)), 1)
+        return ops.Concat(1)((ops.cos(angles), ops.sin(angles)))
+    return ops.Concat(1)((ops.sin(angles), ops.cos(angles)))

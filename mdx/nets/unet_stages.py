@@ -98,7 +98,7 @@ def apply(config, stage, params, x, kept, embedding, context, part_bytes):
     if stage.kind == "double":
         return layers.enlarged_convolution(params, stage.name, x, kept.shape[2], kept.shape[3])
     if stage.takes:
-        x = ops.concat((x, kept), 1)
+        x = ops.Concat(1)((x, kept))
     scale = config.mid_block_scale_factor if stage.mid else 1.0
     return resnet.apply(residual(config), params, stage.name, x, embedding, scale)
 
