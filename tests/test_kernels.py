@@ -124,6 +124,24 @@ def test_attention_of_maps_keeps_its_scores_in_the_caches(tmp_path, queries, par
     assert len(found) == parts
 
 
+@pytest.mark.parametrize("queries", [240, 241])
+def test_attention_in_many_parts(queries):
+    """More than calls may be within calls while a graph is made, cut evenly and unevenly."""
+    query, key, value = randoms((2, 3, queries), (2, 3, 5), (2, 4, 5))
+
+    @mindspore.jit
+    def graph(query, key, value):
+        return attention_maps.attended(query, key, value, False, 2 * 2 * 5 * 4)  # two queries
+
+    mindspore.set_recursion_limit(220)
+    try:
+        got = graph(Tensor(query), Tensor(key), Tensor(value)).asnumpy()
+    finally:
+        mindspore.set_recursion_limit(1000)
+    scores = np.exp(np.float64(query).transpose(0, 2, 1) @ key)
+    close(got, value @ (scores / scores.sum(-1, keepdims=True)).transpose(0, 2, 1))
+
+
 @given(
     heads=st.integers(1, 40),
     queries=st.integers(1, 20000),

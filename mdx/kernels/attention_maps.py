@@ -17,6 +17,9 @@ from mdx.kernels.scores import BYTES, causal_mask
 # Scores that are read again while a processor's caches have them take less time; with still smaller
 # parts operators take longer than that saves.
 CACHED = 16 * 1024 * 1024  # bytes
+# A loop is traced as calls within calls, of which there may be 1000: many parts are loops of loops.
+AT_A_TIME = 32
+PARTS = 512  # at most, unless fewer bytes are asked for: it takes ten seconds to compile so many
 
 
 def maps(x, context, weights, heads, causal, upcast, part_bytes):
@@ -46,33 +49,45 @@ def maps(x, context, weights, heads, causal, upcast, part_bytes):
 def attended(query, key, value, causal, part_bytes):
     """Scaled query (h, c, T), key (h, c, S), value (h, d, S) -> (h, d, T)."""
     heads, _, tokens = query.shape
-    cuts = spans(tokens, heads * key.shape[2] * BYTES, min(part_bytes, CACHED))
-    queries = _cut(query, cuts)
+    each = heads * key.shape[2] * BYTES
+    cuts = spans(tokens, each, min(part_bytes, max(CACHED, each * tokens // PARTS)))
+    queries = _cut(query, len(cuts))
     parts = ()
+    for first, last in spans(len(cuts), 1, AT_A_TIME):
+        found = _parts(query, queries, key, value, causal, cuts[first:last], parts[-1:])
+        parts = (*parts, *found)
+    return joined(parts, 2)
+
+
+def _parts(query, queries, key, value, causal, cuts, before):
+    """What some parts of the queries read, each (h, d, t), one after the other, after `before`."""
+    heads, channels, tokens = query.shape
+    found = before
     for begin, end in cuts:
-        some = queries[len(parts)]
-        if parts:
-            some = ops.depend(some, parts[-1])
+        if queries:
+            some = queries[begin // (end - begin)]
+        else:
+            some = ops.Slice()(query, (0, 0, begin), (heads, channels, end - begin))
+        if found:
+            some = ops.depend(some, found[-1])
         scores = ops.BatchMatMul(transpose_a=True)(some, key)
         if causal:
             scores = scores + causal_mask(begin, end, tokens, scores.dtype)
         shares = ops.cast(ops.Softmax(-1)(scores), value.dtype)
-        parts = (*parts, ops.BatchMatMul(transpose_b=True)(value, shares))
-    return joined(parts, 2)
+        found = (*found, ops.BatchMatMul(transpose_b=True)(value, shares))
+    return found[len(before) :]
 
 
-def _cut(query, cuts):
-    """Queries (h, c, T) by the tokens at which each part begins and ends."""
-    heads, channels, tokens = query.shape
-    if len(cuts) == 1:
+def _cut(query, count):
+    """Queries (h, c, T) in even parts by one operator, for each slice would be traced by itself.
+
+    () where they cannot be even.
+    """
+    if count == 1:
         return (query,)
-    if tokens % len(cuts) == 0:
-        # Even parts: one operator, where each slice would be traced by itself.
-        return ops.Split(2, len(cuts))(query)
-    found = ()
-    for begin, end in cuts:
-        found = (*found, ops.Slice()(query, (0, 0, begin), (heads, channels, end - begin)))
-    return found
+    if query.shape[2] % count == 0:
+        return ops.Split(2, count)(query)
+    return ()
 
 
 def _projected(x, weights, heads):
