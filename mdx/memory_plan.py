@@ -29,7 +29,8 @@ VAE_GRAPH = 10 * MB
 FILTERED = 170 * MB  # more, if traced with convolutions by Winograd; from a file it is less
 UNET_MAPS = 11.4  # a UNet's step holds that often the largest map that enters a stage
 UNET_REST = 50 * MB
-COLUMNS = 200 * MB  # more, if traced with convolutions by columns of patches
+COLUMNS = 160 * MB  # more, if traced with convolutions by columns of patches,
+COLUMN_MAPS = 6.6  # and so many more of those maps
 VAE_MAPS = 2.4  # and the VAE, decoding, the largest map that enters a level
 MIDDLE_MAPS = 6  # its part before the tiles
 REUSED = 0.5  # the share of the UNet's maps that the VAE's find room in
@@ -177,8 +178,9 @@ def _steps(model, weights, latents, rows, memory) -> Iterator[Step]:
     else:
         rest += WHOLE_STAGE * len(stages)
     wide = max(model.unet.config.block_out_channels) >= WINOGRAD.channels
-    rest += COLUMNS * (wide and lowering() == CPU_AVX512)
-    maps = _unet_maps(stages, latents, rows)
+    columns = wide and lowering() == CPU_AVX512
+    rest += COLUMNS * columns
+    maps = _unet_maps(stages, latents, rows, UNET_MAPS + COLUMN_MAPS * columns)
     beyond = _hidden_beyond(model, stages, latents, rows, memory)
     beyond += weights.cast_stage if own_graphs else weights.cast
     own = min(weights.unet, weights.stage) if memory.weights == "stage" else weights.unet
@@ -230,9 +232,9 @@ def _unused(name: str) -> bool:
     return name.startswith(("encoder.", "quant_conv")) or "token_embedding" in name
 
 
-def _unet_maps(stages, latents, rows) -> float:
+def _unet_maps(stages, latents, rows, times) -> float:
     largest = max(4 * rows * _tokens(latents, stage) * stage.inputs for stage in stages)
-    return UNET_REST * min(1, largest / PART_BYTES * 4) + UNET_MAPS * largest
+    return UNET_REST * min(1, largest / PART_BYTES * 4) + times * largest
 
 
 def _hidden_beyond(model, stages, latents, rows, memory) -> float:
