@@ -2,7 +2,7 @@
 
     python benchmarks/caller.py [--runs 9]
 
-One graph of eight convolutions, and the same with operators enough for MindSpore to run it on its
+One graph of four convolutions, and the same with operators enough for MindSpore to run it on its
 own threads, in turn: seconds, and how much of a processor the other threads of the process took.
 Only Linux tells the time of threads. Needs an otherwise idle machine.
 """
@@ -17,9 +17,8 @@ import numpy as np
 from mindspore import Tensor
 
 from mdx import kernels
-from mdx.kernels.convolution_native import native
 
-LAYERS = 8
+LAYERS = 4
 
 
 def main() -> None:
@@ -30,24 +29,25 @@ def main() -> None:
     random = np.random.default_rng(0)
     x = Tensor(random.standard_normal((2, 320, 64, 64), np.float32))
     weight = Tensor(random.standard_normal((320, 320, 3, 3), np.float32) / 54)
+    bias = Tensor(np.zeros(320, np.float32))
 
-    def plain(x, weight):
+    def plain(x, weight, bias):
         for _ in range(LAYERS):
-            x = native(x, weight, 1, (1, 1, 1, 1))
+            x = kernels.convolution(x, weight, bias)
         return x
 
-    def own(x, weight):
-        return kernels.on_own_threads(plain(x, weight), weight[0, 0, 0, 0])
+    def own(x, weight, bias):
+        return kernels.on_own_threads(plain(x, weight, bias), bias)
 
     compiled = {"caller": mindspore.jit(plain), "own threads": mindspore.jit(own)}
     for function in compiled.values():
-        function(x, weight).asnumpy()
+        function(x, weight, bias).asnumpy()
     seconds: dict[str, list[float]] = {name: [] for name in compiled}
     others: dict[str, list[float]] = {name: [] for name in compiled}
     for _ in range(runs):
         for name, function in compiled.items():
             began, spent = time.perf_counter(), _outside_workers()
-            function(x, weight).asnumpy()
+            function(x, weight, bias).asnumpy()
             seconds[name].append(time.perf_counter() - began)
             others[name].append((_outside_workers() - spent) / seconds[name][-1])
     for name in compiled:

@@ -93,11 +93,12 @@ def main(argv: list[str] | None = None) -> None:
         step = _stepper(model, arrays)
         step()
         found = [profiled(step, Path(scratch) / str(run)) for run in range(given.runs)]
-        spent = min(found, key=lambda one: sum(one.values()))
+        spent, ran = min(found, key=lambda one: sum(one[0].values()))
         plain = statistics.median(_timed(step) for _ in range(given.runs))
         counted = work(model.unet.config, given.batch, given.latents, arrays["context"].shape[1])
     rates = product_rates()
     report(spent, counted, rates, plain)
+    print(longest(ran))
     title = (
         f"One UNet step of mdx, {given.checkpoint}, batch {given.batch}, latents "
         f"{given.latents}x{given.latents}: {sum(spent.values()):.2f} s"
@@ -136,15 +137,18 @@ def _timed(step):
     return time.perf_counter() - began
 
 
-def profiled(step: Callable[[], list[Stretch]], folder: Path) -> Counter[str]:
-    """Seconds of one step by kind of work, of KINDS."""
+def profiled(
+    step: Callable[[], list[Stretch]], folder: Path
+) -> tuple[Counter[str], list[Operator]]:
+    """Seconds of one step by kind of work, of KINDS; and the operators that it ran."""
     profiler = mindspore.Profiler(output_path=str(folder), start_profile=False)
     profiler.start()
     stretches = step()
     profiler.stop()
     profiler.analyse()
     [place] = folder.rglob("FRAMEWORK")
-    return shares(operators(place), stretches)
+    found = operators(place)
+    return shares(found, stretches), found
 
 
 def operators(folder: Path) -> list[Operator]:
@@ -229,6 +233,16 @@ def report(spent, counted, rates, plain) -> None:
             line += f"{seconds - least[kind]:13.3f}"
         print(line)
     print(f"in all {sum(spent.values()):.2f} s profiled, {plain:.2f} s not profiled")
+
+
+def longest(found: Sequence[Operator], count: int = 8) -> str:
+    """The types of operators that took longest, with their seconds and how many there were."""
+    each = Counter(operator.kind for operator in found)
+    took: Counter[str] = Counter()
+    for operator in found:
+        took[operator.kind] += operator.end - operator.begin
+    types = [f"{kind} {took[kind]:.3f} s ({each[kind]})" for kind, _ in took.most_common(count)]
+    return f"{len(found)} operators; " + ", ".join(types)
 
 
 if __name__ == "__main__":

@@ -162,6 +162,8 @@ def test_operators_at_work_at_once_share_the_time_and_the_rest_is_the_host_s():
     expected = {"convolution": 2.75, "linear": 1.5, "attention": 0.5, "pointwise": 0.5}
     expected["host"] = 2.25
     assert {kind: s for kind, s in spent.items() if s} == pytest.approx(expected)
+    longest = "6 operators; MatMul 2.250 s (2), Conv2D 2.000 s (1)"
+    assert step_time.longest(found, 2) == longest
 
 
 def test_the_time_of_a_step_is_drawn(tmp_path, capsys):

@@ -11,14 +11,12 @@ import mindspore
 from mindspore import ops
 
 from mdx.kernels.device import as_weight
-from mdx.kernels.parts import joined, pictures, spans
+from mdx.kernels.parts import AT_A_TIME, joined, pictures, spans
 from mdx.kernels.scores import BYTES, causal_mask
 
 # Scores that are read again while a processor's caches have them take less time; with still smaller
 # parts operators take longer than that saves.
 CACHED = 16 * 1024 * 1024  # bytes
-# A loop is traced as calls within calls, of which there may be 1000: many parts are loops of loops.
-AT_A_TIME = 32
 PARTS = 512  # at most, unless fewer bytes are asked for: it takes ten seconds to compile so many
 
 

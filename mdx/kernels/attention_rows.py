@@ -10,7 +10,7 @@ import mindspore
 from mindspore import ops
 
 from mdx.kernels.linears import linear
-from mdx.kernels.parts import joined, spans
+from mdx.kernels.parts import AT_A_TIME, joined, spans
 from mdx.kernels.scores import BYTES, causal_mask
 
 
@@ -24,20 +24,31 @@ def rows(x, context, weights, heads, causal, upcast, part_bytes):
     query = query * (1.0 / math.sqrt(query.shape[2]))
     if upcast:
         query, key = ops.cast(query, mindspore.float32), ops.cast(key, mindspore.float32)
+    cuts = spans(tokens, batch * heads * key.shape[1] * BYTES, part_bytes)
     parts = ()
-    for begin, end in spans(tokens, batch * heads * key.shape[1] * BYTES, part_bytes):
+    for first, last in spans(len(cuts), 1, AT_A_TIME):
+        found = _parts(query, key, value, causal, cuts[first:last], parts[-1:])
+        parts = (*parts, *found)
+    read = joined(parts, 1).reshape((batch, heads, tokens, -1)).transpose((0, 2, 1, 3))
+    return linear(read.reshape((batch, tokens, -1)), *out)
+
+
+def _parts(query, key, value, causal, cuts, before):
+    """What some parts of the queries read, (h, t, d), one after the other, after `before`."""
+    heads, tokens, channels = query.shape
+    found = before
+    for begin, end in cuts:
         some = query
         if end - begin < tokens:
-            some = ops.Slice()(query, (0, begin, 0), (batch * heads, end - begin, query.shape[2]))
-        if parts:
+            some = ops.Slice()(query, (0, begin, 0), (heads, end - begin, channels))
+        if found:
             # Independent parts would run at once and hold all their scores together.
-            some = ops.depend(some, parts[-1])
+            some = ops.depend(some, found[-1])
         scores = ops.BatchMatMul(transpose_b=True)(some, key)
         if causal:
             scores = scores + causal_mask(begin, end, tokens, scores.dtype)
-        parts = (*parts, ops.BatchMatMul()(ops.cast(ops.Softmax(-1)(scores), value.dtype), value))
-    read = joined(parts, 1).reshape((batch, heads, tokens, -1)).transpose((0, 2, 1, 3))
-    return linear(read.reshape((batch, tokens, -1)), *out)
+        found = (*found, ops.BatchMatMul()(ops.cast(ops.Softmax(-1)(scores), value.dtype), value))
+    return found[len(before) :]
 
 
 def _heads(x, heads):

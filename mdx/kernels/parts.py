@@ -4,6 +4,8 @@ from mindspore import ops
 
 # What may be done a part at a time makes no more than this of its largest result at once.
 PART_BYTES = 64 * 1024 * 1024
+# A loop is traced as calls within calls, of which there may be 1000: many parts are loops of loops.
+AT_A_TIME = 32
 
 
 def by_rows(function, x, row_bytes, part_bytes=PART_BYTES):
@@ -12,17 +14,25 @@ def by_rows(function, x, row_bytes, part_bytes=PART_BYTES):
     row_bytes is what the function's largest result takes for a row; part_bytes bounds their sum.
     """
     rows = x.reshape((-1, x.shape[2]))
-    parts = spans(rows.shape[0], row_bytes, part_bytes)
-    if len(parts) == 1:
+    cuts = spans(rows.shape[0], row_bytes, part_bytes)
+    if len(cuts) == 1:
         return function(x)
     outs = ()
-    for first, last in parts:
+    for first, last in spans(len(cuts), 1, AT_A_TIME):
+        outs = (*outs, *_some_rows(function, rows, cuts[first:last], outs[-1:]))
+    return joined(outs).reshape((x.shape[0], x.shape[1], -1))
+
+
+def _some_rows(function, rows, cuts, before):
+    """function(rows [first, last)) for each of cuts, one after the other, after `before`."""
+    outs = before
+    for first, last in cuts:
         some = rows
         if outs:
             # Independent parts would run at once and hold all their results together.
             some = ops.depend(rows, outs[-1])
         outs = (*outs, function(ops.Slice()(some, (first, 0), (last - first, rows.shape[1]))))
-    return ops.Concat()(outs).reshape((x.shape[0], x.shape[1], -1))
+    return outs[len(before) :]
 
 
 @ops.constexpr
