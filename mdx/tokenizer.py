@@ -2,15 +2,18 @@
 
 import json
 import warnings
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import tokenizers
-from tokenizers import Regex, models, normalizers, pre_tokenizers, trainers
+from tokenizers import AddedToken, Regex, models, normalizers, pre_tokenizers, trainers
 
-from mdx.files import read_json, replacing
+from mdx import tokenizer_files
+from mdx.files import replacing
+from mdx.tokenizer_files import Flags
 
 __all__ = ["Tokenizer", "encode", "load", "train"]
 
@@ -18,6 +21,10 @@ START, END = "<|startoftext|>", "<|endoftext|>"
 
 # A word is a special token, an English ending, a run of letters, one digit, or a run of signs.
 WORD = r"<\|(?:start|end)oftext\|>|'(?:s|t|re|ve|m|ll|d)|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+"
+
+
+# The names of CLIP's special tokens where no file says them.
+DEFAULTS = {"bos_token": START, "eos_token": END, "unk_token": END, "pad_token": END}
 
 
 class Tokenizer(NamedTuple):
@@ -28,61 +35,59 @@ class Tokenizer(NamedTuple):
     end: int  # id after the text
     pad: int  # id that fills the row up; the end's id in SD 1.x, 0 ("!") in SD 2.x
     length: int  # ids in a row, start and end included; 77 in SD
-    size: int  # number of ids the vocabulary gives, special ones included
+    size: int  # number of ids the vocabulary gives, special and added ones included
+    vectors: tuple[tuple[int, ...], ...] = ()  # what an added token of several ids stands for
 
 
 def load(folder: str | Path) -> Tokenizer:
-    """Read vocab.json and merges.txt, or else tokenizer.json, which transformers 5 saves instead.
+    """Read CLIP's tokenizer as transformers 4 or 5 saved it; `tokenizer_files` says what wins.
 
-    tokenizer_config.json and special_tokens_map.json are optional. Raises FileNotFoundError for a
-    missing file, ValueError for one that does not make sense.
+    Special tokens are one id in the text in any case of letters, and added tokens (textual
+    inversions) are one id, unless their flags say otherwise. Raises FileNotFoundError for a missing
+    file, ValueError that names the file or the folder for one that does not make sense.
     """
     folder = Path(folder)
-    if (folder / "tokenizer.json").is_file() and not (folder / "vocab.json").is_file():
-        vocab, merges = _read_both(folder / "tokenizer.json")
-    else:
-        vocab, merges = _read_vocab(folder / "vocab.json"), _read_merges(folder / "merges.txt")
-    settings: dict[str, Any] = {}
-    for name in ("special_tokens_map.json", "tokenizer_config.json"):
-        if (folder / name).is_file():
-            settings |= {k: v for k, v in read_json(folder / name).items() if v is not None}
-
-    def special(key: str, default: str) -> str:
-        token = settings.get(key, default)
-        token = token.get("content") if isinstance(token, dict) else token
-        if not isinstance(token, str) or token not in vocab:
-            raise ValueError(f"{folder}: the {key} {token!r} is not in the vocabulary")
-        return token
-
-    start, end = special("bos_token", START), special("eos_token", END)
-    pad, unknown = special("pad_token", END), special("unk_token", END)
-    length = settings.get("model_max_length", 77)
-    if not isinstance(length, int | float) or not length >= 2:
-        raise ValueError(f"{folder}: model_max_length must be at least 2, not {length!r}")
+    vocab, merges, suffix, said = tokenizer_files.read(folder)
+    if suffix not in (None, "</w>"):
+        raise ValueError(
+            f"{folder} is no tokenizer of CLIP: words end with {suffix!r:.80}, not '</w>'"
+        )
+    names = DEFAULTS | said.names
+    flags = dict(said.flags)
+    for name, token in names.items():
+        # CLIP lower-cases a text before it looks for special tokens, and so does transformers 4,
+        # for all but the padding; 5 looks for them as they are written where no file has flags.
+        flags.setdefault(token, Flags(normalized=name != "pad_token"))
+    if unknown := [token for token in flags if token not in vocab]:
+        name = next((n for n, token in names.items() if token == unknown[0]), "special token")
+        raise ValueError(
+            f"{folder}: the {name} {unknown[0]!r:.80} is not in the vocabulary, nor added to it"
+        )
     try:
-        bpe = _bpe(vocab, merges, unknown)
+        bpe = _bpe(vocab, merges, names["unk_token"])
     except Exception as error:  # the library raises bare Exceptions
         raise ValueError(
-            f"{folder}: the merges do not fit the vocabulary ({error}); download both again"
+            f"{folder}: the merges do not fit the vocabulary ({error!s:.200}); download both again"
         ) from None
-    # In a prompt, too, these spell one id each.
-    bpe.add_special_tokens(sorted({start, end, pad, unknown}))
+    bpe.add_tokens(_added(bpe, flags, vocab))
     return Tokenizer(
         bpe=bpe,
-        start=vocab[start],
-        end=vocab[end],
-        pad=vocab[pad],
-        # Libraries write 1e30 for "no limit"; CLIP's position table has 77 rows.
-        length=77 if length > 1e6 else int(length),
+        start=vocab[names["bos_token"]],
+        end=vocab[names["eos_token"]],
+        pad=vocab[names["pad_token"]],
+        length=77 if said.length is None else said.length,  # CLIP's position table has 77 rows
         size=max(vocab.values()) + 1,
+        vectors=_vectors(said.ids),
     )
 
 
 def encode(tokenizer: Tokenizer, prompts: str | Sequence[str]) -> np.ndarray:
     """Turn prompts into ids, int32 (B, length): start, text, end, padding.
 
-    Text beyond the row is dropped with a warning that quotes it. Raises TypeError for a prompt
-    that is no string, ValueError for one that is not valid Unicode.
+    A textual inversion of several vectors is saved as tokens `<name>`, `<name>_1`, ...; where
+    `<name>` stands without the next one, all of them are meant. Text beyond the row is dropped
+    with a warning that quotes it. Raises TypeError for a prompt that is no string, ValueError for
+    one that is not valid Unicode.
     """
     prompts = [prompts] if isinstance(prompts, str) else list(prompts)
     rows = np.full((len(prompts), tokenizer.length), tokenizer.pad, np.int32)
@@ -96,10 +101,9 @@ def encode(tokenizer: Tokenizer, prompts: str | Sequence[str]) -> np.ndarray:
             raise ValueError(
                 f"prompt {prompt!r} is not valid Unicode: it holds half of a surrogate pair"
             ) from None
-        encoding = tokenizer.bpe.encode(prompt)
-        ids = encoding.ids
+        ids, begins = _ids(tokenizer, prompt)
         if len(ids) > room:
-            dropped = prompt[encoding.offsets[room][0] :]
+            dropped = prompt[begins[room] :]
             warnings.warn(
                 f"the prompt has {len(ids)} tokens and {room} fit; dropped: {dropped!r}",
                 stacklevel=2,
@@ -165,43 +169,50 @@ def _bpe(
     return bpe
 
 
+def _added(
+    bpe: tokenizers.Tokenizer, flags: Mapping[str, Flags], vocab: Mapping[str, int]
+) -> list[AddedToken]:
+    """The library's records of tokens that are one id each, in the order of their ids."""
+    normal = {t: bpe.normalizer.normalize_str(t) for t, how in flags.items() if how.normalized}
+    alike = Counter(normal.values())
+    tokens = []
+    for token in sorted(flags, key=vocab.__getitem__):
+        flag = flags[token]
+        # Of two that differ in case only the library would find one, by chance, for both.
+        normalized = flag.normalized and alike[normal[token]] == 1
+        strip = {"single_word": flag.single_word, "lstrip": flag.lstrip, "rstrip": flag.rstrip}
+        tokens.append(AddedToken(token, normalized=normalized, **strip))
+    return tokens
+
+
+def _vectors(added: Mapping[str, int]) -> tuple[tuple[int, ...], ...]:
+    """The ids of each added token that has vectors beyond its first."""
+    several = []
+    for token, first in added.items():
+        ids = [first]
+        while (following := added.get(f"{token}_{len(ids)}")) is not None:
+            ids.append(following)
+        if len(ids) > 1:
+            several.append(tuple(ids))
+    return tuple(several)
+
+
+def _ids(tokenizer: Tokenizer, text: str) -> tuple[list[int], list[int]]:
+    """The ids of a text, and where in it each of them begins."""
+    encoding = tokenizer.bpe.encode(text)
+    several = {ids[0]: ids for ids in tokenizer.vectors}
+    ids: list[int] = []
+    begins: list[int] = []
+    following = [*encoding.ids[1:], None]
+    for i, after, (begin, _) in zip(encoding.ids, following, encoding.offsets, strict=False):
+        group = several.get(i, (i,))
+        if len(group) > 1 and after == group[1]:
+            group = (i,)  # the prompt spells them out
+        ids += group
+        begins += [begin] * len(group)
+    return ids, begins
+
+
 def _byte_alphabet() -> list[str]:
     """The letters that stand for the 256 bytes, printable ASCII first, as in CLIP's ids."""
     return sorted(pre_tokenizers.ByteLevel.alphabet())
-
-
-def _read_both(path: Path) -> tuple[dict[str, int], list[tuple[str, str]]]:
-    model = read_json(path).get("model")
-    if not isinstance(model, dict) or not isinstance(model.get("vocab"), dict):
-        raise ValueError(f"{path} holds no byte-pair vocabulary (model.vocab, model.merges)")
-    # Older files write a merge as one string, newer ones as a pair.
-    merges = [m.split(" ") if isinstance(m, str) else m for m in model.get("merges", [])]
-    if not all(isinstance(m, list) and list(map(type, m)) == [str, str] for m in merges):
-        raise ValueError(f"{path}: each of model.merges must be two tokens")
-    return _checked(model["vocab"], path), [(a, b) for a, b in merges]
-
-
-def _read_vocab(path: Path) -> dict[str, int]:
-    return _checked(read_json(path), path)
-
-
-def _checked(vocab: dict[str, Any], path: Path) -> dict[str, int]:
-    ids = list(vocab.values())
-    if not ids or not all(type(i) is int and i >= 0 for i in ids) or len({*ids}) < len(ids):
-        raise ValueError(f"{path} must map each token to an id of its own")
-    return vocab
-
-
-def _read_merges(path: Path) -> list[tuple[str, str]]:
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing")
-    lines = path.read_text(encoding="utf-8").splitlines()
-    merges = []
-    for number, line in enumerate(lines, 1):
-        if (number == 1 and line.startswith("#version")) or not line.strip():
-            continue
-        pair = line.split(" ")
-        if len(pair) != 2:
-            raise ValueError(f"{path}, line {number}: expected two tokens, found {line!r}")
-        merges.append((pair[0], pair[1]))
-    return merges

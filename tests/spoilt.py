@@ -201,7 +201,7 @@ CHECKPOINTS = {
         "tokenizer.json holds no byte-pair vocabulary",
     ),
     "padding token not in the vocabulary": (
-        lambda f: change(f, "tokenizer/tokenizer_config.json", pad_token="<|pad|>"),
+        lambda f: change(f, "tokenizer/special_tokens_map.json", pad_token="<|pad|>"),
         "the pad_token '<|pad|>' is not in the vocabulary",
     ),
     "rows longer than the positions": (
@@ -219,6 +219,10 @@ CHECKPOINTS = {
     "text encoder of another width": (
         lambda f: respell(f, "unet", cross_attention_dim=24),
         "gives 16 values a token .* takes 24",
+    ),
+    "added token without a row in the embedding": (
+        lambda f: tiny.write_json(f / "tokenizer" / "added_tokens.json", {"<cat-toy>": 560}),
+        "the tokenizer has ids up to 560, but the text encoder embeds 560",
     ),
     "vocabulary larger than its embedding": (
         lambda f: respell(f, "text_encoder", vocab_size=500),

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from tokenizers import decoders
 
 from mdx import tokenizer
+from tests import tokenizer_folders
+from tests.tokenizer_folders import END, SIZE, START, VOCAB
 
 CAPTIONS = [
     f"a {colour} {shape} on a {ground} background, it's number {i}!"
@@ -25,7 +27,9 @@ CAPTIONS = [
 TRICKY = st.sampled_from([
     "<|startoftext|>", "<|endoftext|>", "<|ENDOFTEXT|>", "'s", "'RE", "n't", "e\u0301", "\u0130",
     "ß", "\u017f", "\u00a0", "\u3000", "\u0085", "\u2028", "\u200b", "½", "१", "①", "!", "!!", "  ",
-    "\n\t", "👩\u200d👩", "\u0307", "red", "circle", "\ufeff", "\x00", "中文", "한",
+    "\n\t", "👩\u200d👩", "\u0307", "red", "circle", "\ufeff", "\x00", "中文", "한", "&amp;",
+    "\u2019", "Σ", "\x1c", "</w>", "red" * 50, "<|StartOfText|>", "<cat-toy>",
+    "<CAT-TOY>", "<cat-toy>_1",
 ])  # fmt: skip
 TEXT = st.lists(TRICKY | st.text(max_size=5) | st.text("abr 's12", max_size=6), max_size=10).map(
     "".join
@@ -48,6 +52,18 @@ def change(folder, copy, **settings):
     return tokenizer.load(copy)
 
 
+@pytest.fixture(scope="module")
+def loaded(folder):
+    return tokenizer.load(folder)
+
+
+@pytest.fixture(scope="module")
+def inverted(tmp_path_factory):
+    """A folder with textual inversions, one of them of two vectors."""
+    folder = tmp_path_factory.mktemp("inverted") / "t"
+    return tokenizer_folders.write(folder, **tokenizer_folders.FOLDERS["inversions by 4.57"])
+
+
 def words(loaded, row):
     return [loaded.bpe.id_to_token(int(i)) for i in row]
 
@@ -65,8 +81,7 @@ def test_a_row_by_hand(folder, tmp_path):
     assert words(loaded, ids[1])[:5] == [start, "1</w>", "Â", "½</w>", end]
 
 
-def test_empty_prompt_and_no_prompts(folder):
-    loaded = tokenizer.load(folder)
+def test_empty_prompt_and_no_prompts(loaded):
     row = tokenizer.encode(loaded, "")
     assert row.shape == (1, 77)
     assert row[0, 0] == loaded.start
@@ -88,15 +103,44 @@ def test_special_tokens_as_records(folder, tmp_path):
     assert change(folder, tmp_path / "t", pad_token=token).pad == 0
 
 
-def test_config_overrides_the_map_unless_null(folder, tmp_path):
-    (tmp_path / "t").mkdir()
-    (tmp_path / "t" / "special_tokens_map.json").write_text(json.dumps({"pad_token": "!"}))
-    assert change(folder, tmp_path / "t", pad_token=None).pad == 0
+@pytest.mark.parametrize("text", [START, END, "<|STARTOFTEXT|>", "<|EndOfText|>", "<|ENDOFTEXT|>"])
+def test_special_tokens_in_any_case(loaded, text):
+    """CLIP lower-cases a text before it looks for them, and so did transformers 4."""
+    row = tokenizer.encode(loaded, f"red{text}circle")[0]
+    assert words(loaded, row)[1:4] == ["red</w>", text.lower(), "circle</w>"]
+    assert row[4] == loaded.end
 
 
-def test_no_limit_means_77(folder, tmp_path):
-    assert change(folder, tmp_path / "t", model_max_length=1e30).length == 77
-    assert change(folder, tmp_path / "u").length == 77
+CAT, CAT_1, BIG, SKS = range(SIZE, SIZE + 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("<cat-toy>", [CAT, CAT_1]),  # both of its vectors
+        ("a<cat-toy>, red", ["a</w>", CAT, CAT_1, ",</w>", "red</w>"]),
+        ("<cat-toy> <cat-toy>_1", [CAT, CAT_1]),  # as written
+        ("<cat-toy><cat-toy>", [CAT, CAT_1, CAT, CAT_1]),
+        ("<cat-toy>_1", [CAT_1]),
+        ("<CAT-toy>", [CAT, CAT_1]),  # looked for in the lower-cased text
+        ("<big-dog><Big-Dog>", [BIG, BIG]),
+        ("sks dog", [SKS, "dog</w>"]),  # a single word, as it is written
+        ("SKS", ["s", "k", "s</w>"]),
+        ("sksy", ["s", "k", "s", "y</w>"]),
+    ],
+)
+def test_added_tokens(inverted, text, wanted):
+    loaded = tokenizer.load(inverted)
+    row = tokenizer.encode(loaded, text)[0].tolist()
+    assert row[1 : len(wanted) + 2] == [VOCAB.get(i, i) for i in [*wanted, END]]
+    assert loaded.size == SIZE + 4
+
+
+def test_all_vectors_of_a_token_count(inverted):
+    loaded = tokenizer.load(inverted)._replace(length=6)
+    with pytest.warns(UserWarning, match="5 tokens and 4 fit; dropped: '<cat-toy>'"):
+        row = tokenizer.encode(loaded, "a red dog <cat-toy>")[0]
+    assert row.tolist()[4:] == [CAT, VOCAB[END]]
 
 
 def test_dropped_text_is_quoted_and_the_end_is_kept(folder, tmp_path):
@@ -116,9 +160,8 @@ def white(character):
 
 @given(TEXT)
 @settings(deadline=None, max_examples=200)
-def test_any_text_keeps_its_letters(folder, text):
+def test_any_text_keeps_its_letters(loaded, text):
     """The ids spell the normalised text but for white space: nothing is unknown, ever."""
-    loaded = tokenizer.load(folder)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         row = tokenizer.encode(loaded, text)[0]
@@ -135,8 +178,8 @@ def test_any_text_keeps_its_letters(folder, text):
 
 @given(TEXT)
 @settings(deadline=None, max_examples=100)
-def test_dropped_text_ends_the_prompt(folder, text):
-    loaded = tokenizer.load(folder)._replace(length=4)
+def test_dropped_text_ends_the_prompt(loaded, text):
+    loaded = loaded._replace(length=4)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         tokenizer.encode(loaded, text)
@@ -161,13 +204,14 @@ def test_training_is_deterministic_and_covers_every_byte(folder, tmp_path):
 
 
 @pytest.mark.parity
-@pytest.mark.parametrize("pad", ["<|endoftext|>", "!"])
 @pytest.mark.parametrize("length", [8, 77])
-def test_equal_to_transformers(folder, tmp_path, pad, length):
+@pytest.mark.parametrize("kind", ["sd-turbo", "inversions by 4.57"])
+def test_equal_to_transformers(tmp_path, kind, length):
     transformers = pytest.importorskip("transformers")
-    names = {"pad_token": pad, "model_max_length": length, "tokenizer_class": "CLIPTokenizer"}
-    mine = change(folder, tmp_path / "t", **names)
-    reference = transformers.CLIPTokenizer.from_pretrained(tmp_path / "t")
+    files = tokenizer_folders.FOLDERS[kind]
+    folder = tokenizer_folders.write(tmp_path / "t", **files)
+    mine = tokenizer.load(folder)._replace(length=length, vectors=())  # they are the pipeline's
+    reference = transformers.CLIPTokenizer.from_pretrained(folder)
 
     @given(TEXT)
     @settings(deadline=None, max_examples=400)
@@ -181,3 +225,18 @@ def test_equal_to_transformers(folder, tmp_path, pad, length):
         np.testing.assert_array_equal(ours, theirs["input_ids"])
 
     check()
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize(
+    "prompt",
+    ["<cat-toy>", "a<cat-toy>, red", "<cat-toy>  and <cat-toy>", "sks <Big-Dog>", "a <cat-toy>_1"],
+)
+def test_vectors_as_in_diffusers(inverted, prompt):
+    """A pipeline writes a token's further vectors into the prompt before it makes ids of it."""
+    transformers = pytest.importorskip("transformers")
+    loaders = pytest.importorskip("diffusers.loaders")
+    reference = transformers.CLIPTokenizer.from_pretrained(inverted)
+    written = loaders.TextualInversionLoaderMixin().maybe_convert_prompt(prompt, reference)
+    theirs = reference(written, padding="max_length", max_length=77)["input_ids"]
+    assert tokenizer.encode(tokenizer.load(inverted), prompt)[0].tolist() == theirs
