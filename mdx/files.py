@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from mdx.fields import shown
+
 __all__ = ["check_writable", "read_json", "replacing"]
 
 
@@ -66,9 +68,19 @@ def read_json(path: str | Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing")
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_without_twins)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not valid JSON: {error}") from None
     if not isinstance(value, dict):
         raise ValueError(f"{path} must hold a JSON object, not {type(value).__name__}")
     return value
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; ValueError for a key that it has twice, of which readers take either."""
+    found = {}
+    for name, one in pairs:
+        if name in found:
+            raise ValueError(f"the key {shown(name)} occurs twice in one object")
+        found[name] = one
+    return found

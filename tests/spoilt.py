@@ -96,7 +96,7 @@ CHECKPOINTS = {
     ),
     "config value not supported": (
         lambda f: change(f, "unet/config.json", act_fn="snake"),
-        "unet.config.json: act_fn='snake' is not supported",
+        "unet.config.json: act_fn 'snake' is not supported, only one of 'silu'",
     ),
     "scheduler not known": (
         lambda f: change(f, "scheduler/scheduler_config.json", _class_name="MagicScheduler"),

@@ -1,64 +1,62 @@
 """CLIP's text encoder (ViT-L in SD 1.x, OpenCLIP-H in SD 2.x), arXiv 2103.00020, section 2.4."""
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import mindspore
 from mindspore import ops
 
-from mdx import kernels
+from mdx import fields, kernels
 from mdx.nets import layers
-from mdx.nets.config import check_divides, parse
+from mdx.nets.config import UNREAD, check_divides
+
+PLAIN, PROJECTED = ("CLIPTextModel",), ("CLIPTextModelWithProjection",)
 
 
 class Config(NamedTuple):
     """text_encoder/config.json, field for field, as far as it says what is computed."""
 
-    vocab_size: int = 49408
-    hidden_size: int = 512
-    intermediate_size: int = 2048
-    projection_dim: int | None = 512  # read where architectures ask for a projection
-    num_hidden_layers: int = 12
-    num_attention_heads: int = 8
-    max_position_embeddings: int = 77
-    hidden_act: str = "quick_gelu"
-    layer_norm_eps: float = 1e-5
-    eos_token_id: int = 49407  # 2 in old configs, which means: the token with the largest id
-    architectures: tuple | None = None
+    vocab_size: fields.Size = 49408
+    hidden_size: fields.Size = 512
+    intermediate_size: fields.Size = 2048
+    # Read where architectures ask for a projection.
+    projection_dim: Annotated[int | None, fields.nullable(fields.SIZE)] = 512
+    num_hidden_layers: Annotated[int, fields.DEPTH] = 12
+    num_attention_heads: fields.Size = 8
+    max_position_embeddings: fields.Size = 77
+    hidden_act: Annotated[str, fields.choice(*layers.ACTIVATIONS)] = "quick_gelu"
+    layer_norm_eps: Annotated[float, fields.number(0, 1)] = 1e-5
+    # 2 in old configs, which means: the token with the largest id.
+    eos_token_id: Annotated[int, fields.whole()] = 49407
+    architectures: Annotated[tuple | None, fields.choice(None, PLAIN, PROJECTED)] = None
 
 
-ALLOWED = {
-    "hidden_act": layers.ACTIVATIONS,
-    "model_type": ("clip_text_model",),
-    "architectures": (None, ("CLIPTextModel",), ("CLIPTextModelWithProjection",)),
+NEUTRAL = {
+    "model_type": fields.choice("clip_text_model", None),
+    "pruned_heads": fields.choice({}, None),
 }
-# For training, or of the file format; none changes the forward pass.
-IGNORED = (
-    "attention_dropout",
-    "bos_token_id",
-    "dropout",
-    "dtype",
-    "initializer_factor",
-    "initializer_range",
-    "pad_token_id",
-    "torch_dtype",
-    "transformers_version",
-    "output_attentions",
-    "output_hidden_states",
-    "return_dict",
-    "chunk_size_feed_forward",
-    "is_encoder_decoder",
-    "id2label",
-    "label2id",
-    "problem_type",
-    "use_cache",
-)
+# For training; none changes the forward pass.
+SILENT = (
+    "attention_dropout", "bos_token_id", "dropout", "initializer_factor", "initializer_range",
+    "pad_token_id", *UNREAD,
+)  # fmt: skip
 
 
 def from_json(json: dict) -> Config:
     """text_encoder/config.json as a Config. Raises ValueError naming what is not supported."""
-    config = parse(Config, json, ALLOWED, IGNORED)
-    check_divides((config.hidden_size,), config.num_attention_heads, "num_attention_heads")
+    config = fields.read(Config, json, NEUTRAL, SILENT)
+    check_divides(
+        (config.hidden_size,),
+        config.num_attention_heads,
+        "heads (hidden_size, num_attention_heads)",
+    )
+    if _projects(config) and config.projection_dim is None:
+        raise ValueError("projection_dim null is not supported with a projection (architectures)")
     return config
+
+
+def depth(config: Config) -> int:
+    """The number of layers, each of which has weights of its own."""
+    return config.num_hidden_layers
 
 
 def shapes(config: Config) -> dict[str, tuple[int, ...]]:
@@ -116,7 +114,7 @@ def apply(config: Config, params, tokens):
 
 
 def _projects(config):
-    return config.architectures == ("CLIPTextModelWithProjection",)
+    return config.architectures == PROJECTED
 
 
 def _attention(config, params, name, x):

@@ -1,38 +1,32 @@
-"""From a checkpoint's config.json to a net's Config record; what is not supported is refused."""
+"""What nets' configs have in common: keys that say nothing, and checks between fields."""
+
+# What diffusers writes beside a net's own keys when it saves the mean of weights over training.
+AVERAGED = (
+    "decay", "inv_gamma", "min_decay", "optimization_step", "power", "update_after_step",
+    "use_ema_warmup",
+)  # fmt: skip
+
+# What transformers writes into any model's config: of training, of generating text, of the file.
+UNREAD = (
+    "add_cross_attention", "bad_words_ids", "begin_suppress_tokens", "chunk_size_feed_forward",
+    "cross_attention_hidden_size", "decoder_start_token_id", "diversity_penalty", "do_sample",
+    "dtype", "early_stopping", "encoder_no_repeat_ngram_size", "exponential_decay_length_penalty",
+    "finetuning_task", "forced_bos_token_id", "forced_eos_token_id", "id2label", "is_decoder",
+    "is_encoder_decoder", "label2id", "length_penalty", "max_length", "min_length",
+    "name_or_path", "no_repeat_ngram_size", "num_beam_groups", "num_beams", "num_labels",
+    "num_return_sequences", "output_attentions", "output_hidden_states", "output_scores", "prefix",
+    "problem_type", "remove_invalid_values", "repetition_penalty", "return_dict",
+    "return_dict_in_generate", "sep_token_id", "suppress_tokens", "task_specific_params",
+    "temperature", "tf_legacy_loss", "tie_encoder_decoder", "tie_word_embeddings",
+    "tokenizer_class", "top_k", "top_p", "torch_dtype", "torchscript", "transformers_version",
+    "typical_p", "use_bfloat16", "use_cache", "xla_device",
+)  # fmt: skip
 
 
-def parse(record, json, allowed, ignored=()):
-    """Build `record` from a config.json dict; lists become tuples, absent fields keep defaults.
-
-    allowed: field -> the values this package computes; fields that only ever take one value need
-    not be fields of the record. ignored: keys that do not change what is computed. Raises
-    ValueError that names the first key whose value is not supported.
-    """
-    values = {}
-    for key, value in json.items():
-        value = _frozen(value)
-        if key.startswith("_") or key in ignored:
-            continue
-        if key in allowed and value not in allowed[key]:
-            expected = " or ".join(map(repr, allowed[key]))
-            raise ValueError(f"{key}={value!r} is not supported: expected {expected}")
-        if key in record._fields:
-            values[key] = value
-        elif key not in allowed and value is not None:
-            raise ValueError(
-                f"config key {key!r} (value {value!r}) is not known: this network is a kind that "
-                "mdx does not have, or its config is newer than this mdx"
-            )
-    return record(**values)
-
-
-def per_block(value, count, name):
-    """A config value given once or once a block, as a tuple of `count`."""
-    if isinstance(value, (list, tuple)):
-        if len(value) != count:
-            raise ValueError(f"{name} has {len(value)} entries for {count} blocks")
-        return tuple(value)
-    return (value,) * count
+def check_blocks(value, count, name):
+    """Raise ValueError for a config value given once a block, unless it has `count` entries."""
+    if isinstance(value, tuple) and len(value) != count:
+        raise ValueError(f"{name} has {len(value)} entries for {count} blocks")
 
 
 def check_divides(channels, divisor, what):
@@ -40,7 +34,3 @@ def check_divides(channels, divisor, what):
     for count in channels:
         if divisor < 1 or count % divisor:
             raise ValueError(f"{count} channels cannot be split into {divisor} {what}")
-
-
-def _frozen(value):
-    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value

@@ -10,9 +10,11 @@ from mindspore import ops
 
 from mdx import kernels
 from mdx.nets import layers, unet_stages
-from mdx.nets.unet_config import CROSS_DOWN, CROSS_UP, Config, from_json
+from mdx.nets.unet_config import CROSS_DOWN, CROSS_UP, Config, depth, from_json
 
-__all__ = ["CROSS_DOWN", "CROSS_UP", "Config", "apply", "enter", "from_json", "leave", "shapes"]
+__all__ = [
+    "CROSS_DOWN", "CROSS_UP", "Config", "apply", "depth", "enter", "from_json", "leave", "shapes",
+]  # fmt: skip
 
 
 def shapes(config: Config) -> dict[str, tuple[int, ...]]:

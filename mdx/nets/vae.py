@@ -5,58 +5,67 @@ Pictures are (B, 3, H, W) in [-1, 1]; latents are (B, C, H/f, W/f), already mult
 config's scaling factor, so that they are what the UNet sees, but for `encode`'s.
 """
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import mindspore
 from mindspore import ops
 
-from mdx import kernels
+from mdx import fields, kernels
 from mdx.nets import layers, resnet, vae_bands
-from mdx.nets.config import check_divides, parse
+from mdx.nets.config import AVERAGED, check_divides
 from mdx.nets.resnet import Resnet
 
+DOWN, UP = "DownEncoderBlock2D", "UpDecoderBlock2D"
 NORM_EPSILON = 1e-6
 
 
 class Config(NamedTuple):
     """vae/config.json, field for field."""
 
-    in_channels: int = 3
-    out_channels: int = 3
-    down_block_types: tuple = ("DownEncoderBlock2D",)
-    up_block_types: tuple = ("UpDecoderBlock2D",)
-    block_out_channels: tuple = (64,)
-    layers_per_block: int = 1
-    act_fn: str = "silu"
-    latent_channels: int = 4
-    norm_num_groups: int = 32
-    sample_size: int | tuple = 32  # picture height and width of training
-    scaling_factor: float = 0.18215  # the UNet's latents = (latents - shift) * scaling
-    shift_factor: float | None = None
-    use_quant_conv: bool = True
-    use_post_quant_conv: bool = True
-    mid_block_add_attention: bool = True
+    in_channels: Annotated[int, fields.choice(3)] = 3  # of pictures: red, green, blue
+    out_channels: Annotated[int, fields.choice(3)] = 3
+    down_block_types: Annotated[tuple, fields.each_block(fields.choice(DOWN))] = (DOWN,)
+    up_block_types: Annotated[tuple, fields.each_block(fields.choice(UP))] = (UP,)
+    block_out_channels: Annotated[tuple, fields.each_block(fields.SIZE)] = (64,)
+    layers_per_block: Annotated[int, fields.DEPTH] = 1
+    act_fn: Annotated[str, fields.choice(*layers.ACTIVATIONS)] = "silu"
+    latent_channels: fields.Size = 4
+    norm_num_groups: fields.Size = 32
+    sample_size: Annotated[int | tuple, fields.SIDES] = 32  # picture height and width of training
+    # The UNet's latents = (latents - shift) * scaling.
+    scaling_factor: Annotated[float, fields.number(0, above=True)] = 0.18215
+    shift_factor: Annotated[float | None, fields.nullable(fields.number())] = None
+    use_quant_conv: fields.Flag = True
+    use_post_quant_conv: fields.Flag = True
+    mid_block_add_attention: fields.Flag = True
 
 
-ALLOWED = {
-    "act_fn": layers.ACTIVATIONS,
-    "latents_mean": (None,),
-    "latents_std": (None,),
-}
+NEUTRAL = {"latents_mean": fields.choice(None), "latents_std": fields.choice(None)}
 # Precision is decided by mdx.load's dtype and kernels.
-IGNORED = ("force_upcast",)
+SILENT = ("force_upcast", *AVERAGED)
 
 
 def from_json(json: dict) -> Config:
     """vae/config.json as a Config. Raises ValueError naming what is not supported."""
-    config = parse(Config, json, ALLOWED, IGNORED)
+    config = fields.read(Config, json, NEUTRAL, SILENT)
     levels = len(config.block_out_channels)
-    for field, kind in (("down_block_types", "Down"), ("up_block_types", "Up")):
-        blocks, known = getattr(config, field), f"{kind}{'En' if kind == 'Down' else 'De'}coder"
-        if blocks != (known + "Block2D",) * levels:
-            raise ValueError(f"{field}={blocks} is not supported: expected {levels} {known}Block2D")
-    check_divides(config.block_out_channels, config.norm_num_groups, "groups (norm_num_groups)")
+    for field in ("down_block_types", "up_block_types"):
+        if len(blocks := getattr(config, field)) != levels:
+            raise ValueError(
+                f"{field} has {len(blocks)} entries for {levels} block_out_channels: expected the "
+                "same number"
+            )
+    check_divides(
+        config.block_out_channels,
+        config.norm_num_groups,
+        "groups (block_out_channels, norm_num_groups)",
+    )
     return config
+
+
+def depth(config: Config) -> int:
+    """The number of residual layers, each of which has weights of its own."""
+    return len(config.block_out_channels) * (2 * config.layers_per_block + 1) + 4
 
 
 def factor(config: Config) -> int:

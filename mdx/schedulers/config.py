@@ -1,20 +1,22 @@
 """scheduler_config.json as an immutable value, and the table it stands for."""
 
-import json
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from numbers import Integral, Real
+from numbers import Integral
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mdx.fields import shown, value
+from mdx.files import read_json
+
+from .keys import NEUTRAL, SILENT, checked
 from .levels import numbers
 from .runs import Run, Sampler
 from .samplers import ALIKE, SAMPLERS
 from .tables import Table
 
 FILE = "scheduler_config.json"
-BOOLEAN = (True, False)
 
 
 class Scheduler(NamedTuple):
@@ -51,9 +53,7 @@ def from_config(
         given, source = dict(config.given), config.name
     else:
         content = dict(config) if isinstance(config, Mapping) else read(config)
-        source = content.get("_class_name")
-        unset = content.get("_use_default_values", ())
-        given = {k: v for k, v in content.items() if not k.startswith("_") and k not in unset}
+        source, given = content.get("_class_name"), _said(content)
     chosen = name if name is not None else source
     if chosen is None:
         raise ValueError(f"the config has no _class_name, and no name was given: {listing()}")
@@ -63,14 +63,21 @@ def from_config(
         raise ValueError(f"{sampler.names[0]} has no option {', '.join(strange)}")
     unknown = sorted(set(given).difference(*(s.defaults for s in SAMPLERS)))
     if unknown:
-        warnings.warn(
-            f"scheduler config keys that no sampler knows: {', '.join(unknown)}", stacklevel=2
-        )
+        names = ", ".join(shown(key)[1:-1] for key in unknown[:10])
+        warnings.warn(f"scheduler config keys that no sampler knows: {names}", stacklevel=2)
     merged = {**{k: v for k, v in given.items() if k not in unknown}, **overrides}
-    result = Scheduler(sampler.names[0], tuple(sorted((k, fixed(v)) for k, v in merged.items())))
-    for key, value in {**result.config, **overrides}.items():
-        supported(sampler, key, fixed(value))
-    return result
+    values = {k: checked(sampler, k, v, asked=k in overrides) for k, v in merged.items()}
+    return Scheduler(sampler.names[0], tuple(sorted(values.items())))
+
+
+def _said(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of a config's file that are a sampler's."""
+    for key in NEUTRAL.keys() & content.keys():
+        value(key, content[key], NEUTRAL[key])
+    unset = content.get("_use_default_values")
+    unset = unset if isinstance(unset, list | tuple) else ()
+    left_out = {*NEUTRAL, *SILENT, *(key for key in unset if isinstance(key, str))}
+    return {k: v for k, v in content.items() if not k.startswith("_") and k not in left_out}
 
 
 def compatibles(scheduler: Scheduler) -> list[str]:
@@ -119,7 +126,12 @@ def table(
         raise ValueError(f"steps must be a whole number from 1 to {most}, not {steps!r}")
     if isinstance(start, bool) or not isinstance(start, Integral) or not 0 <= start < steps:
         raise ValueError(f"start must be a whole number from 0 to {steps - 1}, not {start!r}")
-    return sampler.build(config, Run(int(steps), times, ratios, int(start)))
+    try:
+        return sampler.build(config, Run(int(steps), times, ratios, int(start)))
+    except ArithmeticError as error:
+        raise ValueError(
+            f"{scheduler.name}: the numbers of its config make no run of {steps} steps ({error})"
+        ) from None
 
 
 def agreed(steps: int | None, count: int) -> int:
@@ -134,36 +146,12 @@ def find(name: str) -> Sampler:
     for sampler in SAMPLERS:
         if name in sampler.names:
             return sampler
-    raise ValueError(f"unknown scheduler {name!r}; {listing()}")
+    raise ValueError(f"unknown scheduler {shown(name)}; {listing()}")
 
 
 def listing() -> str:
     """The known names in words."""
     return "known are " + ", ".join(f"{s.names[0]} ({s.names[1]})" for s in SAMPLERS)
-
-
-def supported(sampler: Sampler, key: str, value: Any) -> None:
-    """ValueError by name unless the sampler can do what the key asks."""
-    default = sampler.defaults[key]
-    if key in sampler.choices:
-        choices = sampler.choices[key]
-        fits = any(value == c and type(value) is type(c) for c in choices)
-        allowed = f"one of {', '.join(map(repr, choices))}"
-    elif isinstance(default, tuple):
-        fits = isinstance(value, tuple) and all(type(v) is int and v >= 0 for v in value)
-        allowed = "a list of whole numbers, 0 or more"
-    elif isinstance(default, bool):
-        fits, allowed = value in BOOLEAN and isinstance(value, bool), "true or false"
-    elif isinstance(default, int):
-        fits = isinstance(value, int) and not isinstance(value, bool) and value >= 0
-        allowed = "a whole number, 0 or more"
-    elif isinstance(default, Real):
-        fits = isinstance(value, Real) and not isinstance(value, bool) and value == value
-        allowed = "a number"
-    else:
-        return
-    if not fits:
-        raise ValueError(f"{sampler.names[0]}: {key} {value!r} is not supported, only {allowed}")
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -172,17 +160,4 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     file = file / FILE if file.is_dir() else file
     if not file.is_file():
         raise FileNotFoundError(f"no scheduler config at {file}")
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{file} is no JSON file: {error}") from None
-    if not isinstance(content, dict):
-        raise ValueError(f"{file} must hold a JSON object")
-    return content
-
-
-def fixed(value: Any) -> Any:
-    """Lists and arrays as tuples of plain numbers."""
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    return tuple(map(fixed, value)) if isinstance(value, (list, tuple)) else value
+    return read_json(file)
