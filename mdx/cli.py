@@ -149,9 +149,9 @@ def table(options: argparse.Namespace) -> None:
 
 def _scheduler(model: str | None) -> Any:
     """The scheduler of a checkpoint."""
-    from mdx import hub, schedulers
+    from mdx import hub, model_index
 
-    return schedulers.from_config(hub.resolve(model, parts=()) / "scheduler")
+    return model_index.scheduler(model_index.read(hub.resolve(model, parts=())))
 
 
 def _overrides(options: Sequence[str]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """A checkpoint's folder to one immutable record of nets, tokenizer and scheduler."""
 
-import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -9,14 +9,13 @@ from typing import Any, NamedTuple
 
 import mindspore
 
-from mdx import hub, schedulers, tokenizer, weights
+from mdx import hub, model_index, tokenizer, weights
 from mdx.files import read_json
 from mdx.mapped import Place
 from mdx.nets import clip, unet, vae
+from mdx.safetensors_file import entries
 
 __all__ = ["Model", "Net", "check_weights", "load", "load_vae"]
-
-log = logging.getLogger("mdx")
 
 
 class Net(NamedTuple):
@@ -41,19 +40,8 @@ class Model(NamedTuple):
 
 SECOND_VAE = "vae-ft-mse"  # the folder in the packaged checkpoint
 
-# The classes whose files mdx reads, by part; the same net has had several names.
-CLASSES = {
-    "unet": {"UNet2DConditionModel"},
-    "vae": {"AutoencoderKL"},
-    "text_encoder": {"CLIPTextModel", "CLIPTextModelWithProjection"},
-    "tokenizer": {"CLIPTokenizer", "CLIPTokenizerFast"},
-}
-
-# Parts that change the picture: a checkpoint with one of them is of a kind that mdx lacks.
-ESSENTIAL = {
-    "adapter", "controlnet", "low_res_scheduler", "prior", "text_encoder_2", "tokenizer_2",
-    "transformer", "vqvae",
-}  # fmt: skip
+# More layers than any net of this package has are counted before their weights are listed.
+FEW_LAYERS = 1000
 
 
 def load(
@@ -72,13 +60,16 @@ def load(
     """
     weights.check_dtype(dtype)
     folder = hub.resolve(source, variant=variant, revision=revision, offline=offline)
-    _check_parts(folder)
+    index = model_index.read(folder)
+    model_index.check(index)
     model = Model(
         tokenizer=tokenizer.load(folder / "tokenizer"),
         text_encoder=_net(clip, folder / "text_encoder", variant, dtype, weights.new_text_names),
-        unet=_net(unet, folder / "unet", variant, dtype),
+        unet=_net(
+            unet, folder / "unet", variant, dtype, meant=partial(model_index.unet_json, index)
+        ),
         vae=_net(vae, folder / "vae", variant, dtype, weights.old_vae_names),
-        scheduler=_scheduler(folder / "scheduler" / "scheduler_config.json"),
+        scheduler=model_index.scheduler(index),
     )
     _check_fit(folder, model)
     return model
@@ -119,67 +110,40 @@ def check_weights(*nets: Net) -> None:
         )
 
 
-def _check_parts(folder: Path) -> None:
-    """Refuse a checkpoint whose model_index.json says that it is of another kind."""
-    if not (folder / "model_index.json").is_file():
-        raise FileNotFoundError(
-            f"{folder} is no checkpoint in the diffusers layout: it has no model_index.json "
-            f"(beside the folders {', '.join(CLASSES)}, scheduler)"
-        )
-    index = read_json(folder / "model_index.json")
-    parts = {
-        name: value[1]
-        for name, value in index.items()
-        if isinstance(value, list) and len(value) == 2 and value[1] is not None
-    }
-    for part, classes in CLASSES.items():
-        if part not in parts:
-            raise ValueError(
-                f"{folder / 'model_index.json'} has no {part}; mdx runs text-to-image "
-                f"checkpoints with the parts {', '.join(CLASSES)} and scheduler"
-            )
-        if parts[part] not in classes:
-            raise ValueError(
-                f"{folder / 'model_index.json'}: mdx has no {part} of class {parts[part]!r}, "
-                f"only {' or '.join(sorted(classes))}"
-            )
-    extra = sorted(parts.keys() - CLASSES.keys() - {"scheduler"})
-    if ESSENTIAL & set(extra):
-        raise ValueError(
-            f"{folder} is a {index.get('_class_name', 'checkpoint')} with "
-            f"{', '.join(sorted(ESSENTIAL & set(extra)))}; mdx runs Stable Diffusion 1.x and 2.x"
-        )
-    if extra:
-        log.info("%s: not loaded, mdx has no use for them: %s", folder, ", ".join(extra))
-
-
 def _net(
     module: ModuleType,
     folder: Path,
     variant: str | None,
     dtype: str,
     rename: Callable[[str], str] | None = None,
+    meant: Callable[[dict], dict] = dict,
 ) -> Net:
+    """The net of a folder; `meant` makes of its config.json what is read."""
     if not folder.is_dir():
         raise FileNotFoundError(f"the checkpoint has no folder {folder}")
-    json = read_json(folder / "config.json")
+    file = folder / "config.json"
+    json = read_json(file)
     try:
-        config = module.from_json(json)
-        shapes: Mapping[str, tuple[int, ...]] = module.shapes(config)
-    except (TypeError, ValueError, KeyError, IndexError) as error:
-        raise ValueError(f"{folder / 'config.json'}: {error}") from None
+        config = module.from_json(meant(json))
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
     base = "model" if module is clip else "diffusion_pytorch_model"
     files = weights.find(folder, base, variant)
-    params, places = weights.read_in_place(files, shapes, dtype, rename=rename)
+    _check_depth(file, module.depth(config), files)
+    params, places = weights.read_in_place(files, module.shapes(config), dtype, rename=rename)
     return Net(config, mindspore.mutable(params), MappingProxyType(places))
 
 
-def _scheduler(path: Path) -> Any:
-    config = read_json(path)
-    try:
-        return schedulers.from_config(config)
-    except (TypeError, ValueError, KeyError) as error:
-        raise ValueError(f"{path}: {error}") from None
+def _check_depth(file: Path, layers: int, files: Sequence[Path]) -> None:
+    """Raise ValueError for a config of more layers than its weights' files hold tensors.
+
+    Every layer has one at least; to list the names of millions that are not there takes minutes.
+    """
+    if layers > FEW_LAYERS and layers > (held := sum(len(entries(one)) for one in files)):
+        raise ValueError(
+            f"{file} asks for {layers} layers (num_hidden_layers, layers_per_block, "
+            f"transformer_layers_per_block), but the weights beside it are {held} tensors"
+        )
 
 
 def _check_fit(folder: Path, model: Model) -> None:
@@ -197,6 +161,11 @@ def _check_fit(folder: Path, model: Model) -> None:
         raise ValueError(
             f"{folder}: the vae's latents have {latent} channels (latent_channels), but the unet "
             f"takes {channels} (in_channels){hint}"
+        )
+    if (out := model.unet.config.out_channels) != channels:
+        raise ValueError(
+            f"{folder}: the unet takes {channels} channels (in_channels) and gives {out} "
+            "(out_channels): mdx runs those that give as many as they take"
         )
     if model.tokenizer.size > text.vocab_size:
         raise ValueError(

@@ -99,7 +99,14 @@ CHECKPOINTS = {
         "unet.config.json: act_fn 'snake' is not supported, only one of 'silu'",
     ),
     "scheduler not known": (
-        lambda f: change(f, "scheduler/scheduler_config.json", _class_name="MagicScheduler"),
+        lambda f: change(f, "model_index.json", scheduler=["diffusers", "MagicScheduler"]),
+        "model_index.json: unknown scheduler 'MagicScheduler'",
+    ),
+    "scheduler's config is of an unknown one": (
+        lambda f: (
+            change(f, "model_index.json", scheduler=[None, None]),
+            change(f, "scheduler/scheduler_config.json", _class_name="MagicScheduler"),
+        ),
         "scheduler_config.json: unknown scheduler 'MagicScheduler'",
     ),
     "scheduler is missing": (
@@ -215,6 +222,10 @@ CHECKPOINTS = {
     "inpainting": (
         lambda f: respell(f, "unet", in_channels=9),
         "the unet takes 9 .* inpainting and depth checkpoints are not supported",
+    ),
+    "a unet that learned variances": (
+        lambda f: respell(f, "unet", out_channels=8),
+        r"takes 4 channels \(in_channels\) and gives 8 \(out_channels\)",
     ),
     "text encoder of another width": (
         lambda f: respell(f, "unet", cross_attention_dim=24),

@@ -307,9 +307,13 @@ def test_a_table_is_drawn(here, capsys):
 
 
 def test_a_table_of_another_checkpoint(here, capsys, checkpoint):
-    """Its own levels, the clipping that its config asks for included."""
+    """Its levels as `load` has them: Stable Diffusion's never clip, whatever their config says."""
     file = checkpoint / "scheduler" / "scheduler_config.json"
     tiny.change_json(file, clip_sample=True, clip_sample_range=2.5, steps_offset=0)
+    lines = listed(capsys, "table", "ddim", "--steps", "2", "--model", str(checkpoint))
+    assert lines[3].split()[:2] == ["0", "501.00"]
+    assert "clipped" not in lines[-1]
+    tiny.change_json(checkpoint / "model_index.json", _class_name="StableDiffusionXLPipeline")
     lines = listed(capsys, "table", "ddim", "--steps", "2", "--model", str(checkpoint))
     assert lines[3].split()[:2] == ["0", "500.00"]
     assert lines[-1] == "x0 is clipped to 2.5."
