@@ -276,7 +276,7 @@ VALUES = {
     "infinity": math.inf, "1e30": 1e30, "10^400": 10**400, "2^63": 2**63, "10^8": 10**8,
     "nothing": [], "list with text": ["8"], "long list": [0] * 10**6,
 }  # fmt: skip
-# What else than a number in its range a field takes of these: (of one net, of all).
+# What a field takes of these, by its name; any other refuses them all.
 FLAGS = {"true", "null"}
 TAKEN = {
     "sample_size": {"null"},
@@ -378,6 +378,7 @@ SPOILT = [
     (SCHEDULER, "beta_start", 1e30),
     (SCHEDULER, "beta_end", "0.012"),
     (SCHEDULER, "clip_sample_range", {}),
+    (SCHEDULER, "_class_name", ["PNDMScheduler"]),
     ("model_index.json", "vae", ["diffusers", {}]),
     ("model_index.json", "vae", "diffusers"),
     ("model_index.json", "unet", ["diffusers", "UNet2DConditionModel", "more"]),

@@ -7,7 +7,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mdx.fields import shown, value
+from mdx.fields import TEXT, nullable, shown, value
 from mdx.files import read_json
 
 from .keys import NEUTRAL, SILENT, checked
@@ -53,7 +53,8 @@ def from_config(
         given, source = dict(config.given), config.name
     else:
         content = dict(config) if isinstance(config, Mapping) else read(config)
-        source, given = content.get("_class_name"), _said(content)
+        source = value("_class_name", content.get("_class_name"), nullable(TEXT))
+        given = _said(content)
     chosen = name if name is not None else source
     if chosen is None:
         raise ValueError(f"the config has no _class_name, and no name was given: {listing()}")
