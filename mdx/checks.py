@@ -1,11 +1,31 @@
 """Checks that several modules make of what they are given."""
 
+import difflib
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-__all__ = ["bytes_of", "whole"]
+__all__ = ["bytes_of", "did_you_mean", "whole"]
+
+LONGEST = 80  # characters of a name that is compared with others: that takes their product's time
+
+
+def did_you_mean(name: object, choices: Iterable[str]) -> str:
+    """The end of an error about an unknown name: "; did you mean 'euler'?", or "" if none is near.
+
+    Capitals, hyphens and underscores make no difference, and DPM++ is dpmpp.
+    """
+    if not isinstance(name, str) or len(name) > LONGEST:
+        return ""
+    plain = {_plain(choice): choice for choice in choices}
+    near = difflib.get_close_matches(_plain(name), plain, n=1, cutoff=0.7)
+    return f"; did you mean {plain[near[0]]!r}?" if near else ""
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_-]+", "", name).lower().replace("+", "p")
 
 
 def whole(name: str, value: Any, least: int) -> int:
