@@ -2,12 +2,13 @@
 
 import difflib
 import re
+import reprlib
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-__all__ = ["bytes_of", "did_you_mean", "whole"]
+__all__ = ["bytes_of", "did_you_mean", "shown", "whole"]
 
 LONGEST = 80  # characters of a name that is compared with others: that takes their product's time
 
@@ -28,6 +29,18 @@ def _plain(name: str) -> str:
     return re.sub(r"[\s_-]+", "", name).lower().replace("+", "p")
 
 
+SHORT = reprlib.Repr()
+SHORT.maxstring = SHORT.maxother = 100
+
+
+def shown(value: object) -> str:
+    """A value for an error: its beginning, whatever it is and however large."""
+    try:
+        return SHORT.repr(value)
+    except Exception:  # a number of too many digits
+        return f"a {type(value).__name__} that is too long to be shown"
+
+
 def whole(name: str, value: Any, least: int) -> int:
     """The value as an int; TypeError or ValueError by `name` if it is none, or below `least`."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
@@ -39,11 +52,14 @@ def whole(name: str, value: Any, least: int) -> int:
 
 def bytes_of(budget: int | str) -> int:
     """A budget in bytes: a number of them, or a text such as "6GB", "1.5 GB" or "800MB"."""
+    count = 0
     if isinstance(budget, str):
-        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kMG])i?B\s*", budget)
+        match = re.fullmatch(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*([kMG])i?B\s*", budget, re.ASCII)
         if match:
             step = 1024 if "i" in budget else 1000
-            return int(float(match[1]) * step ** ("kMG".index(match[2]) + 1))
-    elif isinstance(budget, int) and not isinstance(budget, bool) and budget > 0:
-        return budget
-    raise ValueError(f'a budget is a number of bytes, or text such as "6GB", not {budget!r}')
+            count = int(float(match[1]) * step ** ("kMG".index(match[2]) + 1))
+    elif isinstance(budget, (int, np.integer)) and not isinstance(budget, bool):
+        count = int(budget)
+    if 0 < count < 2**63:
+        return count
+    raise ValueError(f'a budget is a number of bytes, or text such as "6GB", not {shown(budget)}')

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, PngImagePlugin
 
+from mdx import png_text
 from mdx.files import replacing
 
 __all__ = ["grid", "read_settings", "save_png", "to_pil"]
@@ -69,23 +70,26 @@ def save_png(image: Image.Image, path: str | Path, settings: Mapping[str, Any]) 
 def read_settings(path: str | Path) -> dict[str, Any]:
     """Read back what `save_png` stored.
 
-    Raises FileNotFoundError, or ValueError for a file that is no PNG or carries no settings.
+    The pixels are not read. Raises FileNotFoundError, or ValueError for a file that is no PNG, or
+    carries no settings, or none that can be read.
     """
     path = Path(path)
-    if not path.is_file():
+    if not path.exists():
         raise FileNotFoundError(f"{path} does not exist")
+    if not path.is_file():
+        raise ValueError(f"{path} is no file; give a PNG that mdx wrote")
     try:
-        with Image.open(path, formats=["PNG"]) as image:
-            image.load()  # text chunks may follow the pixels
-            text = image.info.get(KEYWORD)
-    except (OSError, SyntaxError, ValueError) as error:
+        text = png_text.read(path, KEYWORD)
+    except ValueError as error:
         raise ValueError(f"{path} is not a readable PNG: {error}") from None
-    try:
-        settings = json.loads(text) if isinstance(text, str) else None
-    except ValueError:
-        settings = None
-    if not isinstance(settings, dict):
+    if text is None:
         raise ValueError(
             f"{path} carries no mdx settings; they are lost when another program saves the picture"
         )
+    try:
+        settings = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: its mdx settings are no JSON: {error}") from None
+    if not isinstance(settings, dict):
+        raise ValueError(f"{path}: its mdx settings are no JSON object")
     return settings

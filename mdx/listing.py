@@ -3,23 +3,24 @@
 What is said of a sampler is read off its tables: nothing here knows any of them.
 """
 
-from collections.abc import Iterator, Mapping
+import json
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mdx import schedulers
+from mdx.checks import did_you_mean, shown
 from mdx.files import replacing
-from mdx.schedulers import Scheduler, Table, testbed
+from mdx.sampler_facts import Facts, facts_of
+from mdx.schedulers import Scheduler, Table
 from mdx.schedulers.config import runs
 from mdx.schedulers.runs import Sampler
 from mdx.schedulers.samplers import FAMILIES, SAMPLERS
-from mdx.schedulers.tables import Array
 
-__all__ = ["chosen", "plot", "rows", "samplers"]
-
-STEPS = 20  # of the run that a sampler's facts are read from, beside one twice as long
+__all__ = ["check", "chosen", "find", "options", "plot", "rows", "samplers"]
 
 
 def chosen(
@@ -30,10 +31,8 @@ def chosen(
     ValueError for an unknown name, for options that the sampler does not have, and if it is
     `strict` for a sampler of other networks.
     """
+    check(name, options)
     alone = schedulers.from_config({}, name)
-    strange = sorted(options.keys() - alone.config.keys())
-    if strange:
-        raise ValueError(f"{alone.name} has no option {', '.join(strange)}")
     if runs(alone, base):
         return schedulers.from_config(base, name, **options)
     if strict:
@@ -41,11 +40,33 @@ def chosen(
     return schedulers.from_config({}, name, **options)
 
 
-def samplers(base: Scheduler) -> Iterator[str]:
+def check(name: str | None, options: Iterable[str]) -> None:
+    """Raise ValueError for a name that no sampler has, and for options that it has not.
+
+    Without a name, an option is good that any sampler has.
+    """
+    some = SAMPLERS if name is None else [find(name)]
+    known = {key for sampler in some for key in sampler.defaults}
+    if strange := sorted(set(options) - known):
+        has = "no sampler has" if name is None else f"{some[0].names[0]} has no"
+        lists = f"`mdx samplers {some[0].names[1] if name else 'NAME'}` lists them"
+        meant = did_you_mean(strange[0], known)
+        raise ValueError(f"{has} option {', '.join(strange[:5])} ({lists}){meant}")
+
+
+def find(name: str) -> Sampler:
+    """The sampler of a class name or short name; ValueError with the nearest if there is none."""
+    every = {one: sampler for sampler in SAMPLERS for one in sampler.names}
+    if name not in every:
+        meant = did_you_mean(name, every)
+        raise ValueError(f"unknown scheduler {shown(name)} (`mdx samplers` lists them){meant}")
+    return every[name]
+
+
+def samplers() -> Iterator[str]:
     """Lines that list every sampler, by the kind of model that it is for.
 
-    The order is measured on levels where no warm-up limits it; "-" stands for the samplers that
-    have none because they add noise.
+    "-" stands for the order of samplers that have none because they add noise.
     """
     yield f"  {'name':<16} {'class':<35} order  calls    slots  noise"
     for family, models in FAMILIES.items():
@@ -53,55 +74,79 @@ def samplers(base: Scheduler) -> Iterator[str]:
         for sampler in SAMPLERS:
             if sampler.family == family:
                 kind, name = sampler.names[:2]
-                known = {k: v for k, v in PLAIN.items() if fits(sampler, k, v)}
-                yield f"  {name:<16} {kind:<35} {facts(chosen(base, name, known))}"
+                yield f"  {name:<16} {kind:<35} {in_columns(facts_of(sampler))}"
     yield ""
     yield "order: errors fall like the number of steps to minus this power. calls: of the model, a"
     yield "step; after it, what a run has more or less. slots: pictures kept between calls, the"
-    yield "sample among them. noise: whether it adds any. `mdx table NAME` shows one in numbers."
+    yield "sample among them. noise: whether it adds any. `mdx samplers NAME` lists the options of"
+    yield "one, `mdx table NAME` shows it in numbers."
 
 
-# Clipping bends what should be straight, and so does a last step of lower order: facts of a config,
-# not of the sampler.
-PLAIN = {
-    "clip_sample": False,
-    "clip_denoised": False,
-    "lower_order_final": False,
-    "prediction_type": "epsilon",
-}
+def in_columns(facts: Facts) -> str:
+    """Order, calls, slots and noise."""
+    order = "-" if facts.order is None else facts.order
+    noise = "yes" if facts.noise else "no"
+    return f"{order:>5}  {calls(facts):<7} {facts.slots:6}  {noise}"
 
 
-def fits(sampler: Sampler, key: str, value: Any) -> bool:
-    """Whether the sampler has the option, and the value."""
-    return key in sampler.defaults and value in sampler.choices.get(key, (value,))
+def calls(facts: Facts) -> str:
+    """Model calls a step, and what a run has more or less."""
+    return f"{facts.calls} {facts.more:+d}" if facts.more else str(facts.calls)
 
 
-def facts(scheduler: Scheduler) -> str:
-    """Order, calls, slots and noise, as the sampler's tables have them."""
-    table, longer = (schedulers.table(scheduler, steps) for steps in (STEPS, 2 * STEPS))
-    each = (longer.rows - table.rows) // STEPS
-    more = table.rows - STEPS * each
-    calls = f"{each} {more:+d}" if more else str(each)
-    noise = "yes" if table.stochastic else "no"
-    return f"{order(scheduler, table):>5}  {calls:<7} {table.slots:6}  {noise}"
+def options(name: str) -> Iterator[str]:
+    """Lines that list the options of one sampler: default, and what each may be.
+
+    Raises ValueError for an unknown name.
+    """
+    sampler = find(name)
+    facts = facts_of(sampler)
+    order = "no order" if facts.order is None else f"order {facts.order}"
+    noise = "with noise" if facts.noise else "deterministic"
+    yield f"{sampler.names[0]} ({', '.join(sampler.names[1:])})"
+    yield f"for {FAMILIES[sampler.family]}"
+    yield f"{order}, calls {calls(facts)}, {count(facts.slots, 'slot')}, {noise}"
+    yield ""
+    width = max(map(len, sampler.defaults))
+    yield f"  {'option':<{width}}  {'default':<18}  may be"
+    for key in sorted(sampler.defaults):
+        lead = f"  {key:<{width}}  {in_words(sampler.defaults[key]):<18}  "
+        yield from textwrap.wrap(
+            allowed(sampler, key),
+            100,
+            initial_indent=lead,
+            subsequent_indent=" " * len(lead),
+            break_on_hyphens=False,
+        )
+    yield ""
+    yield "What a checkpoint's config says takes the place of a default, and what is given that of"
+    yield f"both: mdx PROMPT --scheduler {sampler.names[1]} --set KEY=VALUE, with a --set for each,"
+    yield f"or mdx table {sampler.names[1]} KEY=VALUE ..."
 
 
-def order(scheduler: Scheduler, table: Table) -> str:
-    """The order of convergence, "-" where there is none to be measured."""
-    flow = np.allclose(table.alpha + table.sigma, 1)
-    if table.stochastic:
-        return "-"
-    for turn in (1, -1):  # an inversion wants its levels the other way round
+def allowed(sampler: Sampler, key: str) -> str:
+    """What an option may be, in words."""
+    if key in sampler.choices:
+        return ", ".join(map(in_words, sampler.choices[key]))
+    default = sampler.defaults[key]
+    if isinstance(default, bool):
+        return "true, false"
+    if isinstance(default, int):
+        return "a whole number, 0 or more"
+    if isinstance(default, float):
+        return "a number"
+    if isinstance(default, tuple):
+        return "a list of whole numbers, 0 or more"
+    return LISTS.get(key, "a number") + ", or null"
 
-        def build(ratio: Array, turn: int = turn) -> Table:
-            sigmas = ratio / (1 + ratio) if flow else ratio
-            return schedulers.table(scheduler, sigmas=sigmas[::turn].tolist())
 
-        try:
-            return str(round(testbed.order(build)))
-        except ValueError:
-            continue
-    return "-"
+# Options that are lists, of those whose default is none.
+LISTS = {"trained_betas": "a list of numbers"}
+
+
+def in_words(value: Any) -> str:
+    """A value as KEY=VALUE takes it: words as they are, all else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def rows(scheduler: Scheduler, table: Table) -> Iterator[str]:

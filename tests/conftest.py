@@ -12,6 +12,11 @@ if "PYTEST_XDIST_WORKER" in os.environ and hasattr(os, "sched_setaffinity"):
     worker = int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw"))
     os.sched_setaffinity(0, {processors[worker % len(processors)]})
 
+import numpy as np
+from PIL import Image
+
+import mdx
+from mdx import hub
 from tests import tiny
 
 
@@ -37,3 +42,25 @@ def tiny_checkpoint(tmp_path_factory):
 def checkpoint(tiny_checkpoint, tmp_path):
     """A copy of the tiny checkpoint, to be spoilt."""
     return shutil.copytree(tiny_checkpoint, tmp_path / "checkpoint")
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch, tiny_checkpoint):
+    """An empty working folder, in which no --model means the tiny checkpoint."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(hub, "PACKAGED", tiny_checkpoint)
+    return tmp_path
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Pictures come from their seed and prompt alone; lists what generate was asked."""
+    seen = []
+
+    def generate(model, prompt, *, seed, height=None, width=None, **options):
+        seen.append({"prompt": prompt, "seed": seed, **options})
+        noise = np.random.default_rng([seed, len(prompt)])
+        return [Image.fromarray(noise.integers(0, 256, (height or 16, width or 16, 3), np.uint8))]
+
+    monkeypatch.setattr(mdx, "generate", generate, raising=False)
+    return seen

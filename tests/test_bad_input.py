@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 import mdx
-from mdx import cli, images, model, schedulers, tokenizer, weights
+from mdx import cli, cli_arguments, cli_pictures, images, model, schedulers, tokenizer, weights
+from mdx import settings as recipe
 from tests.spoilt import CHECKPOINTS, UNET, rewrite, spoil_value
 
 
@@ -316,6 +317,11 @@ def test_hub_error(monkeypatch, name, message):
         model.load("some/one", revision="v9")
 
 
+def first_time(arguments):
+    """The settings that arguments of `mdx` come to."""
+    return cli_pictures.first_time(cli_arguments.pictures().parse_args(arguments)).settings
+
+
 def stripped_png(folder):
     Image.new("RGB", (8, 8)).save(folder / "plain.png")
 
@@ -325,7 +331,7 @@ def foreign_png(folder):
 
 
 def spoilt_png(folder):
-    settings = cli.first_time(cli.parser().parse_args(["a"]))._replace(seeds=[-1])
+    settings = first_time(["a"])._replace(seeds=[-1])
     images.save_png(Image.new("RGB", (8, 8)), folder / "bad.png", settings._asdict())
 
 
@@ -344,9 +350,17 @@ COMMANDS = {
     "no prompt": (nothing, [], "give a prompt"),
     "unknown option": (nothing, ["a", "--frobnicate"], "unrecognized arguments: --frobnicate"),
     "seed is no number": (nothing, ["a", "--seed", "x"], "--seed: invalid int value: 'x'"),
-    "seed below 0": (nothing, ["a", "--seed", "1", "-3"], "--seed must be 0 or more, not -3"),
+    "seed below 0": (
+        nothing,
+        ["a", "--seed", "1", "-3"],
+        "--seed must be a whole number from 0 to .*, not -3",
+    ),
     "guidance is no number": (nothing, ["a", "--guidance", "hot"], "invalid float value: 'hot'"),
-    "guidance is NaN": (nothing, ["a", "--guidance", "nan"], "--guidance must be a finite number"),
+    "guidance is NaN": (
+        nothing,
+        ["a", "--guidance", "nan"],
+        "--guidance must be a finite number from .*, not nan",
+    ),
     "steps is no whole number": (nothing, ["a", "--steps", "2.5"], "invalid int value: '2.5'"),
     "dtype": (nothing, ["a", "--dtype", "int8"], "--dtype must be float32 or float16, not 'int8'"),
     "size is no number": (nothing, ["a", "--size", "big"], "--size must be .* not 'big'"),
@@ -360,7 +374,11 @@ COMMANDS = {
     ),
     "memory without a unit": (nothing, ["a", "--memory", "6"], "--memory must be as 6GB .*not '6'"),
     "memory in words": (nothing, ["a", "--memory", "much"], "--memory must be as 6GB .*not 'much'"),
-    "grid below 0": (nothing, ["a", "--grid", "-1", "-1"], "--grid -1 -1 does not fit"),
+    "grid below 0": (
+        nothing,
+        ["a", "--grid", "-1", "-1"],
+        "--grid must be a whole number from 1 to 10000, not -1",
+    ),
     "model folder does not exist": (nothing, ["a", "--model", "./gone"], "'./gone' is neither"),
     "model folder is empty": (nothing, ["a", "--model", "."], "it has no model_index.json"),
     "output folder does not exist": (nothing, ["a", "-o", "no/x.png"], "folder no does not exist"),
@@ -378,9 +396,13 @@ COMMANDS = {
     "from a PNG of another mdx": (
         foreign_png,
         ["--from", "old.png"],
-        "from 9.*missing ",
+        "from '9'.*missing ",
     ),
-    "from a PNG with bad settings": (spoilt_png, ["--from", "bad.png"], r"seeds makes no sense"),
+    "from a PNG with bad settings": (
+        spoilt_png,
+        ["--from", "bad.png"],
+        r"bad.png: the settings. seeds must be .*, not -1",
+    ),
     "from no PNG": (
         lambda f: (f / "x.png").write_text("hello"),
         ["--from", "x.png"],
@@ -393,7 +415,7 @@ COMMANDS = {
 # Arguments of `mdx` with a good checkpoint, and the line on stderr.
 REQUESTS = {
     "unknown scheduler": (["--scheduler", "foo"], "'foo'"),
-    "no steps": (["--steps", "0"], "steps must be 1 or more, not 0"),
+    "no steps": (["--steps", "0"], "--steps must be a whole number from 1 to 1000000, not 0"),
     "10^9 steps": (["--steps", str(10**9)], "1000000000"),
     "too little memory": (
         ["--memory", "1MB"],
@@ -429,7 +451,7 @@ def test_bad_command(tmp_path, monkeypatch, capsys, prepare, arguments, message)
 
 
 def test_settings_survive_json():
-    settings = cli.first_time(cli.parser().parse_args(["é", "--size", "96x64"]))
-    again = cli.from_json(json.loads(json.dumps(cli.to_json(settings))))
+    settings = first_time(["é", "--size", "96x64", "--set", "eta=0.5"])
+    again = recipe.from_json(json.loads(json.dumps(recipe.to_json(settings))))
     assert again == settings
     assert (again.width, again.height) == (96, 64)

@@ -1,0 +1,112 @@
+"""The arguments of the command `mdx` and of its sub-commands.
+
+Options that a picture's settings hold are made of that record: see settings.py.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any, NoReturn
+
+from mdx import terminal
+from mdx.checks import did_you_mean
+from mdx.settings import FIELDS, version
+
+__all__ = ["pictures", "samplers", "table"]
+
+EPILOG = """\
+Pictures are made for every prompt and every seed: one file, numbered files, or a --grid with
+prompts in rows and seeds in columns. Every PNG carries the settings that made it.
+
+Two first words are commands, with a --help of their own: `mdx samplers` lists what --scheduler
+takes, `mdx table NAME` shows what a sampler does in numbers. To draw one of those words, put --
+before it: mdx -- table"""
+
+
+def pictures() -> argparse.ArgumentParser:
+    """The arguments of `mdx`. Every default is None, so that `--from` sees what was given."""
+    make = _Parser(prog="mdx", description="Make pictures from prompts.", epilog=EPILOG)
+    make.add_argument("-o", "--output", metavar="FILE", help="PNG file to write (default: mdx.png)")
+    make.add_argument(
+        "--from", dest="source", metavar="FILE", help="make an mdx PNG again, bit for bit"
+    )
+    make.add_argument(
+        "--trust",
+        action="store_true",
+        default=None,
+        help="with --from: load the model that the picture names, whatever it is",
+    )
+    for name, field in FIELDS.items():
+        if name == "width":
+            make.add_argument("--size", metavar="S", help="64, or width and height as 96x64")
+        if (option := field.option) is None:
+            continue
+        details: dict[str, Any] = {"metavar": option.metavar, "help": option.help}
+        if option.action == "store":
+            details |= {"nargs": option.nargs, "type": field.kind.read}
+        if option.flag.startswith("-"):
+            details["dest"] = name
+        make.add_argument(option.flag, action=option.action, **details)
+    make.add_argument(
+        "--keep-path",
+        action="store_true",
+        default=None,
+        help="write into the PNG where the folder of --model is, not its name alone",
+    )
+    make.add_argument(
+        "--offline", action="store_true", default=None, help="use only what the Hub's cache holds"
+    )
+    make.add_argument("--version", action="version", version=f"mdx {version()}")
+    return make
+
+
+def samplers() -> argparse.ArgumentParser:
+    """The arguments of `mdx samplers`."""
+    make = _Parser(
+        prog="mdx samplers",
+        description="List the samplers by the models they are for, each by what its table says; "
+        "or the options of one, with their defaults and what they may be.",
+        epilog="Names and classes both are good for --scheduler, and for `mdx table`; options for "
+        "--set, and for `mdx table`.",
+    )
+    make.add_argument("name", metavar="NAME", nargs="?", help="of a sampler: list its options")
+    return make
+
+
+def table() -> argparse.ArgumentParser:
+    """The arguments of `mdx table`."""
+    make = _Parser(
+        prog="mdx table",
+        description="Print the numbers of a sampler's run: levels, and what each call adds up.",
+        epilog="As in: mdx table dpmpp_2m --steps 20 use_karras_sigmas=true solver_order=3",
+    )
+    make.add_argument("name", metavar="NAME", help="of the sampler, as `mdx samplers` lists them")
+    make.add_argument(
+        "options",
+        metavar="KEY=VALUE",
+        nargs="*",
+        default=[],
+        help="of its config, as `mdx samplers NAME` lists them; VALUE is JSON",
+    )
+    make.add_argument("--steps", metavar="N", type=int, default=10, help="default: 10")
+    make.add_argument(
+        "--model",
+        metavar="M",
+        help="folder or Hub id whose levels it visits (default: the packaged one for samplers that "
+        "can run it, their own for others)",
+    )
+    make.add_argument("--plot", metavar="FILE", type=Path, help="PNG file to draw the table in")
+    return make
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse prints its whole usage before an error; one line says more."""
+
+    def error(self, message: str) -> NoReturn:
+        unknown = message.partition("unrecognized arguments: ")[2].partition(" ")[0]
+        known = [flag for flag in self._option_string_actions if flag.startswith("--")]
+        meant = did_you_mean(unknown.partition("=")[0], known)
+        terminal.fail(f"{message}{meant} ({self.prog} --help lists the options)")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        for line in message.splitlines():
+            terminal.say(line)

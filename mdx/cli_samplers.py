@@ -1,0 +1,81 @@
+"""The work of `mdx samplers` and `mdx table`, and the options of a sampler as they are given."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mdx.checks import shown
+from mdx.files import check_writable
+from mdx.terminal import say
+
+__all__ = ["overrides", "samplers", "table"]
+
+
+def samplers(options: argparse.Namespace) -> None:
+    """Print the list of samplers, or the options of one. Raises ValueError for another name."""
+    from mdx import listing
+
+    for line in listing.samplers() if options.name is None else listing.options(options.name):
+        say(line)
+
+
+def table(options: argparse.Namespace) -> None:
+    """Print a table, and draw it if asked. Raises ValueError or OSError for bad input."""
+    from mdx import listing, schedulers
+
+    if options.plot is not None:
+        if options.plot.suffix.lower() != ".png":
+            raise ValueError(f"--plot must name a .png file, not {shown(str(options.plot))}")
+        check_writable(options.plot)
+    scheduler = listing.chosen(
+        _scheduler(options.model),
+        options.name,
+        overrides(options.options, "an option"),
+        strict=options.model is not None,
+    )
+    made = schedulers.table(scheduler, options.steps)
+    if options.plot is not None:
+        _plot(scheduler, made, options.plot)
+    for line in listing.rows(scheduler, made):
+        say(line)
+
+
+def overrides(words: Sequence[str], name: str) -> dict[str, Any]:
+    """KEY=VALUE words as a dict; a value that is no JSON is a word.
+
+    ValueError for other words, in which `name` is what they are called.
+    """
+    found: dict[str, Any] = {}
+    for option in words:
+        key, equals, text = option.partition("=")
+        if not (key.isidentifier() and equals and text):
+            raise ValueError(
+                f"{name} must be KEY=VALUE, as use_karras_sigmas=true, not {shown(option)}"
+            )
+        if key in found:
+            raise ValueError(f"{name} has {shown(key)} twice")
+        try:
+            found[key] = json.loads(text)
+        except ValueError:
+            found[key] = text
+        except RecursionError:
+            raise ValueError(f"{name} {shown(key)} has too many lists in lists") from None
+    return found
+
+
+def _plot(scheduler: Any, made: Any, path: Path) -> None:
+    from mdx import listing
+
+    try:
+        listing.plot(scheduler, made, path)
+    except ModuleNotFoundError as error:
+        raise ValueError(f"--plot wants matplotlib: pip install 'mdx[plots]' ({error})") from None
+
+
+def _scheduler(model: str | None) -> Any:
+    """The scheduler of a checkpoint."""
+    from mdx import hub, model_index
+
+    return model_index.scheduler(model_index.read(hub.resolve(model, parts=())))

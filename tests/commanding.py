@@ -1,0 +1,51 @@
+"""What tests of the command share."""
+
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mdx import cli, images, settings
+
+
+def pixels(path):
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def refused(capsys, arguments, status=2):
+    """The one line that the command leaves with, without its "mdx: error: "."""
+    with pytest.raises(SystemExit) as leaving:
+        cli.main(arguments)
+    assert leaving.value.code == status
+    out, err = capsys.readouterr()
+    assert out == ""
+    found = re.fullmatch(r"mdx: error: ([^\n]+)\n", err)
+    assert found, err
+    return found[1]
+
+
+def write_png(path, **changes):
+    """A PNG that carries settings of the packaged model, changed; `...` removes a key."""
+    kept = {name: value for name, value in (SETTINGS | changes).items() if value is not ...}
+    images.save_png(Image.new("RGB", (8, 8)), path, kept)
+
+
+# As a picture of the first mdx carries them, but for "memory", which came later.
+SETTINGS = {
+    "version": settings.version(),
+    "model": None,
+    "variant": None,
+    "revision": None,
+    "dtype": "float32",
+    "prompts": ["a"],
+    "seeds": [1],
+    "negative": None,
+    "scheduler": None,
+    "steps": None,
+    "guidance": 7.5,
+    "width": 16,
+    "height": 16,
+    "grid": None,
+}
