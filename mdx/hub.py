@@ -41,7 +41,10 @@ def resolve(
                 "or name a checkpoint"
             )
         return PACKAGED
-    path = Path(source).expanduser()
+    try:
+        path = Path(source).expanduser()
+    except RuntimeError:
+        raise FileNotFoundError(f"{os.fspath(source)!r} is in the home of nobody here") from None
     if path.is_dir():
         return path
     if path.exists():

@@ -5,7 +5,7 @@ What is said of a sampler is read off its tables: nothing here knows any of them
 
 import json
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +40,10 @@ def chosen(
     return schedulers.from_config({}, name, **options)
 
 
-def check(name: str | None, options: Iterable[str]) -> None:
+def check(name: str | None, options: Mapping[str, Any]) -> None:
     """Raise ValueError for a name that no sampler has, and for options that it has not.
 
-    Without a name, an option is good that any sampler has.
+    Without a name, an option is good that any sampler has, and its value is not looked at.
     """
     some = SAMPLERS if name is None else [find(name)]
     known = {key for sampler in some for key in sampler.defaults}
@@ -52,6 +52,8 @@ def check(name: str | None, options: Iterable[str]) -> None:
         lists = f"`mdx samplers {some[0].names[1] if name else 'NAME'}` lists them"
         meant = did_you_mean(strange[0], known)
         raise ValueError(f"{has} option {', '.join(strange[:5])} ({lists}){meant}")
+    if name is not None:
+        schedulers.from_config({}, name, **options)
 
 
 def find(name: str) -> Sampler:

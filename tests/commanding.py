@@ -1,12 +1,14 @@
 """What tests of the command share."""
 
 import re
+import struct
+import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from mdx import cli, images, settings
+from mdx import cli, images, png_text, settings
 
 
 def pixels(path):
@@ -49,3 +51,14 @@ SETTINGS = {
     "height": 16,
     "grid": None,
 }
+
+
+def chunk(kind, data):
+    """A chunk of a PNG."""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(*chunks, width=8, height=8):
+    """The bytes of a PNG of these chunks, between its first and its last."""
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return png_text.SIGNATURE + head + b"".join(chunks) + chunk(b"IEND", b"")

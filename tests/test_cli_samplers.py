@@ -193,9 +193,9 @@ def test_a_table_of_another_checkpoint(here, capsys, checkpoint):
         (["table", "ddim", "eta=x"], "DDIMScheduler: eta 'x' is not supported, only a number"),
         (["table", "ddim", "order=2"], "DDIMScheduler has no option order"),
         (["table", "ddim", "name=2"], "DDIMScheduler has no option name"),
-        (["table", "ddim", "trained_betas={}"], "betas must be a list of numbers, not {}"),
-        (["table", "dpmpp_2m", "solver_order=3.0"], "solver_order 3.0 is not supported, only one"),
-        (["table", "ddim", "num_train_timesteps=99999999999"], "Unable to allocate"),
+        (["table", "ddim", "trained_betas={}"], "trained_betas {} is not supported, only a list"),
+        (["table", "dpmpp_2m", "solver_order=3.5"], "solver_order 3.5 is not supported, only one"),
+        (["table", "ddim", "num_train_timesteps=99999999999"], "a whole number from 1 to 100000"),
         (["table", "dpmpp2m"], "'dpmpp2m' (`mdx samplers` lists them); did you mean 'dpmpp_2m'?"),
         (
             ["table", "ddim", "--step", "2", "--plit", "x"],

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import struct
 import zlib
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from PIL import Image, PngImagePlugin
 from mdx import cli, cli_pictures, images, png_text
 from mdx.settings import FIELDS, LARGEST, MOST, to_json, version
 from tests import tiny
-from tests.commanding import SETTINGS, refused, write_png
+from tests.commanding import SETTINGS, chunk, png, refused, write_png
 
 README = Path(__file__).parents[1] / "examples" / "readme.png"
 
@@ -245,15 +244,6 @@ def test_text_that_is_no_settings(here, drawn, capsys, text, words):
 
 
 # Files
-
-
-def chunk(kind, data):
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def png(*chunks, width=8, height=8):
-    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-    return png_text.SIGNATURE + head + b"".join(chunks) + chunk(b"IEND", b"")
 
 
 JSON = json.dumps(SETTINGS).encode()
