@@ -10,7 +10,7 @@ from PIL import Image
 
 import mdx
 from mdx import cli, images, settings
-from tests.commanding import pixels
+from tests.commanding import pixels, refused
 
 
 def test_a_picture_and_the_same_again(here, capsys):
@@ -90,6 +90,16 @@ def test_a_grid_is_one_picture(here, calls):
     np.testing.assert_array_equal(pixels("x.png")[16:, :16], pixels("one.png"))
     cli.main(["--from", "x.png"])
     assert (here / "x-again.png").read_bytes() == (here / "x.png").read_bytes()
+
+
+def test_a_grid_that_gets_too_large_ends_with_its_first_picture(here, calls, capsys, monkeypatch):
+    """Where --size does not say it, the checkpoint does."""
+    monkeypatch.setattr(settings, "LARGEST", 16 * 16 * 3)
+    words = "a grid of 32 by 32 pixels has more than 768: make pictures of their own"
+    error = refused(capsys, ["a", "bb", "--seed", "1", "2", "--grid", "2", "2"])
+    assert error.startswith(words)
+    assert len(calls) == 1
+    assert list(here.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,7 @@ def test_any_list_of_samplers_is_good_or_refused_in_a_line(world, capsys, line):
 
 FROM = ["--from", "pic.png"]
 KARRAS = ["--set", "use_karras_sigmas=true"]
+EULER = ["a", "--scheduler", "euler", "--set"]
 # A line, and words of the error.
 BAD = {
     "--trust alone": (["a", "--trust"], "--trust is of the picture that --from names"),
@@ -139,17 +140,15 @@ BAD = {
         ["a", "--scheduler", "dpmpp2m"],
         "--scheduler: unknown scheduler 'dpmpp2m' (`mdx samplers` lists them); did you mean 'dpmpp",
     ),
-    "an option that it has not": (
-        ["a", "--scheduler", "euler", "--set", "use_karras_sigma=true"],
-        "EulerDiscreteScheduler has no option use_karras_sigma (`mdx samplers euler` lists them); ",
+    "an option that it has not": ([*EULER, "use_karas=1"], "Scheduler has no option use_karas (`m"),
+    "an option that is nearly one": ([*EULER, "s_churm=1"], "lists them); did you mean 's_churn'?"),
+    "an option of another kind": (
+        [*EULER, "s_churn=x"],
+        "--set: EulerDiscreteScheduler: s_churn 'x",
     ),
     "an option that none has": (
-        ["a", "--set", "use_karas_sigmas=true"],
-        "--set: no sampler has option use_karas_sigmas (`mdx samplers NAME` lists them); did you m",
-    ),
-    "an option of another kind": (
-        ["a", "--scheduler", "euler", "--set", "use_karras_sigmas=maybe"],
-        "--set: EulerDiscreteScheduler: use_karras_sigmas 'maybe' is not supported, only true or f",
+        ["a", "--set", "_=1"],
+        "--set: no sampler has option _ (`mdx sample",
     ),
     "an option twice": (["a", *KARRAS, *KARRAS], "--set has 'use_karras_sigmas' twice"),
     "no option": (["a", "--set", "eta"], "--set must be KEY=VALUE, as use_karras_sigmas=true, not"),
