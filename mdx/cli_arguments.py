@@ -101,6 +101,14 @@ def table() -> argparse.ArgumentParser:
 class _Parser(argparse.ArgumentParser):
     """argparse prints its whole usage before an error; one line says more."""
 
+    def parse_intermixed_args(self, args: Any = None, namespace: Any = None) -> Any:
+        found = super().parse_intermixed_args(args, namespace)
+        for action in self._actions:
+            # argparse drops the value of "--size=--", and nothing is left of the option.
+            if action.nargs is None and getattr(found, action.dest, None) == []:
+                self.error(f"argument {action.option_strings[-1]}: expected one argument")
+        return found
+
     def error(self, message: str) -> NoReturn:
         unknown = message.partition("unrecognized arguments: ")[2].partition(" ")[0]
         known = [flag for flag in self._option_string_actions if flag.startswith("--")]

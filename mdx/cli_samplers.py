@@ -57,12 +57,21 @@ def overrides(words: Sequence[str], name: str) -> dict[str, Any]:
         if key in found:
             raise ValueError(f"{name} has {shown(key)} twice")
         try:
-            found[key] = json.loads(text)
+            found[key] = json.loads(text, parse_int=_whole)
         except ValueError:
             found[key] = text
+        except OverflowError:
+            raise ValueError(f"{name} {shown(key)} has a number of more than 64 bits") from None
         except RecursionError:
             raise ValueError(f"{name} {shown(key)} has too many lists in lists") from None
     return found
+
+
+def _whole(digits: str) -> int:
+    """A whole number that arrays can hold; OverflowError for another."""
+    if len(digits) > 20 or not -(2**63) <= int(digits) < 2**63:
+        raise OverflowError
+    return int(digits)
 
 
 def _plot(scheduler: Any, made: Any, path: Path) -> None:

@@ -54,6 +54,12 @@ def test_the_figures_in_the_file_are_those_that_are_measured(sampler):
     assert sampler_facts.facts_of(sampler) == sampler_facts.measured(sampler)
 
 
+def test_the_list_measures_nothing(capsys, monkeypatch):
+    """That takes seconds."""
+    monkeypatch.setattr(sampler_facts, "measured", None)
+    assert len(listed(capsys, "samplers")) > len(SAMPLERS)
+
+
 def test_the_file_has_all_and_nothing_else():
     assert list(json.loads(sampler_facts.FILE.read_text())) == NAMES
 

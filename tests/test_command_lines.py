@@ -96,6 +96,9 @@ quick = settings(deadline=None, suppress_health_check=[HealthCheck.function_scop
 
 @settings(quick, max_examples=150)
 @given(line=lines)
+@example(line=["a", "--size=--"])
+@example(line=["a", "--set=--"])
+@example(line=["a", "--seed=--"])
 @example(line=["a", "--set", "eta=1", "--scheduler", "ddim"])
 @example(line=["--from", "pic.png", "--trust"])
 def test_any_line_is_good_or_refused_in_a_line(world, capsys, line):
@@ -103,6 +106,10 @@ def test_any_line_is_good_or_refused_in_a_line(world, capsys, line):
 
 
 @settings(quick, max_examples=60)
+@example(line=["table", "cogvideox_ddim", "--steps", "1", "snr_shift_scale=0"])
+@example(line=["table", "ddpm", "--steps", "1", f"beta_end={10**30}"])
+@example(line=["table", "ddim", "--plot=--"])
+@example(line=["table", "--", "ddim"])
 @given(line=tables() | lines.map(lambda line: ["table", *line]))
 def test_any_table_is_good_or_refused_in_a_line(world, capsys, line):
     check_one(world, capsys, line)
@@ -152,6 +159,15 @@ BAD = {
     ),
     "an option twice": (["a", *KARRAS, *KARRAS], "--set has 'use_karras_sigmas' twice"),
     "no option": (["a", "--set", "eta"], "--set must be KEY=VALUE, as use_karras_sigmas=true, not"),
+    "two hyphens for a value": (["a", "--size=--"], "argument --size: expected one argument (mdx "),
+    "a number of 30 digits": (
+        [*EULER, "beta_end=" + "9" * 30],
+        "--set 'beta_end' has a number of m",
+    ),
+    "a division by zero": (
+        ["table", "cogvideox_ddim", "snr_shift_scale=0"],
+        "CogVideoXDDIMScheduler: its options make no table: ",
+    ),
     "a budget of 400 digits": (["a", "--memory", "9" * 400 + "GB"], "--memory must be as 6GB or 8"),
     "a seed of 5000 digits": (["a", "--seed", "9" * 5000], "--seed: invalid int value: '999"),
     "a seed of 50 digits": (
