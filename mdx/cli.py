@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         (parser, work), given = COMMANDS[given[0]], given[1:]
     try:
         with terminal.messages():
-            work(parser().parse_intermixed_args(given))
+            work(cli_arguments.parsed(parser(), given))
     except terminal.ReaderGone:
         return 141  # as of a program that the signal for it has ended
     except EXPECTED as error:

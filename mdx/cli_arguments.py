@@ -4,6 +4,7 @@ Options that a picture's settings hold are made of that record: see settings.py.
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -11,7 +12,7 @@ from mdx import terminal
 from mdx.checks import did_you_mean
 from mdx.settings import FIELDS, version
 
-__all__ = ["pictures", "samplers", "table"]
+__all__ = ["parsed", "pictures", "samplers", "table"]
 
 EPILOG = """\
 Pictures are made for every prompt and every seed: one file, numbered files, or a --grid with
@@ -98,16 +99,18 @@ def table() -> argparse.ArgumentParser:
     return make
 
 
+def parsed(parser: argparse.ArgumentParser, given: Sequence[str]) -> argparse.Namespace:
+    """The options that arguments come to. Raises SystemExit for bad ones, and after a --help."""
+    found = parser.parse_intermixed_args(given)
+    for action in parser._actions:
+        # argparse drops the value of "--size=--", and nothing is left of the option.
+        if action.nargs is None and getattr(found, action.dest, None) == []:
+            parser.error(f"argument {action.option_strings[-1]}: expected one argument")
+    return found
+
+
 class _Parser(argparse.ArgumentParser):
     """argparse prints its whole usage before an error; one line says more."""
-
-    def parse_intermixed_args(self, args: Any = None, namespace: Any = None) -> Any:
-        found = super().parse_intermixed_args(args, namespace)
-        for action in self._actions:
-            # argparse drops the value of "--size=--", and nothing is left of the option.
-            if action.nargs is None and getattr(found, action.dest, None) == []:
-                self.error(f"argument {action.option_strings[-1]}: expected one argument")
-        return found
 
     def error(self, message: str) -> NoReturn:
         unknown = message.partition("unrecognized arguments: ")[2].partition(" ")[0]

@@ -125,11 +125,11 @@ def _with_model(options: argparse.Namespace, settings: Settings) -> Asked:
     asked = checked(settings._asdict() | given, {name: flag(name) for name in FIELDS})
     folder = _folder(asked.model)
     same = {asked.model} if folder is None else {str(folder), folder.name}
-    if settings.model not in same and Path(settings.model or "").name not in same:
+    if settings.model not in same:
         was = "the packaged model" if settings.model is None else shown(settings.model)
         warnings.warn(
             f"{options.source} was made with {was}, not with {shown(asked.model)}, so the picture "
-            "will differ",
+            "may differ",
             stacklevel=2,
         )
         # A commit of one repository is none of another.

@@ -40,7 +40,7 @@ LARGEST = 2**27  # pixels of a grid: 400 MB, twice
 
 
 class Option(NamedTuple):
-    """How the command line asks for a field; None where there is one option for several."""
+    """How the command line asks for a field."""
 
     flag: str  # "--steps"; a name without hyphens for what has no flag
     metavar: str | tuple[str, ...]
@@ -125,7 +125,7 @@ class Field(NamedTuple):
     """A field of the record, read off its type."""
 
     kind: Kind  # of each entry
-    option: Option | None
+    option: Option | None  # None for what no option, or one for two of them, gives
     optional: bool  # whether it may be None
     length: int | None  # of a list; 0 for any, None for what is no list
     required: bool  # whether a PNG must have it; what came later has a default

@@ -136,7 +136,7 @@ def test_a_model_takes_the_place_of_the_picture_s(here, drawn, capsys):
     cli.main(["--from", "x.png", "--model", "someone/tiny"])
     assert capsys.readouterr().err == ""
     cli.main(["--from", "x.png", "--model", "another/one"])
-    words = "x.png was made with 'someone/tiny', not with 'another/one', so the picture will differ"
+    words = "x.png was made with 'someone/tiny', not with 'another/one', so the picture may differ"
     assert capsys.readouterr().err == f"mdx: warning: {words}\n"
     cli.main(["--from", "x.png", "--model", "another/one", "--revision", "v2", "--variant", "ema"])
     found = [(one.source, one.settings.revision, one.settings.variant) for one in drawn]
@@ -145,6 +145,14 @@ def test_a_model_takes_the_place_of_the_picture_s(here, drawn, capsys):
         ("another/one", None, "fp16"),
         ("another/one", "v2", "ema"),
     ]
+    # A folder is known by its name or its place, and no repository is known by a folder's name.
+    (here / "one").mkdir()
+    write_png("z.png", model="one")
+    cli.main(["--from", "z.png", "--model", "./one"])
+    assert capsys.readouterr().err.count("warning") == 1
+    write_png("z.png", model="another/one")
+    cli.main(["--from", "z.png", "--model", "./one"])
+    assert "was made with 'another/one', not with './one'" in capsys.readouterr().err
     write_png("y.png")
     cli.main(["--from", "y.png", "--model", "another/one"])
     assert "was made with the packaged model, not with 'another/one'" in capsys.readouterr().err
