@@ -166,7 +166,7 @@ BAD = {
     ),
     "a division by zero": (
         ["table", "cogvideox_ddim", "snr_shift_scale=0"],
-        "CogVideoXDDIMScheduler: its options make no table: ",
+        "CogVideoXDDIMScheduler: the numbers of its config make no run of 10 steps",
     ),
     "a budget of 400 digits": (["a", "--memory", "9" * 400 + "GB"], "--memory must be as 6GB or 8"),
     "a seed of 5000 digits": (["a", "--seed", "9" * 5000], "--seed: invalid int value: '999"),
