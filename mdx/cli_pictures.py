@@ -235,12 +235,7 @@ def flag(name: str) -> str:
 
 
 def _save(image: Any, path: Path, settings: Settings) -> None:
-    try:
-        images.save_png(image, path, to_json(settings))
-    except OSError as error:
-        if error.errno is None:  # it says what could not be written
-            raise
-        raise type(error)(f"cannot write {path}: {error.strerror}") from None
+    images.save_png(image, path, to_json(settings))
     report(f"{path} (seed {' '.join(map(str, settings.seeds))})")
 
 
