@@ -12,6 +12,7 @@ from PIL import Image
 from mdx import images as pictures
 from mdx.compile_cache import compiled
 from mdx.kernels import ONE_AT_A_TIME
+from mdx.mapped import check_files
 from mdx.memory import Memory, checked, release
 from mdx.model import Model, Net, check_weights
 from mdx.nets import vae
@@ -40,6 +41,7 @@ def encode(
         raise ValueError(
             f"pictures must have sides that are multiples of {factor}, not {width} by {height}"
         )
+    check_files(model.vae.places.values())
     found = []
     # One at a time: a picture's memory does not grow with the batch, nor do graphs multiply.
     for i in range(len(pixels)):
@@ -80,6 +82,7 @@ def decode(
         raise ValueError(f"latents must have the shape (B, {channels}, h, w), not {values.shape}")
     if not np.isfinite(values).all():
         raise ValueError("the latents hold NaN or infinity")
+    check_files(model.vae.places.values())
     # One at a time: a picture's memory does not grow with the batch, nor do graphs multiply.
     ones = [_decoded(model.vae, values[i : i + 1], memory) for i in range(len(values))]
     pixels = _finite(model.vae, np.concatenate(ones), "pixels")

@@ -21,7 +21,8 @@ class Memory(NamedTuple):
     weights: those that stay in memory once they were used. "all"; those of the "net" at work, of
     the text encoder, the UNet and the VAE; or in the UNet those of the "stage" at work, a residual
     block, a transformer or a change of resolution. Weights leave memory where they are used as the
-    checkpoint's files hold them, and come again from there; weights of another dtype stay.
+    checkpoint's files hold them, and come again from there; weights of another dtype stay, and what
+    was written into weights in place.
     """
 
     weights: str = "all"

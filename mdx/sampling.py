@@ -16,7 +16,7 @@ from mdx import tokenizer as tokens
 from mdx.compile_cache import compiled
 from mdx.kernels import ONE_AT_A_TIME
 from mdx.latents import decode
-from mdx.mapped import drop
+from mdx.mapped import check_files, drop
 from mdx.memory import Memory, release
 from mdx.model import Model, check_weights
 from mdx.nets import clip, unet
@@ -97,6 +97,8 @@ def generate(
         model, prompt, negative_prompt, scheduler, steps, guidance, seed, height, width,
         images_per_prompt, start, step_noise, output, progress, callback, after, one_graph, memory,
     )  # fmt: skip
+    for net in (model.text_encoder, model.unet, model.vae):
+        check_files(net.places.values())
     latents = _sample(model, request, one_graph, progress is not False, callback, after)
     if output == "latent":
         return latents

@@ -7,7 +7,6 @@ weights' memory and little more.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from mmap import mmap
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -17,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from mdx.files import read_json, replacing
-from mdx.mapped import Place, array, drop, open_file
+from mdx.mapped import MappedFile, Place, array, drop, open_file
 from mdx.safetensors_file import Entry, entries
 
 __all__ = [
@@ -221,7 +220,7 @@ def _list(names: Sequence[str]) -> str:
     return ", ".join(names[:10]) + (f", ... ({len(names)} in all)" if len(names) > 10 else "")
 
 
-def _place(name: str, entry: Entry, file: mmap, dtype: np.dtype) -> Place | None:
+def _place(name: str, entry: Entry, file: MappedFile, dtype: np.dtype) -> Place | None:
     """Where a tensor can be used as it lies; None where it must be cast, or lies askew."""
     if entry.dtype not in STORED:
         raise ValueError(f"{entry.path}: {name} is stored as {entry.dtype}, not as a float")

@@ -1,5 +1,6 @@
 """What is held in memory changes no picture; and it is what was asked."""
 
+import os
 from pathlib import Path
 
 import mindspore
@@ -127,6 +128,48 @@ def test_stages_of_a_shape_share_a_graph():
     params = dict.fromkeys(unet.shapes(config), Tensor(np.zeros(1, np.float32)))
     stages = [part.stage for part in staged.parts(config, params) if part.stage is not None]
     assert len({staged.graph_of(config, stage) for stage in stages}) < len(stages) - 4
+
+
+@pytest.mark.parametrize("weights", ["net", "stage"])
+def test_weights_that_were_written_to_stay_so(checkpoint, model, weights):
+    """After a run as before one: what leaves memory comes again from the file, so this must not."""
+    memory = mdx.Memory(weights=weights)
+    changed = mdx.load(checkpoint)
+    as_loaded = picture(changed, memory=memory)
+    for net in (changed.text_encoder, changed.unet, changed.vae):
+        for param in net.params.values():
+            param.asnumpy()[...] *= 0.8
+    whole = picture(changed)
+    assert apart(as_loaded, whole) > 0.01
+    for _ in range(2):
+        assert apart(picture(changed, memory=memory), whole) < EXACT
+
+
+def cut(checkpoint, part):
+    """A model of which a file was cut short after it was loaded; look at none of its weights."""
+    model = mdx.load(checkpoint)
+    [path] = (checkpoint / part).glob("*.safetensors")
+    os.truncate(path, 1000)
+    return model
+
+
+def cut_vae(use):
+    return lambda checkpoint: use(cut(checkpoint, "vae"))
+
+
+USES = {
+    "generate, text encoder": lambda checkpoint: picture(cut(checkpoint, "text_encoder")),
+    "generate, unet": lambda checkpoint: picture(cut(checkpoint, "unet")),
+    "generate, vae": lambda checkpoint: picture(cut(checkpoint, "vae")),
+    "decode": cut_vae(lambda model: mdx.decode(model, np.zeros((1, 4, 8, 8)))),
+    "encode": cut_vae(lambda model: mdx.encode(model, np.zeros((1, 16, 16, 3)))),
+}
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+def test_a_file_that_was_cut_short_is_an_error_and_not_the_end(checkpoint, use):
+    with pytest.raises(OSError, match=r"safetensors was cut short, from \d+ to 1000 bytes"):
+        use(checkpoint)
 
 
 @pytest.mark.parametrize("weights", ["net", "stage"])
