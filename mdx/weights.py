@@ -5,6 +5,7 @@ used, and can give it back. Others are cast through small buffers, so that loadi
 weights' memory and little more.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -223,17 +224,20 @@ def _list(names: Sequence[str]) -> str:
 def _place(name: str, entry: Entry, file: MappedFile, dtype: np.dtype) -> Place | None:
     """Where a tensor can be used as it lies; None where it must be cast, or lies askew."""
     if entry.dtype not in STORED:
-        raise ValueError(f"{entry.path}: {name} is stored as {entry.dtype}, not as a float")
+        raise ValueError(
+            f"{entry.path}: {name} is stored as {entry.dtype}, which mdx does not read as weights; "
+            f"it reads {', '.join(STORED)}"
+        )
     if STORED[entry.dtype] != dtype or entry.start % dtype.itemsize:
         return None
-    count = int(np.prod(entry.shape, dtype=np.int64))
+    count = math.prod(entry.shape)
     return Place(file, entry.start, count * dtype.itemsize)
 
 
 def _cast(name: str, entry: Entry, dtype: np.dtype) -> np.ndarray:
     """One tensor's numbers, flat, in another dtype."""
     stored = STORED[entry.dtype]
-    count = int(np.prod(entry.shape, dtype=np.int64))
+    count = math.prod(entry.shape)
     # Read, not mapped: pages of a mapping would count beside the copy until the kernel drops them.
     numbers = np.empty(count, dtype)
     buffer = np.empty(min(count, CHUNK), stored)

@@ -59,6 +59,12 @@ def as_whole_numbers(params):
     params["conv_in.bias"] = np.arange(16)
 
 
+def respell_dtype(folder, size, record):
+    """Make conv_in.bias that many bytes, of which the header says something else."""
+    rewrite(folder, UNET, lambda p: p | {"conv_in.bias": np.zeros(size, np.uint8)})
+    header(folder, UNET, lambda text: text.replace(b'"U8","shape":[%d]' % size, record))
+
+
 # What is done to a checkpoint's folder before load, and the error.
 CHECKPOINTS = {
     "empty folder": (empty, "no checkpoint in the diffusers layout: it has no model_index.json"),
@@ -146,11 +152,11 @@ CHECKPOINTS = {
     ),
     "header offsets are negative": (
         lambda f: header(f, UNET, lambda text: text.replace(b"[0,", b"[-8,", 1)),
-        "is damaged: .*whole numbers",
+        "is damaged: .*-8 is no whole number",
     ),
     "dtype of another age": (
-        lambda f: header(f, UNET, lambda text: text.replace(b'"F32"', b'"F4"', 1)),
-        "is damaged: .*unknown dtype 'F4'",
+        lambda f: header(f, UNET, lambda text: text.replace(b'"F32"', b'"F2"', 1)),
+        "conv_in.bias is stored as F2, which mdx does not read$",
     ),
     "keys are missing": (
         lambda f: rewrite(f, UNET, lambda p: {k: v for k, v in p.items() if "conv1" not in k}),
@@ -168,7 +174,15 @@ CHECKPOINTS = {
     "infinity": (lambda f: rewrite(f, UNET, spoil_value(-np.inf)), "conv_in.weight .*not finite"),
     "weights are whole numbers": (
         lambda f: rewrite(f, UNET, as_whole_numbers),
-        "conv_in.bias is stored as I64, not as a float",
+        "conv_in.bias is stored as I64, which mdx does not read as weights; it reads F64, F32",
+    ),
+    "weights of 8 bits": (
+        lambda f: respell_dtype(f, 16, b'"F8_E8M0","shape":[16]'),
+        "conv_in.bias is stored as F8_E8M0, which mdx does not read as weights; it reads F64, F32",
+    ),
+    "weights of 4 bits": (
+        lambda f: respell_dtype(f, 8, b'"F4","shape":[16]'),
+        "conv_in.bias is stored as F4, which mdx does not read as weights; it reads F64, F32",
     ),
     "shard outside its folder": (
         lambda f: index(f, weight_map={"conv_in.bias": "../vae/x.safetensors"}),
