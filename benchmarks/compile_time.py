@@ -70,13 +70,13 @@ def unet(folder: Path, cache: str, latents: int) -> Run:
     os.environ["MDX_COMPILE_CACHE"] = cache
     from mindspore import Tensor
 
-    from mdx import staged, weights
+    from mdx import staged, weight_files, weights
     from mdx.files import read_json
     from mdx.kernels import PART_BYTES
     from mdx.nets import unet as net
 
     config = net.from_json(read_json(folder / "config.json"))
-    files = weights.find(folder, file_name("unet").removesuffix(".safetensors"))
+    files = weight_files.find(folder, file_name("unet").removesuffix(".safetensors"))
     params, _ = weights.read_in_place(files, net.shapes(config), "float32")
     parts = staged.parts(config, params)
     predict = staged.predictor(config, parts, True, PART_BYTES, lambda part: None)

@@ -16,7 +16,8 @@ PROMPT, NEGATIVE = "a photograph", "a graph"
 SIDES = {
     "mdx": ("side_mdx", {}),
     "mdx float16": ("side_mdx", {"dtype": "float16"}),
-    "mdx float16 files": ("side_mdx", {"dtype": "float16", "variant": "fp16"}),
+    # Not fp16, or the side above would take the files, too, and cast nothing.
+    "mdx float16 files": ("side_mdx", {"dtype": "float16", "variant": "half"}),
     "mdx by stages": ("side_mdx", {"weights": "stage"}),
     "torch": ("side_torch", {}),
     "torch bfloat16": ("side_torch", {"dtype": "bfloat16"}),

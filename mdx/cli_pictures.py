@@ -182,7 +182,11 @@ def draw(asked: Asked, files: list[Path], *, offline: bool) -> None:
 
     settings = asked.settings
     folder = hub.resolve(
-        asked.source, variant=settings.variant, revision=settings.revision, offline=offline
+        asked.source,
+        variant=settings.variant,
+        dtype=settings.dtype,
+        revision=settings.revision,
+        offline=offline,
     )
     settings = settings._replace(revision=hub.commit(folder) or settings.revision)
     model = mdx.load(folder, dtype=settings.dtype, variant=settings.variant)

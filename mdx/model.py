@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import mindspore
 
-from mdx import hub, model_index, tokenizer, weights
-from mdx.files import read_json
+from mdx import hub, model_index, tokenizer, weight_files, weights
+from mdx.files import how_to_complete, is_there, read_json
 from mdx.mapped import Place
 from mdx.nets import clip, unet, vae
 from mdx.safetensors_file import entries
@@ -55,20 +55,25 @@ def load(
     """Load a checkpoint: None for the packaged one, a folder in the diffusers layout, or a Hub id.
 
     `dtype` is that of the weights, "float32" or "float16"; `variant` chooses files such as
-    "fp16"; `revision` is a Hub branch, tag or commit; `offline` uses only what is cached.
-    Raises FileNotFoundError, ConnectionError or ValueError that say what to do.
+    "fp16" of each part that has them, and of other parts the plain ones. Without it float16 takes
+    a part's fp16 files where there are any, which are used as they lie. `revision` is a Hub branch,
+    tag or commit; `offline` uses only what is cached.
+    Raises FileNotFoundError, PermissionError, ConnectionError or ValueError that say what to do.
     """
     weights.check_dtype(dtype)
-    folder = hub.resolve(source, variant=variant, revision=revision, offline=offline)
+    folder = hub.resolve(source, variant=variant, dtype=dtype, revision=revision, offline=offline)
     index = model_index.read(folder)
     model_index.check(index)
+    part = _variants(folder, hub.BASES, variant, dtype)
     model = Model(
         tokenizer=tokenizer.load(folder / "tokenizer"),
-        text_encoder=_net(clip, folder / "text_encoder", variant, dtype, weights.new_text_names),
-        unet=_net(
-            unet, folder / "unet", variant, dtype, meant=partial(model_index.unet_json, index)
+        text_encoder=_net(
+            clip, folder / "text_encoder", part["text_encoder"], dtype, weights.new_text_names
         ),
-        vae=_net(vae, folder / "vae", variant, dtype, weights.old_vae_names),
+        unet=_net(
+            unet, folder / "unet", part["unet"], dtype, meant=partial(model_index.unet_json, index)
+        ),
+        vae=_net(vae, folder / "vae", part["vae"], dtype, weights.old_vae_names),
         scheduler=model_index.scheduler(index),
     )
     _check_fit(folder, model)
@@ -90,14 +95,13 @@ def load_vae(
     `model._replace(vae=load_vae(...))`.
     """
     weights.check_dtype(dtype)
-    if source is None:
-        return _net(vae, hub.resolve(None) / SECOND_VAE, variant, dtype)
     folder = hub.resolve(
-        source, variant=variant, revision=revision, offline=offline, parts=("vae", "")
+        source, variant=variant, dtype=dtype, revision=revision, offline=offline, parts=("vae", "")
     )
-    alone = not (folder / "model_index.json").is_file() and (folder / "config.json").is_file()
-    folder = folder if alone else folder / "vae"
-    return _net(vae, folder, variant, dtype, weights.old_vae_names)
+    alone = not is_there(folder / "model_index.json") and is_there(folder / "config.json")
+    part = SECOND_VAE if source is None else "" if alone else "vae"
+    [chosen] = _variants(folder, {part: hub.BASES["vae"]}, variant, dtype).values()
+    return _net(vae, folder / part, chosen, dtype, weights.old_vae_names)
 
 
 def check_weights(*nets: Net) -> None:
@@ -110,6 +114,16 @@ def check_weights(*nets: Net) -> None:
         )
 
 
+def _variants(
+    folder: Path, bases: Mapping[str, str], variant: str | None, dtype: str
+) -> dict[str, str | None]:
+    """The variant of each part's weights that is loaded (see `weight_files.choose`)."""
+    there = {
+        part: weight_files.found_in(folder / part, base, variant) for part, base in bases.items()
+    }
+    return weight_files.choose(folder, there, variant, dtype)
+
+
 def _net(
     module: ModuleType,
     folder: Path,
@@ -120,7 +134,7 @@ def _net(
 ) -> Net:
     """The net of a folder; `meant` makes of its config.json what is read."""
     if not folder.is_dir():
-        raise FileNotFoundError(f"the checkpoint has no folder {folder}")
+        raise FileNotFoundError(f"the checkpoint has no folder {folder}" + how_to_complete(folder))
     file = folder / "config.json"
     json = read_json(file)
     try:
@@ -128,7 +142,7 @@ def _net(
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
     base = "model" if module is clip else "diffusion_pytorch_model"
-    files = weights.find(folder, base, variant)
+    files = weight_files.find(folder, base, variant)
     _check_depth(file, module.depth(config), files)
     params, places = weights.read_in_place(files, module.shapes(config), dtype, rename=rename)
     return Net(config, mindspore.mutable(params), MappingProxyType(places))

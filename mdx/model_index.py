@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from mdx import schedulers
 from mdx.fields import TEXT, listed, nullable, shown, value
-from mdx.files import read_json
+from mdx.files import is_there, read_json
 from mdx.schedulers import Scheduler
 from mdx.schedulers.config import find
 
@@ -65,7 +65,7 @@ def read(folder: Path) -> Index:
     Raises FileNotFoundError, or ValueError that names the file and the key.
     """
     file = folder / FILE
-    if not file.is_file():
+    if not is_there(file):
         raise FileNotFoundError(
             f"{folder} is no checkpoint in the diffusers layout: it has no {FILE} "
             f"(beside the folders {', '.join(CLASSES)}, scheduler)"

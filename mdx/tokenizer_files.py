@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mdx.files import read_json
+from mdx.files import is_there, missing, read_json
 
 __all__ = ["NAMES", "Flags", "Settled", "Vocabulary", "read", "settle"]
 
@@ -51,9 +51,9 @@ def read(folder: str | Path) -> Vocabulary:
     for one that does not make sense.
     """
     folder = Path(folder)
-    beside = {n: read_json(folder / n) for n in (CONFIG, MAP, ADDED) if (folder / n).is_file()}
+    beside = {n: read_json(folder / n) for n in (CONFIG, MAP, ADDED) if is_there(folder / n)}
     both: dict[str, Any] = {}
-    if (folder / BOTH).is_file():
+    if is_there(folder / BOTH):
         both = read_json(folder / BOTH)
         vocab, merges = _read_both(both, folder / BOTH)
     else:
@@ -267,7 +267,7 @@ def _checked(vocab: dict[str, Any], path: Path) -> dict[str, int]:
 
 def _read_merges(path: Path) -> list[tuple[str, str]]:
     if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing")
+        raise missing(path)
     try:
         text = path.read_text(encoding="utf-8-sig")  # editors on Windows put a mark before it
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""Checkpoint files to flat parameter dicts: find, map, cast, check, save.
+"""Checkpoint files to flat parameter dicts: map, cast, check, save.
 
 Weights that already have the wanted dtype stay in the file, mapped: they take memory when they are
 used, and can give it back. Others are cast through small buffers, so that loading needs the final
@@ -8,7 +8,7 @@ weights' memory and little more.
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import Any
 
 import mindspore
@@ -16,14 +16,13 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from mdx.files import read_json, replacing
+from mdx.files import as_name, first_ten, replacing
 from mdx.mapped import MappedFile, Place, array, drop, open_file
 from mdx.safetensors_file import Entry, entries
 
 __all__ = [
     "DTYPES",
     "check_dtype",
-    "find",
     "new_text_names",
     "not_finite",
     "old_vae_names",
@@ -48,8 +47,6 @@ THREADS = 4  # that cast tensors, each through a buffer of its own
 # diverged shows there; to look at all would be to read all of the file.
 LOOKED_AT = 1 << 14
 
-PICKLES = (".bin", ".ckpt", ".pt", ".pth")
-
 # A buffer that transformers once saved beside the weights; it holds 0, 1, 2, ...
 HARMLESS = ("text_model.embeddings.position_ids",)
 
@@ -58,71 +55,6 @@ def check_dtype(dtype: str) -> None:
     """Raise ValueError unless weights can be held in `dtype`."""
     if dtype not in DTYPES:
         raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
-
-
-def find(folder: str | Path, base: str, variant: str | None = None) -> tuple[Path, ...]:
-    """Find the safetensors files of one part, single or sharded.
-
-    `base` is "diffusion_pytorch_model" (unet, vae) or "model" (text encoder); `variant` is
-    "fp16" or the like. Raises FileNotFoundError where there is none (and says what there is),
-    ValueError for a shard index that names files outside `folder`.
-    """
-    folder = Path(folder)
-    dot = f".{variant}" if variant else ""
-    single = folder / f"{base}{dot}.safetensors"
-    if single.is_file():
-        return (single,)
-    # Libraries have written the variant at three places of this name.
-    for name in (
-        f"{base}{dot}.safetensors.index.json",
-        f"{base}.safetensors.index{dot}.json",
-        f"{base}.safetensors{dot}.index.json",
-    ):
-        if (folder / name).is_file():
-            return _shards(folder / name)
-    raise FileNotFoundError(_nothing_found(folder, base, single.name))
-
-
-def _shards(index: Path) -> tuple[Path, ...]:
-    weight_map = read_json(index).get("weight_map")
-    if not isinstance(weight_map, dict) or not weight_map:
-        raise ValueError(f"{index} is no shard index: it has no weight_map")
-    names = sorted({str(name) for name in weight_map.values()})
-    for name in names:
-        # A bare file name: anything else could read files that are not the checkpoint's.
-        bare = PurePosixPath(name).name == name == PureWindowsPath(name).name
-        if not bare or not name.endswith(".safetensors"):
-            raise ValueError(
-                f"{index} names {name!r}, but shards must be .safetensors files in its own folder"
-            )
-    files = tuple(index.parent / name for name in names)
-    missing = [file.name for file in files if not file.is_file()]
-    if missing:
-        raise FileNotFoundError(
-            f"{index.parent} lacks shards that {index.name} names: {_list(missing)}"
-        )
-    return files
-
-
-def _nothing_found(folder: Path, base: str, wanted: str) -> str:
-    names = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
-    other = [n for n in names if n.startswith(base + ".") and n.endswith(".safetensors")]
-    pickles = [n for n in names if n.endswith(PICKLES)]
-    if other:
-        return (
-            f"{folder} has no {wanted}, but {', '.join(other)}; "
-            'choose with variant= (None for no suffix, "fp16", ...)'
-        )
-    if pickles:
-        return (
-            f"{folder} has only pickled weights ({', '.join(pickles)}), which can run code when "
-            "read, so mdx reads safetensors alone; take a revision of the checkpoint that has "
-            f"{wanted}, or convert it with safetensors' convert tool"
-        )
-    return (
-        f"{folder} has no {wanted}; a checkpoint needs its weights as safetensors "
-        "(one with only .bin or .ckpt files must be converted first)"
-    )
 
 
 def read(
@@ -157,7 +89,9 @@ def read_in_place(
         for stored, entry in entries(file).items():
             name = rename(stored) if rename else stored
             if name in found:
-                raise ValueError(f"{name} occurs twice: in {found[name].path} and in {file}")
+                raise ValueError(
+                    f"{as_name(name)} occurs twice: in {found[name].path} and in {file}"
+                )
             found[name] = entry
     _check_keys(files, found, shapes)
     maps, wanted = {file: open_file(file) for file in files}, DTYPES[dtype]
@@ -200,7 +134,9 @@ def _check_keys(
         if name in found and not _same_layout(found[name].shape, tuple(shape))
     ]
     lists = {"missing": missing, "unexpected": unexpected, "misshapen": misshapen}
-    problems = [f"{len(names)} {word}: {_list(names)}" for word, names in lists.items() if names]
+    problems = [
+        f"{len(names)} {word}: {first_ten(names)}" for word, names in lists.items() if names
+    ]
     if problems:
         where = files[0].parent if files else "no files"
         raise ValueError(
@@ -215,10 +151,6 @@ def _same_layout(stored: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
         and stored[:2] == wanted[:2]
         and set(stored[2:] + wanted[2:]) == {1}
     )
-
-
-def _list(names: Sequence[str]) -> str:
-    return ", ".join(names[:10]) + (f", ... ({len(names)} in all)" if len(names) > 10 else "")
 
 
 def _place(name: str, entry: Entry, file: MappedFile, dtype: np.dtype) -> Place | None:

@@ -125,7 +125,7 @@ CHECKPOINTS = {
     ),
     "weights of another variant": (
         lambda f: (f / VAE).rename(f / VAE.replace(".safetensors", ".fp16.safetensors")),
-        "has no diffusion_pytorch_model.safetensors, but .*fp16.safetensors; choose with variant",
+        'has no diffusion_pytorch_model.safetensors, only .*; load with variant="fp16", which',
     ),
     "pickles only": (pickles, "only pickled weights .*model.bin.*convert"),
     "weights are empty": (lambda f: cut(f, UNET, 0), "is no safetensors file .0 bytes"),

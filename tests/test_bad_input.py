@@ -33,7 +33,7 @@ CALLS = {
     "a file": (lambda f: model.load(f / "model_index.json"), "is a file; give the folder"),
     "variant that is not there": (
         lambda f: model.load(f, variant="fp16"),
-        "no model.fp16.safetensors, but model.safetensors; choose with variant",
+        "no weights of variant 'fp16', nor of any other; leave variant out",
     ),
     "offline and not cached": (
         lambda f: model.load("someone/never-fetched", offline=True),
@@ -312,6 +312,7 @@ def test_hub_error(monkeypatch, name, message):
     def fail(*_, **__):
         raise hub_error(name)
 
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", fail)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
     with pytest.raises((FileNotFoundError, ConnectionError, PermissionError), match=message):
         model.load("some/one", revision="v9")

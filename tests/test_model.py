@@ -63,6 +63,44 @@ def test_variant_files(checkpoint):
     same(loaded.unet, checkpoint / "unet", "diffusion_pytorch_model.fp16.safetensors")
 
 
+def halves(checkpoint, *parts, dtype=np.float16):
+    """Give parts fp16 files besides the plain ones."""
+    for part in parts:
+        base = tiny.NETS[part][2]
+        stored = load_file(checkpoint / part / f"{base}.safetensors")
+        half = {name: value.astype(dtype) for name, value in stored.items()}
+        weights.save(half, checkpoint / part / f"{base}.fp16.safetensors")
+
+
+def test_float16_uses_fp16_files_where_they_are(checkpoint):
+    """Without a word about variants; what is not cast stays in its file."""
+    halves(checkpoint, "unet", "vae")
+    plain, half = model.load(checkpoint), model.load(checkpoint, dtype="float16")
+    for part in ("unet", "vae"):
+        net = getattr(half, part)
+        assert net.places.keys() == net.params.keys()
+        same(net, checkpoint / part, "diffusion_pytorch_model.fp16.safetensors")
+        assert getattr(plain, part).places.keys() == net.places.keys()
+        same(getattr(plain, part), checkpoint / part)
+    assert half.text_encoder.places == {}
+    assert not model.load_vae(checkpoint, dtype="float32").places.keys() ^ plain.vae.params.keys()
+    assert model.load_vae(checkpoint, dtype="float16").places.keys() == half.vae.places.keys()
+
+
+def test_a_variant_that_only_some_parts_have(checkpoint):
+    halves(checkpoint, "unet", dtype=np.float32)
+    (checkpoint / "unet" / "diffusion_pytorch_model.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match=r'unet has no .*; load with variant="fp16", which'):
+        model.load(checkpoint)
+    with pytest.raises(FileNotFoundError, match="no weights of variant 'ema'; there are fp16"):
+        model.load(checkpoint, variant="ema")
+    loaded = model.load(checkpoint, variant="fp16")
+    same(loaded.unet, checkpoint / "unet", "diffusion_pytorch_model.fp16.safetensors")
+    same(loaded.vae, checkpoint / "vae")
+    with pytest.raises(FileNotFoundError, match="variant 'fp16', nor of any other; leave variant"):
+        model.load_vae(checkpoint, variant="fp16")
+
+
 def test_hub_id_from_the_cache(tiny_checkpoint, cache):
     tiny.hub_cache(cache, "someone/tiny", tiny_checkpoint)
     loaded = model.load("someone/tiny", offline=True)
@@ -99,7 +137,7 @@ SD_1_5 = """model_index.json README.md v1-5-pruned.ckpt v1-5-pruned.safetensors 
 def test_only_what_is_needed_is_fetched(variant):
     """SD 1.5's repository, filtered as the Hub's client does."""
     repo = SD_1_5.split()
-    wanted = hub.patterns(tuple(hub.BASES), variant)
+    wanted = hub.patterns(dict.fromkeys(hub.BASES, variant))
     found = set(huggingface_hub.utils.filter_repo_objects(repo, allow_patterns=wanted))
     small = {f for f in repo if f.endswith((".json", ".txt"))}
     small -= {f for f in repo if f.startswith(("feature_extractor", "safety_checker"))}

@@ -91,42 +91,6 @@ def test_matching_dtype_is_mapped_and_never_written_back(tmp_path, arrays):
     assert path.read_bytes() == before
 
 
-def test_shards_with_every_index_name(tmp_path, arrays):
-    base = "diffusion_pytorch_model"
-    for variant, index in [
-        (None, f"{base}.safetensors.index.json"),
-        ("fp16", f"{base}.fp16.safetensors.index.json"),
-        ("fp16", f"{base}.safetensors.index.fp16.json"),
-        ("fp16", f"{base}.safetensors.fp16.index.json"),
-    ]:
-        folder = tmp_path / index
-        folder.mkdir()
-        names = list(arrays)
-        place = {n: f"{base}-0000{i % 2 + 1}-of-00002.safetensors" for i, n in enumerate(names)}
-        for file in set(place.values()):
-            save_file({n: arrays[n] for n in names if place[n] == file}, folder / file)
-        (folder / index).write_text(json.dumps({"metadata": {}, "weight_map": place}))
-        files = weights.find(folder, base, variant)
-        assert len(files) == 2
-        read = weights.read(files, shapes(arrays))
-        np.testing.assert_array_equal(read["a.weight"].asnumpy(), arrays["a.weight"])
-
-
-def test_variant_chooses_its_file(tmp_path):
-    for name in ("model.safetensors", "model.fp16.safetensors"):
-        (tmp_path / name).touch()
-    assert weights.find(tmp_path, "model")[0].name == "model.safetensors"
-    assert weights.find(tmp_path, "model", "fp16")[0].name == "model.fp16.safetensors"
-
-
-def test_files_may_be_links_as_in_the_hub_cache(tmp_path, arrays):
-    blobs, snapshot = tmp_path / "blobs", tmp_path / "snapshot"
-    blobs.mkdir(), snapshot.mkdir()
-    weights.save(arrays, blobs / "0123")
-    (snapshot / "model.safetensors").symlink_to(blobs / "0123")
-    assert weights.read(weights.find(snapshot, "model"), shapes(arrays))
-
-
 def test_old_vae_attention_loads(tmp_path):
     block = "decoder.mid_block.attentions.0."
     random = np.random.default_rng(0)

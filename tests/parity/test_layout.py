@@ -29,3 +29,19 @@ def test_a_pipeline_that_diffusers_saved(tiny_checkpoint, tmp_path, variant, sha
     prompt = ["a red circle!", "unseen words"]
     rows = pipeline.tokenizer(prompt, padding="max_length", max_length=16, truncation=True)
     np.testing.assert_array_equal(tokenizer.encode(loaded.tokenizer, prompt), rows["input_ids"])
+
+
+def test_a_variant_of_one_part(tiny_checkpoint, tmp_path):
+    """diffusers, too, takes the plain files of parts that lack the variant."""
+    diffusers = pytest.importorskip("diffusers")
+    torch = pytest.importorskip("torch")
+    load = diffusers.StableDiffusionPipeline.from_pretrained
+    pipeline = load(tiny_checkpoint, safety_checker=None)
+    pipeline.save_pretrained(tmp_path)
+    (tmp_path / "unet" / "diffusion_pytorch_model.safetensors").unlink()
+    pipeline.unet.to(torch.float16).save_pretrained(tmp_path / "unet", variant="fp16")
+    theirs = load(tmp_path, variant="fp16", safety_checker=None)
+    ours = mdx.load(tmp_path, variant="fp16")
+    for part in ("unet", "vae"):
+        for name, value in getattr(theirs, part).state_dict().items():
+            np.testing.assert_array_equal(getattr(ours, part).params[name].asnumpy(), value.numpy())
