@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
+from reprlib import repr as short
 from typing import Any, NamedTuple
 
 from mdx.fields import TEXT, nullable, shown, value
@@ -31,6 +32,11 @@ class Scheduler(NamedTuple):
         sampler, given = find(self.name), dict(self.given)
         own = {k: v for k, v in given.items() if v not in sampler.foreign.get(k, ())}
         return {key: own.get(key, default) for key, default in sampler.defaults.items()}
+
+    def __repr__(self) -> str:
+        """Its name and what its config said; of long lists, where they begin."""
+        said = "".join(f", {key}={short(value)}" for key, value in self.given)
+        return f"Scheduler({self.name!r}{said})"
 
 
 def from_config(

@@ -69,7 +69,10 @@ def build_tcd(c: Config, run: Run) -> Table:
     levels = cut(levels if complete else lv.ending(levels, lv.at_times(kept, [0.0])), run.start)
 
     def down(to: Level) -> Level:
-        return unpack(lv.at_times(kept, [np.floor((1 - c["eta"]) * to.t)]))[0]
+        found = unpack(lv.at_times(kept, [np.floor((1 - c["eta"]) * to.t)]))[0]
+        # Levels of the caller's own may lie below all trained ones, but for a rounding.
+        below = found.sigma * to.alpha <= to.sigma * found.alpha * (1 + 1e-9)
+        return found if below else to
 
     noisy = [down(to) if c["eta"] else to for _, to in list(pairwise(unpack(levels)))[:-1]]
     method = tcd(levels, [*noisy, unpack(levels)[-1]])

@@ -64,15 +64,19 @@ def solved(c: Config, run: Run, clock: Clock, kind: str) -> Table:
     return traced(c, levels, method)
 
 
-def traced(c: Config, levels: Levels, method: Method) -> Table:
-    """The table of a method over the levels, for a preconditioned network.
-
-    What it returns is called "epsilon", and with the other sign "v_prediction".
+def said(c: Config) -> str:
+    """What a preconditioned network returns: configs call it "epsilon", or "v_prediction" with the
+    other sign, and it is neither.
     """
+    return f"preconditioned {c['prediction_type']}"
+
+
+def traced(c: Config, levels: Levels, method: Method) -> Table:
+    """The table of a method over the levels, for a preconditioned network."""
     first, sign = method.calls[0].now, 1.0 if c["prediction_type"] == "epsilon" else -1.0
     return tables.trace(
         preconditioned(method, c["sigma_data"], sign=sign),
-        c["prediction_type"],
+        said(c),
         bound(c),
         init_noise_scale=first.alpha * beginning(c, levels, first, with_data=True),
     )
@@ -113,6 +117,7 @@ EDM = (
         choices=CHOICES,
         foreign=UNSET,
         build=build_edm_euler,
+        says=said,
     ),
     Sampler(
         names=("EDMDPMSolverMultistepScheduler", "edm_dpmpp_2m"),
@@ -121,6 +126,7 @@ EDM = (
         foreign=FOREIGN,
         build=build_edm_dpm,
         family="edm",
+        says=said,
     ),
     Sampler(
         names=("CosineDPMSolverMultistepScheduler", "cosine_dpmpp_2m"),
@@ -137,5 +143,6 @@ EDM = (
         foreign=FOREIGN,
         build=build_cosine_dpm,
         family="edm",
+        says=said,
     ),
 )

@@ -35,6 +35,11 @@ def flow(c: Config, run: Run) -> Levels:
     return cut(fl.of_sigmas(np.append(sigma, 0.0), total), run.start)
 
 
+def said(c: Config) -> str:
+    """What the model returns; with `invert_sigmas` the velocity from noise to picture."""
+    return "inverted flow_prediction" if c.get("invert_sigmas") else c["prediction_type"]
+
+
 def finished(c: Config, method: tables.Method) -> Table:
     """The table; with `invert_sigmas` for a model that counts its time and velocity from noise."""
     table = tables.trace(method, c["prediction_type"])
@@ -46,6 +51,7 @@ def finished(c: Config, method: tables.Method) -> Table:
         tables.frozen(
             **{
                 **table._asdict(),
+                "prediction": said(c),
                 "t": c["num_train_timesteps"] - table.t,
                 "denoise": table.denoise * [1, -1],
                 "mix": table.mix * sign,
@@ -118,6 +124,7 @@ FLOW = (
         choices=CHOICES,
         build=build_euler,
         family="flow",
+        says=said,
     ),
     Sampler(
         names=("FlowMatchHeunDiscreteScheduler", "flow_heun"),
@@ -132,5 +139,6 @@ FLOW = (
         choices={**CHOICES, "scale_factors": (None,)},
         build=build_lcm,
         family="flow",
+        says=said,
     ),
 )

@@ -15,4 +15,5 @@ def move(v: Values, to: Level, strength: float = 1.0) -> tuple[Array, ...]:
 def consistency(levels: Levels, *, strength: float = 1.0) -> Method:
     """A jump to clean and fresh noise, times `strength`, for each of the levels."""
     steps = pairwise(unpack(levels))
-    return Method(1, [Call(now, to, partial(move, to=to, strength=strength)) for now, to in steps])
+    calls = [Call(now, to, partial(move, to=to, strength=strength)) for now, to in steps]
+    return Method(1, calls, keeps_variance=strength == 1)

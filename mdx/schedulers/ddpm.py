@@ -14,6 +14,7 @@ from .tables import Array, Call, Method, Values
 FIXED = ("fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log")
 LEARNED = ("learned", "learned_range")
 VARIANCES = (*FIXED, *LEARNED)
+EXACT = FIXED[:2]  # keep the variance of the levels where the data are one point
 
 
 def variances(now: Level, to: Level) -> tuple[float, float]:
@@ -62,4 +63,4 @@ def ddpm(levels: Levels, *, variance: str = "fixed_small") -> Method:
         update = partial(move, now=now, to=to, std=1.0 if learned else std)
         log = spread(now, to, variance) if learned else (0.0, 0.0)
         calls.append(Call(now, to, update, spread=log))
-    return Method(1, calls)
+    return Method(1, calls, keeps_variance=variance in EXACT)

@@ -14,15 +14,16 @@ def advance(
 ) -> tuple[Tensor, Tensor]:
     """One row on every batch row: new slots and x0. All float32; runs inside a graph.
 
-    slots (K,B,C,H,W); noise (B,C,H,W); out the same, or (B,2C,H,W) with a learned variance. Factors
-    broadcast over pictures: denoise (2,B,1,1,1), mix (K+3,K,B,1,1,1) by column, beyond (4,B,1,1,1)
-    holds clip, quantile and spread.
+    slots (K,B,C,...); noise (B,C,...); out the same, or (B,2C,...) with a learned variance; no axis
+    but B is needed. Factors broadcast over samples, which are pictures (C,H,W) or anything else:
+    denoise (2,B,1,...), mix (K+3,K,B,1,...) by column, beyond (4,B,1,...) holds clip, quantile and
+    spread.
 
     A matrix product would do the same, but rounds an image differently by its place in the batch;
     products and sums of whole arrays do not. Sorting the picture for its quantile costs as much as
     the rest of the step: a branch of the graph, which only rows that threshold take.
     """
-    if out.shape[1] == 2 * slots.shape[2]:
+    if out.shape != noise.shape:
         out, variance = ops.split(out, slots.shape[2], axis=1)
         noise = noise * ops.exp(beyond[2] + beyond[3] * variance)
     x0 = denoise[0] * slots[0] + denoise[1] * out
@@ -46,7 +47,7 @@ advance_alone = compiled(advance)
 def quantile(x: Tensor, share: Tensor) -> Tensor:
     """The value below which a share of a picture's values lies, linear between two of them.
 
-    x (B,C,H,W), share (B,1,1,1) -> (B,1,1,1).
+    x (B,...), share (B,1,...) -> (B,1,...).
     """
     count = x.shape[0]
     ordered, _ = ops.sort(x.reshape(count, -1), 1)
@@ -56,4 +57,4 @@ def quantile(x: Tensor, share: Tensor) -> Tensor:
     first = below.astype(ms.int32)
     second = ops.minimum(first + 1, ms.Tensor(most, ms.int32))
     low, high = (ops.gather_elements(ordered, 1, index) for index in (first, second))
-    return (low + (place - below) * (high - low)).reshape(count, 1, 1, 1)
+    return (low + (place - below) * (high - low)).reshape(share.shape)

@@ -57,4 +57,4 @@ def dpm_multistep(
     for before, now, to in growing(levels, order, last_orders):
         update = partial(move, now=now, to=to, before=before, kind=kind, solver=solver)
         calls.append(Call(now, to, update))
-    return Method(order, calls)
+    return Method(order, calls, keeps_variance=kind != "sde-dpmsolver")

@@ -68,4 +68,5 @@ def dpm_singlestep(
         seen = tuple(visited[begin : i + 1])
         update = partial(move, seen=seen, to=to, kind=kind, solver=solver)
         calls.append(Call(visited[i], to, update))
-    return Method(1 if order == 1 else order + 1, calls)
+    slots = 1 if order == 1 else order + 1
+    return Method(slots, calls, keeps_variance=kind != "sde-dpmsolver")

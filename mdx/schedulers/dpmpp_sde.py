@@ -58,4 +58,4 @@ def dpmpp_sde(levels: Levels, middles: Sequence[Level], *, strength: float = 1.0
         own = {"now": now, "middle": middle, "to": to, "strength": strength}
         calls.append(Call(now, middle, partial(first, **own)))
         calls.append(Call(middle, to, partial(second, **own)))
-    return Method(2, calls)
+    return Method(2, calls, keeps_variance=strength == 1)

@@ -49,4 +49,4 @@ def euler(levels: Levels, *, churned: Levels | None = None, strength: float = 1.
     for now, to, up in churning(levels, churned):
         update = partial(move, now=now, to=to, up=up, strength=strength)
         calls.append(Call(now, up, update))
-    return Method(1, calls)
+    return Method(1, calls, keeps_variance=churned is None or strength == 1)

@@ -29,8 +29,9 @@ class Transfer(NamedTuple):
 
 def log_snr(level: Level) -> float:
     """lambda = log(alpha / sigma), infinite at both ends."""
-    with np.errstate(divide="ignore"):
-        return float(np.log(level.alpha) - np.log(level.sigma))
+    if level.alpha == 0 or level.sigma == 0:
+        return -np.inf if level.alpha == 0 else np.inf
+    return float(np.log(level.alpha) - np.log(level.sigma))
 
 
 def of_x0(kind: str) -> bool:

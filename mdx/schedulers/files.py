@@ -12,53 +12,73 @@ from safetensors.numpy import save_file
 
 from mdx.files import replacing
 
-from .step import State
-from .tables import Table, check, frozen
+from .record import ARRAYS, Table, check, frozen
+from .step import MOST_AXES, State
 
-TABLE = {"format": "mdx.schedulers.table", "version": "2"}
+TABLE = {"format": "mdx.schedulers.table", "version": "3"}
 STATE = {"format": "mdx.schedulers.state", "version": "1"}
+
+# Tables of older versions lack these: what they read is not known, and nothing else bounds them.
+ADDED = {"1": ("quantile", "spread"), "2": (), "3": ()}
 
 
 def save(table: Table, path: str | os.PathLike[str]) -> None:
-    """Write the table to a safetensors file, float64, one tensor per field.
+    """Write the table to a safetensors file: float64, one tensor per array, the rest as metadata.
 
-    The file appears whole or not at all. OSError if it cannot be written.
+    The file appears whole or not at all. ValueError if it is no table, OSError if the file cannot
+    be written.
     """
-    write(table._asdict(), path, TABLE)
+    check(table)
+    more = {} if table.prediction is None else {"prediction": table.prediction}
+    write({name: getattr(table, name) for name in ARRAYS}, path, {**TABLE, **more})
 
 
 def load(path: str | os.PathLike[str]) -> Table:
-    """Read a table that `save` wrote, bit for bit.
+    """Read a table that `save` wrote, bit for bit; one of an older version reads it is not said.
 
-    FileNotFoundError if there is none; ValueError if the file is anything else, or its numbers do
-    not make a table.
+    FileNotFoundError if there is none; ValueError that names the file if it is anything else, or
+    its numbers do not make a table.
     """
-    fields = read("table", path, TABLE, Table._fields)
-    if any(array.dtype != "float64" for array in fields.values()) or fields["mix"].ndim < 3:
-        raise ValueError(f"{path} is no table of mdx: its arrays have the wrong type or shape")
-    return check(frozen(**fields))
+    found, fields = read("table", path, TABLE["format"], dict.fromkeys(ARRAYS, "F64"), ADDED)
+    version, lead = found["version"], fields["mix"].shape[:-2]
+    for name in ADDED[version]:
+        fields[name] = np.zeros((*lead, 2) if name == "spread" else lead)
+    prediction = found.get("prediction") if version == TABLE["version"] else None
+    try:
+        return check(frozen(**fields, prediction=prediction))
+    except ValueError as error:
+        raise ValueError(f"{path} is no table of mdx: {error}") from None
 
 
 def save_state(state: State, path: str | os.PathLike[str]) -> None:
     """Write a run's state to a safetensors file: slots float32, index int64.
 
     The table that it runs and, of a sampler that adds noise, the generators are not in it. The file
-    appears whole or not at all. OSError if it cannot be written.
+    appears whole or not at all. ValueError for an index that is no row, OSError if the file cannot
+    be written.
     """
     slots: Any = state.slots
+    if not 0 <= state.index < 2**63:
+        raise ValueError(f"a state's index must be a row of its table, not {state.index!r}")
     write({"slots": slots.asnumpy(), "index": np.array(state.index, np.int64)}, path, STATE)
 
 
 def load_state(path: str | os.PathLike[str]) -> State:
     """Read a state that `save_state` wrote, bit for bit; `step` goes on where it stopped.
 
-    FileNotFoundError if there is none; ValueError if the file is anything else.
+    FileNotFoundError if there is none; ValueError that names the file if it is anything else.
     """
-    fields = read("state", path, STATE, State._fields)
+    names = {"slots": "F32", "index": "I64"}
+    _, fields = read("state", path, STATE["format"], names, {STATE["version"]: ()})
     slots, index = fields["slots"], fields["index"]
-    typed = slots.dtype == "float32" and index.dtype == "int64"
-    if not typed or slots.ndim != 5 or index.shape != () or index < 0:
-        raise ValueError(f"{path} is no state of mdx: its arrays have the wrong type or shape")
+    if not 2 <= slots.ndim <= MOST_AXES + 1 or slots.size == 0:
+        raise ValueError(
+            f"{path} is no state of mdx: its slots must have shape (K, B, ...), not {slots.shape}"
+        )
+    if not np.isfinite(slots).all():
+        raise ValueError(f"{path} is no state of mdx: its slots hold NaN or infinity")
+    if index.shape != () or index < 0:
+        raise ValueError(f"{path} is no state of mdx: its index must be a row, not {index}")
 
     from mindspore import Tensor
 
@@ -78,17 +98,43 @@ def write(
 
 
 def read(
-    kind: str, path: str | os.PathLike[str], metadata: dict[str, str], names: tuple[str, ...]
-) -> dict[str, NDArray[Any]]:
-    """The arrays of a safetensors file, if its metadata and names are those of the kind."""
+    kind: str,
+    path: str | os.PathLike[str],
+    form: str,
+    dtypes: Mapping[str, str],
+    versions: Mapping[str, tuple[str, ...]],
+) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
+    """Metadata and arrays of a safetensors file, if they are those of the kind.
+
+    `dtypes` are the arrays' as the format writes them; `versions` are those that can be read, each
+    with the arrays that it lacks. FileNotFoundError, or ValueError that names the file.
+    """
     if not Path(path).is_file():
         raise FileNotFoundError(f"no {kind} at {path}")
     try:
         with safe_open(path, framework="np") as file:
-            found = file.metadata() or {}
-            fields = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            found, there = file.metadata() or {}, set(file.keys())
+            version = found.get("version", "")
+            if found.get("format") != form:
+                raise ValueError(f"{path} is no {kind} of mdx: {found or 'no metadata'}")
+            if version not in versions:
+                raise ValueError(
+                    f"{path} is a {kind} of version {version!r}, and this mdx reads "
+                    f"{', '.join(versions)}: install a newer one, or write the file again"
+                )
+            wanted = set(dtypes).difference(versions[version])
+            if there != wanted:
+                raise ValueError(
+                    f"{path} is no {kind} of mdx: it holds {', '.join(sorted(there)) or 'nothing'} "
+                    f"instead of {', '.join(sorted(wanted))}"
+                )
+            for name in sorted(there):
+                # Asked before it is read: numpy does not know all dtypes that the format has.
+                dtype = file.get_slice(name).get_dtype()
+                if dtype != dtypes[name]:
+                    raise ValueError(
+                        f"{path} is no {kind} of mdx: {name} must be {dtypes[name]}, not {dtype}"
+                    )
+            return found, {name: file.get_tensor(name) for name in there}
     except SafetensorError as error:
         raise ValueError(f"{path} is no safetensors file: {error}") from None
-    if found != metadata or set(fields) != set(names):
-        raise ValueError(f"{path} is no {kind} of mdx: {found or 'no metadata'}")
-    return fields

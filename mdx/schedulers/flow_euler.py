@@ -39,4 +39,5 @@ def flow_euler(levels: Levels, *, churned: Levels | None = None, strength: float
             Call(now, up, partial(move, now=now, to=to, up=up, **own))
             for now, to, up in churning(levels, churned)
         ],
+        keeps_variance=churned is None or strength == 1,
     )

@@ -41,4 +41,4 @@ def heun(levels: Levels, *, churned: Levels | None = None, strength: float = 1.0
         calls.append(Call(now, to, partial(first, now=now, to=to)))
         update = partial(second, now=now, to=to, up=up, strength=strength)
         calls.append(Call(to, up, update))
-    return Method(2, calls)
+    return Method(2, calls, keeps_variance=churned is None or strength == 1)

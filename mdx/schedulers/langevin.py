@@ -31,7 +31,7 @@ def correct(
     """The state after one Langevin step at the level before row `state.index`: algorithm 4.
 
     The model must have been called as for `step`, and must be called again after this. Its score is
-    (alpha x0 - x) / sigma^2. `model_output` and unit `noise` are (B, C, H, W) of any float dtype.
+    (alpha x0 - x) / sigma^2. `model_output` and unit `noise` are (B, ...) of any float dtype.
     `snr` is the length of the score's part over that of the noise's, for each image by itself.
     ValueError if shapes do not fit, no row is left, or the level has no noise.
     """
@@ -47,11 +47,14 @@ def correct(
     x = slots[0]
     if fresh.shape != x.shape:
         raise ValueError(f"noise has shape {fresh.shape}, the sample {x.shape}")
-    alpha, sigma = (per_image(level[i]).astype(np.float64) for level in (table.alpha, table.sigma))
+    alpha, sigma = (
+        per_image(level[i], x.ndim).astype(np.float64) for level in (table.alpha, table.sigma)
+    )
     score = (alpha * x0 - x) / sigma**2
     # Each image alone: `corrected` takes lengths on the average of what it is given.
-    for one, towards, drawn in zip(x, score, fresh, strict=True):
-        one[:] = corrected(one[None], towards[None], drawn[None], snr=snr)[0]
+    for b in range(len(x)):
+        own = slice(b, b + 1)
+        x[own] = corrected(x[own], score[own], fresh[own], snr=snr)
     return State(Tensor(slots.astype(np.float32)), i)
 
 

@@ -27,4 +27,4 @@ def lcm(levels: Levels, prediction: str, *, scaling: float = 10.0) -> Method:
         skip, out = boundary(call.now.t, scaling)
         (from_x, from_out), _ = denoiser(prediction, call.now)
         calls.append(call._replace(reads=(skip + out * from_x, out * from_out)))
-    return Method(method.slots, calls)
+    return method._replace(calls=calls)

@@ -5,6 +5,7 @@ sigma of papers that write x0 + sigma * eps.
 """
 
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -31,9 +32,51 @@ class Levels(NamedTuple):
     alpha: Array  # (N+1,)
     sigma: Array  # (N+1,)
 
+    def __repr__(self) -> str:
+        """How many there are and where they lead; the numbers are in the fields."""
+        try:
+            ends = ", ".join(f"{name} {span(getattr(self, name))}" for name in self._fields)
+            return f"Levels({len(self.t)} of them: {ends})"
+        except (IndexError, TypeError, ValueError):
+            return "Levels(of what are no arrays of numbers)"
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both hold the same numbers."""
+        return (
+            all(map(np.array_equal, self, other)) if isinstance(other, Levels) else NotImplemented
+        )
+
+    def __ne__(self, other: object) -> bool:
+        """Whether they differ: a tuple would compare arrays, whose truth is ambiguous."""
+        return not self == other
+
+    def __hash__(self) -> int:
+        """The same for equal levels."""
+        return hash(tuple(map(digest, self)))
+
+
+def span(values: Array) -> str:
+    """How an array begins and ends, in words."""
+    return f"{number(values[0])} to {number(values[-1])}"
+
+
+def number(values: Array) -> str:
+    """A number in four digits, or the least and the largest of several."""
+    low, high = f"{np.min(values):.4g}", f"{np.max(values):.4g}"
+    return low if low == high else f"{low}..{high}"
+
+
+def digest(values: Array) -> tuple[tuple[int, ...], bytes]:
+    """What is the same for arrays of equal numbers, to be hashed."""
+    array = np.asarray(values, np.float64) + 0.0  # one zero of both
+    return array.shape, array.tobytes()
+
 
 def unpack(levels: Levels) -> list[Level]:
-    """The N+1 levels one by one, as Python floats."""
+    """The N+1 levels one by one, as Python floats.
+
+    ValueError unless the three arrays have one length.
+    """
     return [Level(*map(float, values)) for values in zip(*levels, strict=True)]
 
 
@@ -41,8 +84,10 @@ def spaced(spacing: str, steps: int, total: int, offset: int = 0) -> Array:
     """Model times of `steps` model calls over `total` training steps, noisy to clean.
 
     Returns (steps,) float64; "linspace" may be fractional. `offset` is added by "leading" only, as
-    checkpoints expect. arXiv 2305.08891, table 2. ValueError for an unknown spacing.
+    checkpoints expect. arXiv 2305.08891, table 2. ValueError for an unknown spacing, and for steps
+    that are no whole number from 1.
     """
+    counted(steps)
     if spacing == "linspace":
         return np.linspace(0, total - 1, steps)[::-1]
     if spacing == "leading":
@@ -53,23 +98,52 @@ def spaced(spacing: str, steps: int, total: int, offset: int = 0) -> Array:
 
 
 def karras(ratio_max: float, ratio_min: float, steps: int, rho: float = 7.0) -> Array:
-    """Noise ratios evenly spaced in their rho-th root, (steps,). arXiv 2206.00364, equation 5."""
+    """Noise ratios evenly spaced in their rho-th root, (steps,). arXiv 2206.00364, equation 5.
+
+    The ratios are sigma / alpha at both ends, 0 or more. ValueError for other numbers.
+    """
+    ends(ratio_max, ratio_min, steps)
+    if not 0 < rho < np.inf:
+        raise ValueError(f"rho must be a number above 0, not {rho!r}")
     return (
         np.linspace(ratio_max ** (1 / rho), ratio_min ** (1 / rho), steps, dtype=np.float64) ** rho
     )
 
 
 def exponential(ratio_max: float, ratio_min: float, steps: int) -> Array:
-    """Noise ratios evenly spaced in their logarithm, that is in log-SNR, (steps,)."""
+    """Noise ratios evenly spaced in their logarithm, that is in log-SNR, (steps,).
+
+    The ratios are sigma / alpha at both ends, above 0. ValueError for other numbers.
+    """
+    ends(ratio_max, ratio_min, steps)
+    if not min(ratio_max, ratio_min) > 0:
+        raise ValueError(f"noise ratios must be above 0, not {ratio_max!r} to {ratio_min!r}")
     return np.exp(np.linspace(np.log(ratio_max), np.log(ratio_min), steps))
 
 
 def beta(ratio_max: float, ratio_min: float, steps: int, shape: float = 0.6) -> Array:
     """Noise ratios at even quantiles of a Beta(shape, shape) distribution, (steps,).
 
-    Dense at both ends. arXiv 2407.12173, section 4.
+    Dense at both ends. The ratios are sigma / alpha at both ends, 0 or more. arXiv 2407.12173,
+    section 4. ValueError for other numbers, and a shape that is not above 0.
     """
+    ends(ratio_max, ratio_min, steps)
+    if not 0 < shape < np.inf:
+        raise ValueError(f"shape must be a number above 0, not {shape!r}")
     return ratio_min + beta_quantiles(np.linspace(1, 0, steps), shape) * (ratio_max - ratio_min)
+
+
+def ends(ratio_max: float, ratio_min: float, steps: int) -> None:
+    """ValueError unless a ramp of so many steps can lead from one noise ratio to the other."""
+    counted(steps)
+    if not (0 <= ratio_max < np.inf and 0 <= ratio_min < np.inf):
+        raise ValueError(f"noise ratios must be 0 or more, not {ratio_max!r} to {ratio_min!r}")
+
+
+def counted(steps: int) -> None:
+    """ValueError unless it is a number of steps."""
+    if isinstance(steps, bool) or not isinstance(steps, Integral) or steps < 1:
+        raise ValueError(f"steps must be a whole number, 1 or more, not {steps!r}")
 
 
 def beta_quantiles(p: Array, shape: float) -> Array:

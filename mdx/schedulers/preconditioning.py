@@ -32,4 +32,4 @@ def preconditioned(
         out = sign * data * (s - least) / np.hypot(s, data)
         reads, scale = (skip / call.now.alpha, out), 1 / (call.now.alpha * np.hypot(s, data))
         calls.append(call._replace(reads=reads, scale=scale))
-    return Method(method.slots, calls)
+    return method._replace(calls=calls)

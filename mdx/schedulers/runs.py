@@ -32,6 +32,8 @@ class Sampler(NamedTuple):
     family: str = "diffusion"  # samplers that can stand in for each other
     # Values of a key that are other samplers' words; in a config they mean the own default.
     foreign: Mapping[str, tuple[Any, ...]] = {}
+    # What its models return, where the config's word means something else to it than to others.
+    says: Callable[[Config], str] = lambda c: c["prediction_type"]
 
 
 BETAS = {

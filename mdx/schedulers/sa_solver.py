@@ -87,7 +87,7 @@ def sa_solver(
         raise ValueError(f"orders must be 1, 2 or 3, not {predictor!r} and {corrector!r}")
     visited = unpack(levels)
     n = len(visited) - 1
-    calls, before = [], None
+    calls, before, random = [], None, False
     for i, (now, to) in enumerate(pairwise(visited)):
         clean = to.sigma == 0
         step = Step(now, to, 0.0 if clean else tau(now.t), data)
@@ -98,5 +98,6 @@ def sa_solver(
         corrected = visited[max(0, i - q + 1) : i + 1][::-1]
         update = partial(move, before=before, step=step, corrected=corrected, used=used)
         calls.append(Call(now, to, update))
-        before = step
-    return Method(2 + max(predictor, corrector) - 1, calls)
+        before, random = step, random or step.tau > 0
+    slots = 2 + max(predictor, corrector) - 1
+    return Method(slots, calls, keeps_variance=data or not random)

@@ -35,4 +35,4 @@ def scm(levels: Levels, *, data: float = 0.5) -> Method:
     for call in method.calls:
         t = call.now.t
         calls.append(call._replace(reads=(data * np.cos(t), -data * np.sin(t))))
-    return Method(method.slots, calls)
+    return method._replace(calls=calls)

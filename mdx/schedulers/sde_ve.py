@@ -27,7 +27,7 @@ def sde_ve(levels: Levels) -> Method:
     for now, to in pairwise(unpack(levels)):
         update = partial(move, now=now, to=to)
         calls.append(Call(now, to, update, reads=(1.0, now.sigma**2)))
-    return Method(1, calls)
+    return Method(1, calls, keeps_variance=False)
 
 
 def corrected(x: Array, score: Array, noise: Array, *, snr: float = 0.15) -> Array:

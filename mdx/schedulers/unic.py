@@ -57,4 +57,5 @@ def unic(
         use = min(order, i + 1, steps - i if lower_last else order)
         used, to = visited[max(0, i - use + 1) : i + 1][::-1], visited[i + 1]
         correct = None if i in uncorrected else ([*used, to], to)
-    return Method(2 + order + predictor.slots - 1, calls)
+    slots = 2 + order + predictor.slots - 1
+    return Method(slots, calls, predictor.keeps_variance)

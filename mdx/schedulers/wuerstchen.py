@@ -46,4 +46,4 @@ def wuerstchen(levels: Levels) -> Method:
     method = ddpm(levels)
     last = method.calls[-1]
     quiet = last._replace(update=partial(silent, update=last.update))
-    return Method(method.slots, [*method.calls[:-1], quiet])
+    return Method(method.slots, [*method.calls[:-1], quiet], keeps_variance=False)

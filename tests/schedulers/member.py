@@ -77,6 +77,11 @@ def linear(t: Table) -> Table:
     return t._replace(clip=np.full_like(t.clip, np.inf), quantile=np.zeros_like(t.quantile))
 
 
+def unasked(t: Table) -> Table:
+    """The table for any model: these tests tell each row what it reads, in its own words."""
+    return t._replace(prediction=None)
+
+
 PLAIN = {"lower_order_final": False}
 KARRAS = {"use_karras_sigmas": True}
 EXPONENTIAL = {"use_exponential_sigmas": True}

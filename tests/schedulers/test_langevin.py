@@ -103,7 +103,8 @@ ONE = np.zeros((1, 4, 3, 3))
         (lambda: schedulers.correct(T, STATE._replace(index=6), ONE, ONE), "there is no row 6"),
         (lambda: schedulers.correct(T, STATE, ONE[:, :2], ONE), "model_output has shape"),
         (lambda: schedulers.correct(T, STATE, ONE, ONE[:, :2]), "noise has shape"),
-        (lambda: schedulers.correct(T, STATE, ONE, ONE[0]), "noise must have shape"),
+        (lambda: schedulers.correct(T, STATE, ONE, ONE[0]), "noise has shape"),
+        (lambda: schedulers.correct(T, STATE, ONE, ONE[..., None, None, None]), "noise must have"),
         (
             lambda: schedulers.correct(
                 schedulers.table(schedulers.from_config(SD, "ddim"), sigmas=[1, 0.5])._replace(

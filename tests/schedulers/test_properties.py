@@ -13,7 +13,7 @@ from mdx.schedulers import tables, testbed
 from mdx.schedulers.ddim import move
 from mdx.schedulers.pndm import pndm
 from mdx.schedulers.tables import PREDICTIONS, Values, reading, trace
-from tests.schedulers.member import linear
+from tests.schedulers.member import linear, unasked
 from tests.schedulers.members import IDS, LEVELS, MEMBERS, SD
 
 RNG = partial(np.random.default_rng, 7)
@@ -441,7 +441,7 @@ def test_swap_half_way(member):
             with pytest.raises(ValueError, match="cannot go on at"):
                 schedulers.concat(a, b)
             continue
-        chain = schedulers.concat(a, b)
+        chain = schedulers.concat(unasked(a), unasked(b))
         assert chain.slots == max(a.slots, b.slots)
         assert chain.rows == a.rows + b.rows
         words = [member.predictions[0]] * a.rows + [other.predictions[0]] * b.rows

@@ -7,6 +7,7 @@ from safetensors.numpy import save_file
 from mdx import schedulers
 from mdx.schedulers import files
 from tests.schedulers.devicerun import SLOTS, fresh_noise, pictures, run
+from tests.schedulers.member import unasked
 from tests.schedulers.members import IDS, MEMBERS, SD
 
 every_member = pytest.mark.parametrize("member", MEMBERS, ids=IDS)
@@ -61,7 +62,8 @@ def test_swap_half_way(member):
         with pytest.raises(ValueError, match="cannot go on at"):
             schedulers.concat(early, late)
         return
-    chain = schedulers.concat(early, late)
+    # What the rows read is told to each in its own words here.
+    chain = schedulers.concat(unasked(early), unasked(late))
     np.testing.assert_array_equal(chain.mix[early.rows :], late.mix)
     fresh = fresh_noise(chain)
     whole, _ = run(chain, pictures(), fresh)
@@ -85,13 +87,20 @@ def written(path, slots=SLOTS_OF, index=0, metadata=files.STATE, **more):
         (lambda path: path.write_bytes(b"no"), "no safetensors file"),
         (lambda path: schedulers.save(T, path), "no state of mdx: .*schedulers.table"),
         (lambda path: written(path, metadata=None), "no state of mdx: no metadata"),
-        (lambda path: written(path, metadata={**files.STATE, "version": "2"}), "'version': '2'"),
+        (
+            lambda path: written(path, metadata={**files.STATE, "version": "2"}),
+            "of version '2', and this mdx reads 1",
+        ),
         (lambda path: written(path, more=SLOTS_OF), "no state of mdx"),
-        (lambda path: written(path, slots=SLOTS_OF[0]), "the wrong type or shape"),
-        (lambda path: written(path, slots=SLOTS_OF.astype(float)), "the wrong type or shape"),
-        (lambda path: written(path, index=-1), "the wrong type or shape"),
-        (lambda path: written(path, index=[1]), "the wrong type or shape"),
-        (lambda path: written(path, index=1.0), "the wrong type or shape"),
+        (lambda path: written(path, slots=SLOTS_OF.ravel()), "slots must have shape"),
+        (lambda path: written(path, slots=SLOTS_OF[None, None, None]), "slots must have shape"),
+        (lambda path: written(path, slots=SLOTS_OF[:, :0]), "slots must have shape"),
+        (lambda path: written(path, slots=SLOTS_OF.astype(float)), "slots must be F32, not F64"),
+        (lambda path: written(path, slots=SLOTS_OF * np.float32(np.nan)), "hold NaN or infinity"),
+        (lambda path: written(path, index=-1), "index must be a row, not -1"),
+        (lambda path: written(path, index=[1]), "index must be a row"),
+        (lambda path: written(path, index=1.0), "index must be I64, not F64"),
+        (lambda path: written(path, index=np.uint64(2**63)), "index must be I64, not U64"),
     ],
 )
 def test_a_file_that_is_no_state(tmp_path, make, words):

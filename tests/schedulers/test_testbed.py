@@ -11,7 +11,7 @@ from mdx.schedulers.ddim import ddim
 from mdx.schedulers.levels import Levels
 from mdx.schedulers.runs import Run, on_grid, training
 from mdx.schedulers.tables import trace
-from tests.schedulers.member import linear
+from tests.schedulers.member import linear, unasked
 from tests.schedulers.members import IDS, MEMBERS, SD
 
 PLANE = testbed.normals([[-1.0, 0.5], [1.5, 0.0]], [0.4, 0.8], [0.25, 0.75])
@@ -92,7 +92,7 @@ def test_error_falls(member):
 
 def test_a_stack_is_its_tables():
     """One call for all members, of unequal length: rows and errors are those of each alone."""
-    tables = [schedulers.table(m.scheduler(), 3 + i % 4) for i, m in enumerate(MEMBERS)]
+    tables = [unasked(schedulers.table(m.scheduler(), 3 + i % 4)) for i, m in enumerate(MEMBERS)]
     stacked = schedulers.stack(tables)
     x = np.stack([points(PLANE, seed=b) for b in range(len(tables))])
     fresh = np.random.default_rng(1).normal(size=(stacked.rows, *x.shape))
