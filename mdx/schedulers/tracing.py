@@ -12,6 +12,7 @@ Factors = tuple[float, float]  # of (x, out)
 
 # What roundings may make of the largest value that an equation is given, and of it over a level.
 LINEAR, ROUNDING = 1e-9, 1e-13
+SINGLE = 2.0**-24  # of the float32 that runs are in
 
 
 def trace(
@@ -182,18 +183,13 @@ def keeps_noise(table: Table, method: Method, to_eps: list[Factors]) -> None:
     has, turned = noise_of(table, table.mix, to_eps)
     missed = np.stack([np.abs(has - table.sigma[1:]), turned])
     size = TOLERANCE * np.maximum(1.0, np.maximum(table.sigma[:-1], table.sigma[1:]))
-    if np.all(missed <= size):
+    wrong = ~(missed <= size)  # NaN is, too
+    if not np.any(wrong):
         return
-    # Out of almost pure noise steps divide by alpha, and roundings grow: what coefficients that are
-    # off by a few of them would miss, too, is no fault of the equations.
+    # Out of almost pure noise steps divide by alpha, and roundings grow. What coefficients that are
+    # off by a few of them miss as well is no fault of the equations; but a run is in float32.
     rounded = 1e-12 * np.abs(table.mix) + ROUNDING * divisors(method)[:, None, None]
-    rng, loose = np.random.default_rng(12), np.zeros(missed.shape)
-    with np.errstate(all="ignore"):
-        for _ in range(4):
-            shaken = table.mix + rounded * rng.normal(size=rounded.shape)
-            others = np.abs(np.stack(noise_of(table, shaken, to_eps)) - np.stack([has, turned]))
-            loose = np.maximum(loose, np.nan_to_num(others, nan=np.inf))
-    wrong = ~(missed <= size + loose)
+    wrong &= ~(missed <= size + shaken(table, to_eps, rounded))
     if np.any(wrong):
         i = int(np.argmax(wrong.any(axis=0)))
         raise ValueError(
@@ -203,6 +199,26 @@ def keeps_noise(table: Table, method: Method, to_eps: list[Factors]) -> None:
             if wrong[0, i]
             else f"row {i} turns the noise of the sample about: it leads to minus eps"
         )
+    lost = shaken(table, to_eps, SINGLE * np.abs(table.mix))[0] > 1e5 * size
+    if np.any(lost):
+        least = table.alpha[table.alpha > 0].min(initial=1.0)
+        raise ValueError(
+            f"row {int(np.argmax(lost))} misses its level, for roundings: this sampler cannot "
+            f"begin at noise with as little signal as alpha {least:.2g}; take one of lower order, "
+            "or begin at a level with more"
+        )
+
+
+def shaken(table: Table, to_eps: list[Factors], sizes: Array) -> Array:
+    """How much errors (N, K, K+3) of table.mix change what `noise_of` finds, (2, N)."""
+    rng, most = np.random.default_rng(12), np.zeros((2, table.rows))
+    with np.errstate(all="ignore"):
+        found = np.stack(noise_of(table, table.mix, to_eps))
+        for _ in range(4):
+            mixes = table.mix + sizes * rng.normal(size=sizes.shape)
+            change = np.abs(np.stack(noise_of(table, mixes, to_eps)) - found)
+            most = np.maximum(most, np.nan_to_num(change, nan=np.inf))
+    return most
 
 
 def noise_of(table: Table, mixes: Array, to_eps: list[Factors]) -> tuple[Array, Array]:
