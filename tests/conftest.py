@@ -3,6 +3,7 @@
 import os
 import shutil
 
+import hypothesis
 import pytest
 
 if "PYTEST_XDIST_WORKER" in os.environ and hasattr(os, "sched_setaffinity"):
@@ -18,6 +19,12 @@ from PIL import Image
 import mdx
 from mdx import hub
 from tests import tiny
+
+# The same examples each time, so that a failure is the change's that is tested. For others:
+# pytest --hypothesis-profile=new
+hypothesis.settings.register_profile("same", derandomize=True, deadline=None, database=None)
+hypothesis.settings.register_profile("new", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("same")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -15,6 +15,8 @@ import sampler_errors
 import sampler_figure
 import whole_loop
 
+pytestmark = pytest.mark.benchmarks
+
 
 @pytest.fixture
 def small(monkeypatch):

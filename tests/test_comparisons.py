@@ -19,6 +19,8 @@ import step_time
 from checkpoint import configs
 from step_time import Operator, Stretch
 
+pytestmark = pytest.mark.benchmarks
+
 
 def counting(first):
     """A generator to be asked from another process."""

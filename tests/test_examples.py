@@ -15,6 +15,8 @@ import inpaint
 import invert
 import langevin
 
+pytestmark = pytest.mark.docs
+
 RED = "a large red circle on a blue background"
 GREEN = "a large green circle on a blue background"
 

@@ -88,18 +88,37 @@ def test_attention_with_biases(lowering):
     close(got, attended(*ones, (*wide, weights[3]), 2, False))
 
 
+RULES = (
+    device.Attention("first", queries=100, half=True),
+    device.Attention("second", queries=10),
+    device.Attention("last"),
+)
+
+
 @pytest.mark.parametrize(
-    ("lowering", "queries", "flash", "expected"),
+    ("queries", "flash", "expected"),
     [
-        (device.ASCEND, 4096, True, "flash"),
-        (device.ASCEND, 4096, False, "rows"),
-        (device.CPU, 4096, True, "maps"),
-        (device.CPU, 512, False, "maps"),
-        (device.CPU, 511, False, "rows"),
+        (100, True, "first"),
+        (99, True, "second"),
+        (100, False, "second"),
+        (10, False, "second"),
+        (9, False, "last"),
+        (9, True, "last"),
     ],
 )
-def test_attention_by_shape(lowering, queries, flash, expected):
-    assert device.attention_rule(lowering.attention, queries, flash) == expected
+def test_the_first_rule_that_fits_counts(queries, flash, expected):
+    """Of any table: from its least number of queries on, and in half precision or not."""
+    assert device.attention_rule(RULES, queries, flash) == expected
+
+
+@pytest.mark.parametrize("lowering", [device.ASCEND, device.CPU, device.CPU_AVX512])
+@pytest.mark.parametrize("flash", [False, True])
+@pytest.mark.parametrize("queries", [1, 511, 512, 2**20])
+def test_attention_of_any_shape_has_a_lowering(lowering, queries, flash):
+    """One that there is; and flash attention, which has no CPU kernel, on Ascend in half alone."""
+    chosen = device.attention_rule(lowering.attention, queries, flash)
+    assert chosen in ("flash", "maps", "rows")
+    assert (chosen == "flash") == (flash and lowering is device.ASCEND)
 
 
 @pytest.mark.parametrize("tokens", [511, 512])
@@ -132,8 +151,7 @@ def few_calls():
     mindspore.set_recursion_limit(1000)
 
 
-@pytest.mark.parametrize("lowering", [maps, rows])
-@pytest.mark.parametrize("queries", [240, 241])
+@pytest.mark.parametrize(("lowering", "queries"), [(maps, 241), (rows, 240)])
 def test_attention_in_many_parts(few_calls, lowering, queries):
     """Two queries each, cut evenly and unevenly."""
     x, context, weights, bias = attention_arrays(queries, 5, 4, pictures=1)

@@ -9,6 +9,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
 import learn_levels
 
+pytestmark = pytest.mark.docs
+
 
 def test_levels_and_weights_are_inverse():
     levels = learn_levels.lv.karras(learn_levels.HIGH, learn_levels.LOW, 9)

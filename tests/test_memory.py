@@ -12,6 +12,7 @@ from PIL import Image
 import mdx
 from mdx import sampling, schedulers, staged, tiles
 from mdx.nets import unet
+from mdx.request import SLOTS
 from tests import tiny
 from tests.compiles import counted
 
@@ -38,10 +39,10 @@ def apart(got, expected):
 @pytest.mark.parametrize(
     ("memory", "guidance"),
     [
-        (mdx.Memory(weights="net"), 1.0),
+        (mdx.Memory(weights="net"), 7.5),
         (mdx.Memory(weights="stage"), 7.5),
         (mdx.Memory(part_bytes=SCORES), 7.5),
-        (mdx.Memory(weights="stage", part_bytes=SCORES), 1.0),
+        (mdx.Memory(weights="stage", part_bytes=SCORES), 7.5),
     ],
 )
 def test_every_choice_gives_the_same_picture(model, memory, guidance):
@@ -68,13 +69,13 @@ UNETS = {
         "block_out_channels": [16, 32, 32],
         "down_block_types": ["CrossAttnDownBlock2D", "DownBlock2D", "CrossAttnDownBlock2D"],
         "up_block_types": ["CrossAttnUpBlock2D", "UpBlock2D", "CrossAttnUpBlock2D"],
-        "layers_per_block": 2,
         "downsample_padding": 0,
         "mid_block_scale_factor": 1.5,
         "only_cross_attention": [False, False, True],
     },
-    "no middle": {"mid_block_type": None, "resnet_time_scale_shift": "scale_shift"},
-    "one level": {
+    "small": {
+        "mid_block_type": None,
+        "resnet_time_scale_shift": "scale_shift",
         "block_out_channels": [16],
         "down_block_types": ["CrossAttnDownBlock2D"],
         "up_block_types": ["CrossAttnUpBlock2D"],
@@ -102,17 +103,23 @@ def test_parts_hold_every_parameter_once(net):
         }
 
 
-def test_stages_are_the_whole(net):
-    """The same bits as one graph gives, and weights are let go stage by stage, in order."""
-    random = np.random.default_rng(1)
-    slots = Tensor(random.standard_normal((1, 1, 4, 9, 6)).astype(np.float32))
-    context = Tensor(random.standard_normal((2, 5, 16)).astype(np.float32))
+@pytest.mark.parametrize(
+    ("net", "guided"), [*((name, True) for name in UNETS), ("small", False)], indirect=["net"]
+)
+def test_stages_are_the_whole(net, guided):
+    """The same bits as one graph gives, and weights are let go stage by stage, in order.
+
+    At the size of this file's pictures: the graphs of the tiny checkpoint are made once for both.
+    """
+    random, length = np.random.default_rng(1), mdx.Memory().part_bytes
+    slots = Tensor(random.standard_normal((SLOTS, 1, 4, 9, 6)).astype(np.float32))
+    context = Tensor(random.standard_normal((1 + guided, 16, 16)).astype(np.float32))
     ones = [Tensor(np.float32([value])) for value in (0.9, 500, 4)]
     inputs = (slots, ones[0], ones[1], context, ones[2])
     params = mindspore.mutable(dict(net.params))
-    whole = sampling._predictor(net.config, True, 10**9)(params, *inputs).asnumpy()
+    whole = sampling._predictor(net.config, guided, length)(params, *inputs).asnumpy()
     parts, done = staged.parts(net.config, net.params), []
-    predict = staged.predictor(net.config, parts, True, 10**9, done.append)
+    predict = staged.predictor(net.config, parts, guided, length, done.append)
     with counted() as compiles:
         assert np.array_equal(predict(*inputs).asnumpy(), whole)
     assert done == list(parts)
@@ -124,7 +131,7 @@ def test_stages_are_the_whole(net):
 
 def test_stages_of_a_shape_share_a_graph():
     """The second of two equal blocks is the same graph."""
-    config = unet.from_json(tiny.UNET | UNETS["three levels"])
+    config = unet.from_json(tiny.UNET | UNETS["three levels"] | {"layers_per_block": 2})
     params = dict.fromkeys(unet.shapes(config), Tensor(np.zeros(1, np.float32)))
     stages = [part.stage for part in staged.parts(config, params) if part.stage is not None]
     assert len({staged.graph_of(config, stage) for stage in stages}) < len(stages) - 4
@@ -210,14 +217,20 @@ def test_blending_keeps_what_tiles_agree_on():
     assert apart(tiles.blended(decode, latents, 16, 2), whole) < 1e-6
 
 
-@pytest.mark.parametrize(("tile", "least"), [(16, 38.0), (32, 40.0), (48, 43.0), (64, np.inf)])
-def test_tiled_pictures_are_close(tile, least):
-    """PSNR in dB against the picture decoded whole; the packaged VAE itself has 36.8 here."""
+@pytest.fixture(scope="module")
+def large():
+    """The packaged model, latents of a large picture, and the picture decoded whole."""
     model = mdx.load()
     with Image.open(Path(__file__).parents[1] / "examples" / "readme.png") as image:
         latents = mdx.encode(model, image.convert("RGB").crop((0, 0, 256, 256)))
     assert latents.shape[2:] == (64, 64)
-    whole = mdx.decode(model, latents, output="np")
+    return model, latents, mdx.decode(model, latents, output="np")
+
+
+@pytest.mark.parametrize(("tile", "least"), [(16, 38.0), (32, 40.0), (48, 43.0), (64, np.inf)])
+def test_tiled_pictures_are_close(large, tile, least):
+    """PSNR in dB against the picture decoded whole; the packaged VAE itself has 36.8 here."""
+    model, latents, whole = large
     tiled = mdx.decode(model, latents, output="np", memory=mdx.Memory(tile=tile))
     error = np.mean((np.float64(tiled) - whole) ** 2)
     assert (-10 * np.log10(error) if error else np.inf) >= least

@@ -18,6 +18,8 @@ sys.path[:0] = [str(ROOT / "examples"), str(ROOT / "benchmarks")]
 import own_loop  # noqa: E402
 import prompt_score  # noqa: E402
 
+docs = pytest.mark.docs  # what is claimed of the checkpoint, counted over many pictures
+
 FAST = {"scheduler": "dpmpp_2m", "steps": 15, "progress": False}
 
 
@@ -40,7 +42,15 @@ def chosen(count, things, unseen=False):
     return scenes, prompt_score.captions(scenes)
 
 
-@pytest.mark.parametrize(("things", "unseen"), [(1, False), (2, False), (1, True), (2, True)])
+@pytest.mark.parametrize(
+    ("things", "unseen"),
+    [
+        (2, True),
+        pytest.param(1, False, marks=docs),
+        pytest.param(2, False, marks=docs),
+        pytest.param(1, True, marks=docs),
+    ],
+)
 def test_pictures_show_what_their_prompts_say(model, things, unseen):
     """Read from pixels: sixteen pictures of a kind; benchmarks/prompt_score.py takes hundreds."""
     scenes, words = chosen(16, things, unseen)
@@ -48,6 +58,7 @@ def test_pictures_show_what_their_prompts_say(model, things, unseen):
     assert min(found[name] for name in ("shape", "colour", "size", "background")) >= 0.8, found
 
 
+@docs
 def test_guidance_is_worth_it(model):
     scenes, words = chosen(16, 2)
     alone, guided, default = (
@@ -69,7 +80,9 @@ def of_colour(model, words, colour, **options):
     return sum(colour in shown for shown in colours(model, words, **options))
 
 
-@pytest.mark.parametrize(("thing", "colour"), [("square", "red"), ("star", "black")])
+@pytest.mark.parametrize(
+    ("thing", "colour"), [("square", "red"), pytest.param("star", "black", marks=docs)]
+)
 def test_what_the_negative_prompt_names_is_gone(model, thing, colour):
     """The colour is left open; without a negative prompt some third are of that colour."""
     words = [f"a {thing} on a white background"] * 16
@@ -77,6 +90,7 @@ def test_what_the_negative_prompt_names_is_gone(model, thing, colour):
     assert of_colour(model, words, colour, negative_prompt=colour) <= 1
 
 
+@docs
 def test_what_the_negative_prompt_names_is_rare_where_it_was_the_rule(model):
     """The colour that each shape comes out in most often when none is asked for."""
     found = {}
@@ -90,7 +104,7 @@ def test_what_the_negative_prompt_names_is_rare_where_it_was_the_rule(model):
     assert all(after <= before / 2 for before, after in found.values()), found
 
 
-@pytest.mark.parametrize("batch", [4, 8])
+@pytest.mark.parametrize("batch", [4, pytest.param(8, marks=docs)])
 def test_a_seed_is_a_picture_in_any_batch(model, batch):
     words = chosen(batch, 2)[1]
     alone = [mdx.generate(model, one, seed=seed, **FAST)[0] for seed, one in enumerate(words[:2])]
@@ -99,7 +113,7 @@ def test_a_seed_is_a_picture_in_any_batch(model, batch):
         assert np.abs(np.int16(one) - np.int16(other)).max() <= 1  # a rounding to 8 bits
 
 
-def held_out(count=16):
+def held_out(count=6):
     """Pictures that training has not seen, pixels in [0, 1]."""
     generator = np.random.default_rng([11, 1])
     scenes = [shapes.random_scene(generator) for _ in range(count)]
@@ -163,6 +177,7 @@ def test_the_command_draws_it_and_again(tmp_path, capsys):
     assert "1 picture in" in capsys.readouterr().out
 
 
+@docs
 def test_the_loop_written_out_is_generate(model, tmp_path):
     """examples/own_loop.py draws the same picture as generate()."""
     prompt = "a large yellow square on a black background"
@@ -172,6 +187,7 @@ def test_the_loop_written_out_is_generate(model, tmp_path):
     assert np.abs(apart).max() <= 1  # a rounding to 8 bits
 
 
+@docs
 def test_the_readmes_python_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)

@@ -26,6 +26,8 @@ import team as teams
 import train_shapes
 import training
 
+pytestmark = pytest.mark.docs
+
 RELATED = shapes.Scene(
     (shapes.Thing("star", "green", "small"), shapes.Thing("ring", "red", "large")),
     "above", "yellow", "striped",

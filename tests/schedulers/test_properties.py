@@ -456,7 +456,7 @@ def half(i, first):
 
 @every_member
 def test_swap_half_way(member):
-    """Any sampler may take over from any other where a level is shared: of every kind, both ways."""
+    """Any sampler may take over from one of any kind where a level is shared, and the other way."""
     pairs = [(member, other) for other in KINDS] + [(other, member) for other in KINDS]
     for one, other in pairs:
         a, b = half(MEMBERS.index(one), True), half(MEMBERS.index(other), False)
