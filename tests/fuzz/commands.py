@@ -20,6 +20,7 @@ PICTURE = (
     ("--scheduler", "euler"), ("--steps", "3"), ("--guidance", "2.5"), ("--seed", "1", "2"),
     ("--size", "16"), ("--size", "16x32"), ("--memory", "6GB"), ("--grid", "1", "2"),
     ("--dtype", "float16"), ("--negative", "blue"), ("--offline",), ("--variant", "fp16"),
+    ("--set", "use_karras_sigmas=true"), ("--set", "solver_order=3"), ("--keep-path",),
     ("--revision", "main"), ("--from", "made.png"), ("--version",), ("--help",),
 )  # fmt: skip
 TABLE = (
@@ -95,11 +96,11 @@ def command_turn(random: Random, words: list[str]) -> list[str]:
 
 def said(words: Sequence[str], folder: Path) -> tuple[str, ...]:
     """What an error of a command line may name: its options, its words, and what it lacks."""
-    plain = [word for word in words if len(word) > 2]
+    plain = [word for word in words if len(word) > 2 or word.startswith("-")]
     shown = [*map(repr, words), *(" ".join(word.split()) for word in plain)]
     keys = [key for word in plain if (key := word.partition("=")[0])]
     options = [word.lstrip("-") for word in plain if word.startswith("--")]
-    lacking = ("prompt", "NAME", "KEY=VALUE", "arguments", str(folder))
+    lacking = ("prompt", "NAME", "KEY=VALUE", "arguments", "scheduler", "checkpoint", str(folder))
     return tuple(dict.fromkeys((*plain, *keys, *options, *shown, *lacking)))
 
 
@@ -125,7 +126,7 @@ def prepare(folder: Path) -> Make:
             groups = [random.choice(TABLE[:2]), *random.sample(TABLE[2:], random.randrange(3))]
             words = ["table"]
         else:
-            groups, words = [], ["samplers"]
+            groups, words = random.choice(([], [("ddim",)], [("unipc",)])), ["samplers"]
         words += [word for group in groups for word in group]
         for turn in turns:
             words = command_turn(turn, words)

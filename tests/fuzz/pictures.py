@@ -86,12 +86,14 @@ def prepare(folder: Path) -> Make:
     model = mdx.load(folder / "tiny")
     settings = {**SETTINGS, "model": str(folder / "tiny")}
 
-    def again(content: folders.Content, trust: list[str]) -> None:
+    def again(content: folders.Content, options: list[str]) -> None:
         with folders.changed(folder, {}, {"made.png": content}):
-            commands.run(["--from", str(folder / "made.png"), *trust])
+            commands.run(["--from", str(folder / "made.png"), *options])
 
     def make(random: Random, turns: list[Random]) -> Input:
-        kind, trust = random.random(), random.choice(([], ["--offline"]))
+        kind = random.random()
+        ways = (["--trust"], ["--trust", "--offline"], ["--model", str(folder / "tiny")], [])
+        trust = random.choice(ways)
         content: folders.Content
         if kind < 0.15:
             images: Any = odd.picture(random)
@@ -113,7 +115,7 @@ def prepare(folder: Path) -> Make:
             content = folders.strange(random)
         shown = content[:400] if isinstance(content, bytes) else content.__doc__
         detail = odd.shown(tree if tree is not settings else shown, 900)
-        names = ("made.png", "made-again.png", "--from", *SETTINGS)
+        names = ("made.png", "made-again.png", "--from", "Hub id", *SETTINGS)
         return Input(f"--from: {detail}", names, lambda: again(content, trust))
 
     return make
