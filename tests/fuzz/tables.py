@@ -123,7 +123,9 @@ def prepare(folder: Path) -> Make:
         fields = {name: getattr(changed, name) for name in names}
         words = f"{what} of {odd.shown(fields, 700)}"
         call = calls[what]
-        return Input(words, (*names, "table", "state", "start", "a run"), lambda: call(changed))
+        return Input(
+            words, (*names, "table", "state", "start", "sample", "a run"), lambda: call(changed)
+        )
 
     return make
 
