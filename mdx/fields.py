@@ -88,6 +88,7 @@ def shown(given: Any) -> str:
         text = SHORT.repr(given)
     except (ValueError, RecursionError):  # numbers within it that Python will not write out
         text = f"of type {type(given).__name__}"
+    text = text.replace("\n", " ")  # arrays are written in several lines
     return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
 
 

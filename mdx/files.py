@@ -19,7 +19,7 @@ from mdx.fields import shown
 __all__ = [
     "as_name",
     "check_writable",
-    "first_ten",
+    "first_few",
     "how_to_complete",
     "is_there",
     "missing",
@@ -34,6 +34,7 @@ PART = re.compile(r"\.mdx-(?P<where>[0-9a-f]{8})-(?P<process>[0-9]{1,10})-\w+\.p
 FORGOTTEN = 24 * 60 * 60  # seconds; what nobody has written to for so long has no writer any more
 
 LONGEST = 100  # characters of a name that an error shows
+FEW = 3  # names of a list that an error shows
 
 
 @contextmanager
@@ -222,7 +223,7 @@ def as_name(name: str) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
-def first_ten(names: Sequence[str]) -> str:
-    """The first ten names, and how many there are where that is not all."""
-    text = ", ".join(map(as_name, names[:10]))
-    return text + (f", ... ({len(names)} in all)" if len(names) > 10 else "")
+def first_few(names: Sequence[str]) -> str:
+    """The first three names, and how many there are where that is not all."""
+    text = ", ".join(map(as_name, names[:FEW]))
+    return text + (f", ... ({len(names)} in all)" if len(names) > FEW else "")

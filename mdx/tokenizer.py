@@ -12,6 +12,7 @@ import tokenizers
 from tokenizers import AddedToken, Regex, models, normalizers, pre_tokenizers, trainers
 
 from mdx import tokenizer_files
+from mdx.fields import shown
 from mdx.files import replacing
 from mdx.tokenizer_files import Flags
 
@@ -67,7 +68,8 @@ def load(folder: str | Path) -> Tokenizer:
         bpe = _bpe(vocab, merges, names["unk_token"])
     except Exception as error:  # the library raises bare Exceptions
         raise ValueError(
-            f"{folder}: the merges do not fit the vocabulary ({error!s:.200}); download both again"
+            f"{folder}: the merges do not fit the vocabulary ({shown(str(error))}); download both "
+            "again"
         ) from None
     bpe.add_tokens(_added(bpe, flags, vocab))
     return Tokenizer(
@@ -89,17 +91,23 @@ def encode(tokenizer: Tokenizer, prompts: str | Sequence[str]) -> np.ndarray:
     with a warning that quotes it. Raises TypeError for a prompt that is no string, ValueError for
     one that is not valid Unicode.
     """
+    if not isinstance(prompts, (str, list, tuple)):
+        raise TypeError(
+            f"a prompt must be a string, or prompts a list of them, not {shown(prompts)}"
+        )
     prompts = [prompts] if isinstance(prompts, str) else list(prompts)
     rows = np.full((len(prompts), tokenizer.length), tokenizer.pad, np.int32)
     room = tokenizer.length - 2
     for row, prompt in zip(rows, prompts, strict=True):
         if not isinstance(prompt, str):
-            raise TypeError(f"a prompt must be a string, not {type(prompt).__name__}: {prompt!r}")
+            raise TypeError(
+                f"a prompt must be a string, not {type(prompt).__name__}: {shown(prompt)}"
+            )
         try:
             prompt.encode()
         except UnicodeEncodeError:
             raise ValueError(
-                f"prompt {prompt!r} is not valid Unicode: it holds half of a surrogate pair"
+                f"prompt {shown(prompt)} is not valid Unicode: it holds half of a surrogate pair"
             ) from None
         ids, begins = _ids(tokenizer, prompt)
         if len(ids) > room:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from mdx.files import as_name, first_ten, how_to_complete, is_there, read_json
+from mdx.files import as_name, first_few, how_to_complete, is_there, read_json
 
 __all__ = ["check_variant", "choose", "find", "found_in", "nothing_found", "variants"]
 
@@ -78,7 +78,7 @@ def choose(
     if asked and not any(asked in some for some in there.values()):
         known = sorted({one for some in there.values() for one in some if one})
         others = (
-            f"; there are {first_ten(known)}" if known else ", nor of any other; leave variant out"
+            f"; there are {first_few(known)}" if known else ", nor of any other; leave variant out"
         )
         raise FileNotFoundError(f"{where} has no weights of variant {asked!r}{others}")
     wanted = asked or OF_DTYPE.get(dtype)
@@ -126,7 +126,7 @@ def _shards(index: Path) -> tuple[Path, ...]:
     gone = [file.name for file in files if not file.is_file()]
     if gone:
         raise FileNotFoundError(
-            f"{index.parent} lacks shards that {index.name} names: {first_ten(gone)}"
+            f"{index.parent} lacks shards that {index.name} names: {first_few(gone)}"
             + how_to_complete(index)
         )
     return files
@@ -153,13 +153,13 @@ def nothing_found(
         )
     elif pickles:
         text = (
-            f"{where} has only pickled weights ({first_ten(pickles)}), which can run code when "
+            f"{where} has only pickled weights ({first_few(pickles)}), which can run code when "
             "read, so mdx reads safetensors alone; take a revision of the checkpoint that has "
             f"{wanted}, or convert it with safetensors' convert tool"
         )
     elif strange:
         text = (
-            f"{where} has no {wanted}, but {first_ten(strange)}; if its weights are there, give "
+            f"{where} has no {wanted}, but {first_few(strange)}; if its weights are there, give "
             "the file that name"
         )
     else:

@@ -16,7 +16,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from mdx.files import as_name, first_ten, replacing
+from mdx.files import as_name, first_few, replacing
 from mdx.mapped import MappedFile, Place, array, drop, open_file
 from mdx.safetensors_file import Entry, entries
 
@@ -67,7 +67,7 @@ def read(
     """Read the parameters named in `shapes` as tensors of `dtype`, "float32" or "float16".
 
     `rename` maps a name in the files to the one in `shapes`. Raises ValueError that lists every
-    missing, unexpected or misshapen key (the first ten and the count), and for weights that are
+    missing, unexpected or misshapen key (the first three and the count), and for weights that are
     no numbers, not finite, or too large for `dtype`. Of those that stay in the file only the ends
     are looked at: `not_finite` looks at all.
     """
@@ -135,7 +135,7 @@ def _check_keys(
     ]
     lists = {"missing": missing, "unexpected": unexpected, "misshapen": misshapen}
     problems = [
-        f"{len(names)} {word}: {first_ten(names)}" for word, names in lists.items() if names
+        f"{len(names)} {word}: {first_few(names)}" for word, names in lists.items() if names
     ]
     if problems:
         where = files[0].parent if files else "no files"

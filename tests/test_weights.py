@@ -133,7 +133,7 @@ def test_position_ids_are_ignored(tmp_path, arrays):
     assert weights.read([tmp_path / "x"], shapes(arrays)).keys() == arrays.keys()
 
 
-def test_errors_list_ten_keys_and_the_count(tmp_path):
+def test_errors_list_a_few_keys_and_the_count(tmp_path):
     names = [f"layer.{i}" for i in range(30)]
     weights.save({n: np.zeros(2, np.float32) for n in names[:18]}, tmp_path / "x")
     wanted = dict.fromkeys(names[12:], (3,))
@@ -144,7 +144,7 @@ def test_errors_list_ten_keys_and_the_count(tmp_path):
     assert "12 unexpected: layer.0, " in text
     assert "6 misshapen: layer.12 [2] instead of [3]" in text
     assert text.count(", ... (12 in all)") == 2
-    assert text.count("layer.") == 10 + 10 + 6
+    assert text.count("layer.") == 3 * 3
 
 
 def test_large_finite_numbers_are_not_called_infinite(tmp_path):

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from mdx.fields import shown
 from mdx.files import replacing
 
 from .record import ARRAYS, Table, check, frozen
-from .step import MOST_AXES, State
+from .step import MOST_AXES, State, checked, whole
 
 TABLE = {"format": "mdx.schedulers.table", "version": "3"}
 STATE = {"format": "mdx.schedulers.state", "version": "1"}
@@ -57,9 +58,9 @@ def save_state(state: State, path: str | os.PathLike[str]) -> None:
     appears whole or not at all. ValueError for an index that is no row, OSError if the file cannot
     be written.
     """
-    slots: Any = state.slots
-    if not 0 <= state.index < 2**63:
-        raise ValueError(f"a state's index must be a row of its table, not {state.index!r}")
+    slots: Any = checked(state).slots
+    if not whole(state.index, 2**63 - 1):
+        raise ValueError(f"a state's index must be a row of its table, not {shown(state.index)}")
     write({"slots": slots.asnumpy(), "index": np.array(state.index, np.int64)}, path, STATE)
 
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from .record import LEVELS, ROWS, TOLERANCE, Array, Table, check, frozen
+from .record import LEVELS, ROWS, TOLERANCE, Array, Table, check, fits, frozen
 
 
 def take(table: Table, rows: slice) -> Table:
@@ -14,6 +14,7 @@ def take(table: Table, rows: slice) -> Table:
     ValueError if the slice is empty or skips rows, and if its rows need the history that the rows
     before them made (a multistep method cut in the middle; build that table with `start`).
     """
+    fits(table)
     if not isinstance(rows, slice):
         raise ValueError(f"take wants a slice of rows, not {rows!r}")
     try:
@@ -36,6 +37,8 @@ def concat(*tables: Table) -> Table:
     """
     if not tables:
         raise ValueError("concat needs at least one table")
+    for table in tables:
+        fits(table)
     for a, b in pairwise(tables):
         if a.width != b.width:
             raise ValueError(f"tables for batches of {a.width} and {b.width} cannot be joined")
@@ -64,6 +67,8 @@ def stack(tables: Sequence[Table]) -> Table:
     """
     if not tables:
         raise ValueError("stack needs at least one table")
+    for table in tables:
+        fits(table)
     slots, rows = max(t.slots for t in tables), max(t.rows for t in tables)
     wide = [widened(idle(pad(table, slots), rows)) for table in tables]
     fields = {
@@ -93,6 +98,7 @@ def pad(table: Table, slots: int) -> Table:
 
     ValueError if the table already has more.
     """
+    fits(table)
     k, more = table.slots, slots - table.slots
     if more < 0:
         raise ValueError(f"a table of {k} slots cannot be padded to {slots}")

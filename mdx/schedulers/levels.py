@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mdx.fields import shown
+
 Array = NDArray[np.float64]
 
 SPACINGS = ("linspace", "leading", "trailing")
@@ -227,7 +229,9 @@ def falling(
     with np.errstate(over="ignore"):
         r = to_ratio(numbers(what, values))
     if np.any(np.diff(r) >= 0) or r[-1] < 0 or not np.all(np.isfinite(r)):
-        raise ValueError(f"{what} must fall strictly from noisy to clean, to 0 or more: {values}")
+        raise ValueError(
+            f"{what} must fall strictly from noisy to clean, to 0 or more: {shown(values)}"
+        )
     return r
 
 

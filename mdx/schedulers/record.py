@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mdx.fields import shown
+
 from .levels import Array, digest, number, span
 
 TOLERANCE = 1e-6
@@ -159,6 +161,8 @@ def check(table: Table) -> Table:
 
 def fits(table: Table) -> None:
     """ValueError unless the fields of a table have its types, shapes and ranges."""
+    if not isinstance(table, Table):
+        raise ValueError(f"a table is what schedulers.table makes, not {shown(table)}")
     if not isinstance(table.mix, np.ndarray) or table.mix.ndim not in (3, 4):
         shape = np.shape(table.mix) if isinstance(table.mix, np.ndarray) else type(table.mix)
         raise ValueError(f"table.mix must be float64 (N, K, K+3) or (N, B, K, K+3), not {shape}")
@@ -184,11 +188,11 @@ def fits(table: Table) -> None:
                 f"table.{name} must be float64 {shape}, not {array.dtype} {array.shape}"
             )
         if not np.all((array > 0) if name == "clip" else np.isfinite(array)):
-            raise ValueError(f"table.{name} holds a number that is not usable: {array}")
+            raise ValueError(f"table.{name} holds a number that is not usable: {shown(array)}")
     if not (table.prediction is None or isinstance(table.prediction, str)):
         raise ValueError(
             f"table.prediction must be what the model returns, in words, or None, "
-            f"not {table.prediction!r}"
+            f"not {shown(table.prediction)}"
         )
     shares = table.quantile
     if np.any((shares < 0) | (shares > 1) | ((shares > 0) & (table.clip < 1))):
@@ -213,12 +217,14 @@ def keeps_signal(table: Table) -> None:
         unfilled = reads[i] @ unfilled
         if unfilled[..., 0, 0].any():
             raise ValueError(
-                f"row {i} reads a slot that no earlier row has filled: a run cannot begin in the "
-                "middle of a multistep method's history; build the table with start="
+                f"the table's row {i} reads a slot that no earlier row has filled: a run cannot "
+                "begin in the middle of a multistep method's history; build it with start="
             )
         # What the model returns when its x0 is exactly the signal; 0 where the row ignores it.
         known[..., k] = used[i] * (1 - table.denoise[i, ..., 0] * known[..., 0]) / divisor[i]
         known[..., :k] = np.einsum("...kc,...c->...k", table.mix[i], known)
         error = np.abs(known[..., 0] - table.alpha[i + 1]).max()
         if not error < TOLERANCE:
-            raise ValueError(f"row {i} misses its level: the signal is off by {error:.3g}")
+            raise ValueError(
+                f"the table's row {i} misses its level: the signal is off by {error:.3g}"
+            )

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mdx.fields import shown
+
 from .tables import Table
 
 if TYPE_CHECKING:
@@ -96,6 +98,7 @@ def step(
 
     from .device import advance_alone
 
+    checked(state)
     i, (slots, *shape) = state.index, state.slots.shape or (0,)
     if not whole(i, table.rows - 1):
         raise ValueError(f"the table has {table.rows} rows; there is no row {i!r}")
@@ -145,6 +148,17 @@ def add_noise(
         raise ValueError(f"x0 has shape {clean.shape}, noise {fresh.shape}")
     alpha, sigma = (per_image(level[i], clean.ndim) for level in (table.alpha, table.sigma))
     return Tensor(clean * alpha + fresh * sigma)
+
+
+def checked(state: State) -> State:
+    """The state itself; TypeError unless its slots are a Tensor."""
+    from mindspore import Tensor
+
+    if not isinstance(state, State) or not isinstance(state.slots, Tensor):
+        raise TypeError(
+            f"a state's slots must be a Tensor, not {shown(getattr(state, 'slots', state))}"
+        )
+    return state
 
 
 def whole(i: Any, most: int) -> bool:

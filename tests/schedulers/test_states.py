@@ -126,3 +126,29 @@ def test_a_state_is_no_table(tmp_path):
     schedulers.save_state(schedulers.init(T, pictures()), tmp_path / "x")
     with pytest.raises(ValueError, match=r"no table of mdx: .*schedulers\.state"):
         schedulers.load(tmp_path / "x")
+
+
+@pytest.mark.parametrize("slots", [0, None, "x", np.zeros((2, 1, 3))])
+def test_a_state_of_something_else_is_named(slots, tmp_path):
+    """Neither a step nor a file is made of it."""
+    made = schedulers.table(schedulers.from_config({}, "ddim"), 2)
+    with pytest.raises(TypeError, match="a state's slots must be a Tensor, not"):
+        schedulers.step(made, schedulers.State(slots, 0), np.zeros((1, 3)))
+    with pytest.raises(TypeError, match="a state's slots must be a Tensor, not"):
+        schedulers.save_state(schedulers.State(slots, 0), tmp_path / "state")
+    for index in ([], " ", 1.5, np.array([]), True):
+        state = schedulers.init(made, np.zeros((1, 3)))._replace(index=index)
+        with pytest.raises(ValueError, match="a state's index must be a row of its table, not"):
+            schedulers.save_state(state, tmp_path / "state")
+
+
+@pytest.mark.parametrize("join", [schedulers.stack, lambda tables: schedulers.concat(*tables)])
+def test_what_is_no_table_cannot_be_joined(join):
+    """Fields of other types and shapes are named before anything is made of them."""
+    made = schedulers.table(schedulers.from_config({}, "ddim"), 2)
+    for change in ({"clip": 51}, {"scale": np.zeros((1, 4, 0, 0))}, {"mix": np.array([-1.0])}):
+        [name] = change
+        with pytest.raises(ValueError, match=rf"table\.{name} must be float64"):
+            join([made, made._replace(**change)])
+    with pytest.raises(ValueError, match=r"a table is what schedulers\.table makes, not 3"):
+        join([made, 3])
