@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from mdx.fields import shown
-from mdx.files import replacing
+from mdx.files import first_few, replacing
 
 from .record import ARRAYS, Table, check, frozen
 from .step import MOST_AXES, State, checked, whole
@@ -117,18 +117,19 @@ def read(
             found, there = file.metadata() or {}, set(file.keys())
             version = found.get("version", "")
             if found.get("format") != form:
-                raise ValueError(f"{path} is no {kind} of mdx: {found or 'no metadata'}")
+                raise ValueError(
+                    f"{path} is no {kind} of mdx: {shown(found) if found else 'no metadata'}"
+                )
             if version not in versions:
                 raise ValueError(
-                    f"{path} is a {kind} of version {version!r}, and this mdx reads "
+                    f"{path} is a {kind} of version {shown(version)}, and this mdx reads "
                     f"{', '.join(versions)}: install a newer one, or write the file again"
                 )
             wanted = set(dtypes).difference(versions[version])
-            if there != wanted:
-                raise ValueError(
-                    f"{path} is no {kind} of mdx: it holds {', '.join(sorted(there)) or 'nothing'} "
-                    f"instead of {', '.join(sorted(wanted))}"
-                )
+            lists = {"lacks": sorted(wanted - there), "should not have": sorted(there - wanted)}
+            wrong = [f"{verb} {first_few(names)}" for verb, names in lists.items() if names]
+            if wrong:
+                raise ValueError(f"{path} is no {kind} of mdx: it {' and '.join(wrong)}")
             for name in sorted(there):
                 # Asked before it is read: numpy does not know all dtypes that the format has.
                 dtype = file.get_slice(name).get_dtype()
@@ -138,4 +139,4 @@ def read(
                     )
             return found, {name: file.get_tensor(name) for name in there}
     except SafetensorError as error:
-        raise ValueError(f"{path} is no safetensors file: {error}") from None
+        raise ValueError(f"{path} is no safetensors file: {shown(str(error))}") from None

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mdx.fields import shown
 
-from .tables import Table
+from .record import Table, fits
 
 if TYPE_CHECKING:
     from mindspore import Tensor
@@ -59,6 +59,7 @@ def init(table: Table, noise: Tensor | NDArray[np.floating]) -> State:
     to 6 axes, whose meaning no sampler knows. ValueError for another shape, for another batch than
     a stacked table is for, and for what is no finite number in float32.
     """
+    fits(table)
     values = host(table, "noise", noise)
     return begin(table, values * per_image(table.init_noise_scale, values.ndim))
 
@@ -70,6 +71,7 @@ def begin(table: Table, sample: Tensor | NDArray[np.floating]) -> State:
     """
     from mindspore import Tensor
 
+    fits(table)
     values = host(table, "sample", sample)
     slots = np.zeros((table.slots, *values.shape), np.float32)
     slots[0] = values
@@ -98,10 +100,11 @@ def step(
 
     from .device import advance_alone
 
+    fits(table)
     checked(state)
     i, (slots, *shape) = state.index, state.slots.shape or (0,)
     if not whole(i, table.rows - 1):
-        raise ValueError(f"the table has {table.rows} rows; there is no row {i!r}")
+        raise ValueError(f"the table has {table.rows} rows; there is no row {shown(i)}")
     if slots != table.slots:
         raise ValueError(f"the state has {slots} slots, the table {table.slots}: see pad")
     shape = fitting(table, "the sample", tuple(shape))
@@ -141,8 +144,9 @@ def add_noise(
     """
     from mindspore import Tensor
 
+    fits(table)
     if not whole(i, table.rows):
-        raise ValueError(f"the table has levels 0 to {table.rows}; there is no level {i!r}")
+        raise ValueError(f"the table has levels 0 to {table.rows}; there is no level {shown(i)}")
     clean, fresh = host(table, "x0", x0), host(table, "noise", noise)
     if clean.shape != fresh.shape:
         raise ValueError(f"x0 has shape {clean.shape}, noise {fresh.shape}")

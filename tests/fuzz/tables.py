@@ -1,6 +1,7 @@
 """Tables and states: their files, and arrays put together by hand."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -28,7 +29,7 @@ def array_turn(random: Random, value: np.ndarray) -> Any:
     if kind == 4:
         return np.concatenate([value, value]) if value.ndim else value[None]
     if kind == 5:
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), suppress(ValueError):  # not all words are numbers
             return value.astype(random.choice(("f4", "f2", "i8", "c16", "O", "U9")))
     if kind == 6:
         return odd.array(random)
@@ -113,7 +114,7 @@ def prepare(folder: Path) -> Make:
                 if isinstance(content, bytes):
                     content = weights_files.file_turn(turn, content, raws)
             words = f"{name}: {odd.shown(weights_files.described(content), 700)}"
-            return Input(words, (name, "table", "state"), lambda: read(name, content))
+            return Input(words, (name, "table", "state", "start"), lambda: read(name, content))
         calls, records = (of_tables, made) if kind < 0.85 else (of_states, states)
         what, record = random.choice(list(calls)), random.choice(records)
         changed, names = record, []
@@ -124,7 +125,9 @@ def prepare(folder: Path) -> Make:
         words = f"{what} of {odd.shown(fields, 700)}"
         call = calls[what]
         return Input(
-            words, (*names, "table", "state", "start", "sample", "a run"), lambda: call(changed)
+            words,
+            (*names, "table", "state", "start", "sample", "a run", "noise"),
+            lambda: call(changed),
         )
 
     return make

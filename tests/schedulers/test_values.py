@@ -311,7 +311,7 @@ def doubles(*shape, value=0.0):
         ({"mix": doubles(4, 1, 4, value=1e308)}, "row 0 misses its level"),
         ({"sigma": doubles(4)}, "table.sigma must be"),
         ({"clip": doubles(4)}, "table.clip holds a number"),
-        ({"more": doubles(4)}, "it holds alpha, clip, .*more.* instead of alpha"),
+        ({"more": doubles(4)}, "it should not have more"),
     ],
 )
 def test_arrays_that_make_no_table(changed, words, tmp_path):
