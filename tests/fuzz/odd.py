@@ -128,7 +128,7 @@ def shown(value: Any, most: int = 300) -> str:
     """The value in one line of ASCII, cut."""
     try:
         words = ascii(value)
-    except ValueError:  # a number of more digits than Python writes
-        words = f"a {type(value).__name__} that cannot be written"
+    except Exception as error:  # as for a number of more digits than Python writes
+        words = f"a {type(value).__name__} that cannot be written: {type(error).__name__}"
     words = re.sub(" at 0x[0-9A-Fa-f]+", "", " ".join(words.split()))
     return words if len(words) <= most else f"{words[:most]}... ({len(words)})"

@@ -39,6 +39,7 @@ class Child(NamedTuple):
     work: list[tuple[str, int]]  # its batch
     since: list[float]  # [place, when it began on the wall, its processor's seconds then]
     folder: str  # of its own
+    said: list[str]  # [what the input is that it tries]
 
 
 def made(make: Callable, name: str, seed: int, number: int, kept: tuple[int, ...] | None) -> Input:
@@ -49,9 +50,15 @@ def made(make: Callable, name: str, seed: int, number: int, kept: tuple[int, ...
     return make(first, chosen)
 
 
-def tried(make: Callable, name: str, seed: int, number: int) -> Tried:
-    """An input and its verdict; a failure is tried again with fewer turns."""
+def tried(
+    make: Callable, name: str, seed: int, number: int, tell: Callable[[str], Any] = str
+) -> Tried:
+    """An input and its verdict; a failure is tried again with fewer turns.
+
+    `tell` is told what the input is before it is tried, which may be the last that is heard of it.
+    """
     given = made(make, name, seed, number, None)
+    tell(given.words)
     verdict = judge(given)
     count = len(turns(_after_first(seed, name, number)))
     kept = tuple(range(count))
@@ -87,7 +94,7 @@ def serve(link: Connection, now: Any, enter: Callable[[Path], None], folder: str
                 known[name] = by_name[name].prepare(own)
             now.value = place
             try:
-                link.send(tried(known[name], name, seed, number))
+                link.send(tried(known[name], name, seed, number, link.send))
             except Exception:  # of the fuzzer itself
                 (Path(folder) / sandbox.LAST_WORDS).write_text(traceback.format_exc())
                 raise
@@ -120,7 +127,7 @@ def run(
             theirs.close()
             ours.send((fuzzers, seed))
             ours.send(work)
-            return Child(process, ours, now, work, [], folder)
+            return Child(process, ours, now, work, [], folder, [""])
 
         try:
             for _ in range(processes):
@@ -158,8 +165,12 @@ def _heard(child: Child) -> Iterator[Tried]:
     """What a child has answered since it was last asked."""
     with suppress(EOFError, OSError):
         while child.link.poll():
-            yield child.link.recv()
-            del child.work[0]
+            heard = child.link.recv()
+            if isinstance(heard, str):
+                child.said[0] = heard
+            else:
+                yield heard
+                del child.work[0]
 
 
 def _lost(child: Child, alive: bool, slowest: float) -> Tried | None:
@@ -174,7 +185,7 @@ def _lost(child: Child, alive: bool, slowest: float) -> Tried | None:
             lines = (Path(child.folder) / sandbox.LAST_WORDS).read_text().splitlines()
         own = [line.strip() for line in lines if "/mdx/" in line][:2] or lines[-3:]
         verdict = Verdict("crashes", f"exit code {child.process.exitcode}", " < ".join(own))
-        return Tried(name, number, "", verdict, ())
+        return Tried(name, number, child.said[0], verdict, ())
     place = child.now.value
     seconds = _processor(child.process.pid)
     if place < 0 or not child.since or child.since[0] != place:
@@ -187,7 +198,8 @@ def _lost(child: Child, alive: bool, slowest: float) -> Tried | None:
         return None
     child.process.kill()
     child.process.join()
-    return Tried(name, number, "", Verdict("hangs", f"{seconds - before:.0f} s", ""), ())
+    verdict = Verdict("hangs", f"{seconds - before:.0f} s", "")
+    return Tried(name, number, child.said[0], verdict, ())
 
 
 def _processor(pid: int) -> float:
