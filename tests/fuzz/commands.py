@@ -100,8 +100,15 @@ def said(words: Sequence[str], folder: Path) -> tuple[str, ...]:
     shown = [*map(repr, words), *(" ".join(word.split()) for word in plain)]
     keys = [key for word in plain if (key := word.partition("=")[0])]
     options = [word.lstrip("-") for word in plain if word.startswith("--")]
-    lacking = ("prompt", "NAME", "KEY=VALUE", "arguments", "scheduler", "checkpoint", str(folder))
-    return tuple(dict.fromkeys((*plain, *keys, *options, *shown, *lacking)))
+    lacking = ("prompt", "NAME", "KEY=VALUE", "arguments", "checkpoint", str(folder))
+    others = (
+        "scheduler",
+        "output",
+        "height",
+        "width",
+        "Hub id",
+    )  # what options are called in words
+    return tuple(dict.fromkeys((*plain, *keys, *options, *shown, *lacking, *others)))
 
 
 def prepare(folder: Path) -> Make:
