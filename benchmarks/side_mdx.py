@@ -11,7 +11,7 @@ from mindspore import Tensor
 from rows import GUIDANCE, NEGATIVE, PROMPT, Arrays, Row
 
 import mdx
-from mdx import kernels, mapped, nets, staged, weights
+from mdx import mapped, nets, staged, weights
 
 
 def load(
@@ -81,8 +81,7 @@ def _unet(model, memory, row, inputs):
 
     def call(steps):
         x, t, context = (Tensor(inputs[name]) for name in ("x", "t", "context"))
-        with kernels.ONE_AT_A_TIME:
-            return [predict(x[None], ones, t, context, ones).asnumpy()]
+        return [predict(x[None], ones, t, context, ones).asnumpy()]
 
     return call
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mdx import inpainting, nets, schedulers, shapes
+    from mdx.compile_cache import clear_graphs
     from mdx.images import grid
     from mdx.latents import decode, encode
     from mdx.memory import Memory
@@ -22,6 +23,7 @@ __all__ = [
     "Model",
     "Net",
     "Plan",
+    "clear_graphs",
     "decode",
     "encode",
     "generate",
@@ -41,6 +43,7 @@ HOMES = {
     "Model": "mdx.model",
     "Net": "mdx.model",
     "Plan": "mdx.memory_plan",
+    "clear_graphs": "mdx.compile_cache",
     "decode": "mdx.latents",
     "encode": "mdx.latents",
     "generate": "mdx.sampling",
@@ -56,7 +59,10 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"mdx.{name}")
     if name not in HOMES:
         raise AttributeError(f"module 'mdx' has no attribute {name!r}")
-    return getattr(importlib.import_module(HOMES[name]), name)
+    from mdx.interrupts import python_waits
+
+    with python_waits():
+        return getattr(importlib.import_module(HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from mdx import cli_arguments, cli_pictures, cli_samplers, terminal
+from mdx.interrupts import at_most_one
 
 __all__ = ["main"]
 
@@ -17,6 +18,7 @@ __all__ = ["main"]
 EXPECTED = (ValueError, OSError, FloatingPointError, MemoryError)
 
 
+@at_most_one()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the result is the exit status: 0, 130 when stopped, 141 when not read.
 

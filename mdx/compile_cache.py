@@ -1,44 +1,49 @@
-"""Compiled functions whose graphs are kept in files: another process need not make them again.
+"""Compiled functions, one graph at a time: kept in memory up to a bound, and in files beyond it.
 
 To run a function, MindSpore traces it into a graph, simplifies that, and prepares its kernels. The
 first two take nearly all of the time, and end in a graph that can be written as a MindIR file. Here
 such a file is named by a hash of all that it depends on, so that a change of any of it is another
-file: see `key`. MindSpore has a cache of its own (MS_COMPILER_CACHE_ENABLE), but that numbers its
-graphs in the order in which they are compiled, and takes the first one for the first.
+file: see graph_key.py, graph_files.py. MindSpore has a cache of its own
+(MS_COMPILER_CACHE_ENABLE), but that numbers its graphs in the order in which they are compiled, and
+takes the first one for the first.
 """
 
-import ctypes
+import functools
 import gc
-import hashlib
 import logging
 import os
-import platform
-import sys
+import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from types import FunctionType
 from typing import Any
 
 import mindspore
-from mindspore import Tensor, nn
-from mindspore._c_expression import JitExecutor_
-from mindspore.graph.api import _pynative_executor, ms_compile_cache
+from mindspore import nn
 
-from mdx.kernels.device import lowering
+from mdx import graph_files, heap, interrupts, mindspore_internals
+from mdx.graph_files import folder
+from mdx.graph_key import key
+from mdx.graphs import Graph, Graphs, HeldGraphs
 
-__all__ = ["LIMIT", "compiled", "folder", "key"]
+__all__ = ["HELD", "clear_graphs", "compiled", "folder", "graphs", "key", "reported", "run"]
 
-LIMIT = 2**29  # bytes of files; those unused for longest go first
-
-# What a graph is traced with, beside its function and arguments.
-SETTINGS = (
-    "device_target", "deterministic", "enable_compile_cache", "jit_config", "jit_syntax_level",
-)  # fmt: skip
-ENVIRONMENT = ("MS_", "ONEDNN_")  # beginnings of the names of variables
+HELD = 2**29  # bytes of graphs that a process keeps in memory, beside those of the runs at work
 
 log = logging.getLogger("mdx")
+
+# MindSpore runs one compiled graph at a time, and a second thread that enters one fails.
+ONE_AT_A_TIME = threading.RLock()
+GRAPHS = HeldGraphs()
+
+NO_MEMORY = ("out of memory", "memory isn't enough", "alloc failed")  # MindSpore's words
+
+Reporter = Callable[[float | None], None]
+REPORTER: ContextVar[Reporter | None] = ContextVar("reporter", default=None)
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -48,82 +53,111 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     it is to be the plain function. Environment variable MDX_COMPILE_CACHE is 0 for no files, or the
     folder to keep them in; ValueError where it is neither. Devices other than the CPU, and whatever
     goes wrong with the files, make it mindspore.jit(function).
+
+    A call waits for other threads' calls. SIGINT is answered when it returns: see interrupts.py. It
+    raises RuntimeError in a process that was forked from one that had called such a function, and
+    MemoryError where MindSpore finds no memory.
     """
     plain = mindspore.jit(function)
-    known: dict[Any, Callable[..., Any]] = {}
+    owner = object()  # of the function's graphs
 
     def call(*arguments):
+        _refuse_forked()
         shapes = tuple(map(_shape, arguments))
-        # A graph from a file would give derivatives of zero.
-        if None in shapes or _pynative_executor.requires_grad():
-            return plain(*arguments)
-        if shapes in known:
-            return known[shapes](*arguments)
-        known[shapes], result = _first(function, plain, arguments, shapes)
-        return result
+        with ONE_AT_A_TIME, run(), interrupts.answered_after():
+            GRAPHS.process = os.getpid()
+            try:
+                if None in shapes or mindspore_internals.derivatives_wanted():
+                    # A graph from a file would give derivatives of zero.
+                    return plain(*arguments)
+                graph = GRAPHS.found((owner, shapes))
+                if graph is not None:
+                    return graph.call(*arguments)
+                with _reporting():
+                    return _first(function, plain, arguments, (owner, shapes))
+            except RuntimeError as error:
+                if _found_no_memory(error):
+                    raise MemoryError(f"MindSpore found no memory for a graph: {error}") from error
+                raise
 
     return call
 
 
-def folder() -> Path | None:
-    """Where graphs are kept: $MDX_COMPILE_CACHE, else mdx in the user's cache; None: nowhere."""
-    chosen = os.environ.get("MDX_COMPILE_CACHE", "")
-    if chosen == "0":
-        return None
-    if chosen not in ("", "1"):
-        path = Path(chosen).expanduser()
-        if not path.is_absolute():
-            raise ValueError(
-                f"MDX_COMPILE_CACHE must be 0, 1 or the absolute path of a folder, not {chosen!r}"
-            )
-        return path
-    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    try:
-        return (cache if cache.is_absolute() else Path.home() / ".cache") / "mdx" / "graphs"
-    except RuntimeError:  # no home
-        return None
+@contextmanager
+def run() -> Iterator[None]:
+    """Graphs that are used within this stay in memory until it ends; those of one run go together.
 
-
-def key(function: Callable[..., Any], shapes: tuple[Any, ...]) -> str:
-    """A hash of all that the graph of a function depends on, for arguments of such shapes.
-
-    That is every source file of mdx; the function, and what it closes over: configs and memory
-    settings; the shapes, dtypes and parameters' names; the lowering, which is that of the device
-    and the processor; the versions of MindSpore and Python; MindSpore's settings and environment.
-    What a program puts in the place of mdx's own functions is not seen: it needs the cache off.
-    ValueError for a function that closes over anything but numbers, words, records and functions.
+    Runs may be within one another, where the outermost counts.
     """
-    environment = sorted(item for item in os.environ.items() if item[0].startswith(ENVIRONMENT))
-    settings = [mindspore.get_context(name) for name in SETTINGS]
-    versions = mindspore.__version__, platform.python_version()
-    told = [_sources(), versions, settings, environment, lowering(), _told(function), shapes]
-    return hashlib.sha256(repr(told).encode()).hexdigest()
+    own = False
+    try:
+        with GRAPHS.at_work() as own:
+            yield
+    finally:
+        if own:
+            with ONE_AT_A_TIME:
+                _keep_within(HELD)
 
 
-def _told(value):
-    """A value that a graph is made for, as text that differs where the value does."""
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return repr(value)
-    if isinstance(value, tuple):
-        return type(value).__qualname__, *map(_told, value)
-    if isinstance(value, FunctionType) and value.__module__.startswith("mdx."):
-        inside = [cell.cell_contents for cell in value.__closure__ or ()]
-        inside += [value.__defaults__, value.__kwdefaults__]
-        return value.__module__, value.__qualname__, *map(_told, inside)
-    raise ValueError(f"a graph that depends on {value!r} has no key")
+def clear_graphs() -> None:
+    """Free the compiled graphs that this process holds, but for those of runs at work.
+
+    What is called again is read from its file, or compiled anew.
+    """
+    with ONE_AT_A_TIME:
+        _keep_within(0)
 
 
-def _sources():
-    """A hash of mdx's source files as they are now."""
-    root = Path(__file__).parent
-    files = sorted(root.rglob("*.py"))
-    texts = [(str(file.relative_to(root)), file.read_bytes()) for file in files]
-    return hashlib.sha256(repr(texts).encode()).hexdigest()
+def graphs() -> Graphs:
+    """The compiled graphs that this process holds, and what they take."""
+    with ONE_AT_A_TIME:
+        return GRAPHS.summary()
 
 
-# What is imported is what the files are now. A graph that is traced later, when they are not the
-# same any more, is of neither.
-SOURCES = _sources()
+@contextmanager
+def reported(reporter: Reporter) -> Iterator[None]:
+    """Within this, reporter(None) is called when a graph is to be made, reporter(seconds) after it.
+
+    In the same thread; seconds include the first run of the graph.
+    """
+    token = REPORTER.set(reporter)
+    try:
+        yield
+    finally:
+        REPORTER.reset(token)
+
+
+@contextmanager
+def _reporting():
+    reporter = REPORTER.get()
+    if reporter is None:
+        yield
+        return
+    reporter(None)
+    began = time.perf_counter()
+    try:
+        yield
+    finally:
+        reporter(time.perf_counter() - began)
+
+
+def _refuse_forked():
+    """RuntimeError where MindSpore's threads are those of a process that this one was forked from.
+
+    It would wait for them for ever, and for the lock if the other process held it.
+    """
+    if GRAPHS.process not in (None, os.getpid()):
+        raise RuntimeError(
+            "this process was forked from one in which mdx had compiled: MindSpore does not run in "
+            'it; start processes by multiprocessing.get_context("spawn"), or fork before the first '
+            "call"
+        )
+
+
+def _found_no_memory(error: RuntimeError) -> bool:
+    """Whether that is what MindSpore says."""
+    text = str(error).lower()
+    return any(words in text for words in NO_MEMORY)
 
 
 def _shape(argument):
@@ -131,28 +165,72 @@ def _shape(argument):
     if isinstance(argument, dict):
         shapes = tuple((name, _shape(value)) for name, value in argument.items())
         return None if any(shape is None for _, shape in shapes) else shapes
-    if type(argument) is Tensor and not argument.const_arg:
+    if mindspore_internals.is_input(argument):
         return argument.shape, argument.dtype
     return None
 
 
-def _first(function, plain, arguments, shapes):
-    """What runs the function from now on, and its first result."""
+def _first(function, plain, arguments, name):
+    """The result of the first call for some shapes; what runs it from now on is among the held."""
+    mindspore_internals.report_missing()
+    # MindSpore's export leaves this changed where it is stopped.
+    syntax = mindspore.get_context("jit_syntax_level")
     place = folder()
-    if place is None or mindspore.get_context("device_target") != "CPU":
-        return plain, plain(*arguments)
+    kept = mindspore.get_context("device_target") == "CPU" and mindspore_internals.READS_GRAPHS
     # A cache must not break what works without it, and MindSpore raises what it likes.
-    try:
-        with _quick_collections():
-            graph = _graph(place, function, arguments, key(function, shapes))
+    if place is not None and kept:
+        try:
+            with _quick_collections():
+                return _from_file(place, function, arguments, name)
+        except graph_files.Unsafe as error:
+            _warn(f"no compiled graphs are kept in files: {error}")
+        except Exception as error:
+            log.info("%s: compiled without the cache: %s", function.__qualname__, error)
+        finally:
+            mindspore.set_context(jit_syntax_level=syntax)
+    before, known = heap.live(), mindspore_internals.traced()
+    with mindspore_internals.quickly_traced():
+        result = plain(*arguments)
+    phases = mindspore_internals.traced() - known
 
-            def run(*arguments):
-                return graph(*map(_flat, arguments))
+    def free():
+        mindspore_internals.release(phases)
 
-            return run, run(*arguments)
-    except Exception as error:
-        log.info("%s: compiled without the cache: %s", function.__qualname__, error)
-        return plain, plain(*arguments)
+    GRAPHS.add(name, Graph(function.__qualname__, plain, free, heap.growth(before, 0)))
+    return result
+
+
+@functools.cache
+def _warn(text):
+    """Once for each text."""
+    log.warning(text)
+
+
+def _from_file(place, function, arguments, name):
+    """The result of a graph that is read from its file; where there is none, it is made."""
+    with graph_files.opened(place) as descriptor:
+        named = key(function, name[1])
+        content = graph_files.read(descriptor, named)
+        if content is None:
+            content = _made(function, arguments, named)
+            try:
+                graph_files.write(descriptor, named, content)
+                graph_files.trim(descriptor)
+            except OSError as error:
+                log.info("%s: the graph is not kept: %s", function.__qualname__, error)
+    before = heap.live()
+    graph = nn.GraphCell(_loaded(content))
+
+    def call(*arguments):
+        return graph(*map(_flat, arguments))
+
+    result = call(*arguments)
+    size = heap.growth(before, TIMES_FILE * len(content))
+    GRAPHS.add(name, Graph(function.__qualname__, call, None, size))
+    return result
+
+
+TIMES_FILE = 100  # a graph in memory against its file, where the system does not say
 
 
 @contextmanager
@@ -177,43 +255,30 @@ def _flat(argument):
     return mindspore.mutable(tuple(argument.values())) if isinstance(argument, dict) else argument
 
 
-def _graph(place, function, arguments, name):
-    """The graph of that name, from its file; where there is none, it is made."""
-    for file in place.glob(f"{name}.*.mindir"):
-        if file.name == f"{name}.{_digest(file)}.mindir":
-            with suppress(OSError):
-                os.utime(file)
-            return nn.GraphCell(mindspore.load(str(file)))
-        with suppress(OSError):
-            file.unlink()
-    place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = place / f".{name}.{os.getpid()}-{threading.get_ident()}.mindir"
+def _made(function, arguments, name) -> bytes:
+    """The graph of a function, traced, as it is kept in a file."""
+    before, known = heap.live(), mindspore_internals.traced()
     try:
-        part.touch()  # a folder that cannot be written to is found out before the work
-        # A dict that is not mutable would be part of the graph, weights and all.
-        inputs = [mindspore.mutable(a) if isinstance(a, dict) else a for a in arguments]
-        mindspore.export(
-            _renamed(function, name), *inputs, file_name=str(part), file_format="MINDIR"
-        )
-        _release(name)
-        graph = nn.GraphCell(mindspore.load(str(part)))
-        if _sources() == SOURCES:
-            os.replace(part, place / f"{name}.{_digest(part)}.mindir")
-            _trim(place)
-        return graph
+        with mindspore_internals.quickly_traced(), tempfile.TemporaryDirectory() as own:
+            file = Path(own) / "graph.mindir"
+            # A dict that is not mutable would be part of the graph, weights and all.
+            inputs = [mindspore.mutable(a) if isinstance(a, dict) else a for a in arguments]
+            mindspore.export(
+                _renamed(function, name), *inputs, file_name=str(file), file_format="MINDIR"
+            )
+            return file.read_bytes()
     finally:
-        part.unlink(missing_ok=True)
+        mindspore_internals.release(mindspore_internals.traced() - known)
+        GRAPHS.left += heap.growth(before, 0)
+        heap.give_back()
 
 
-def _release(name):
-    """Free the graph of that name that was traced for export: the same one comes from a file."""
-    phases = {phase for phase in ms_compile_cache if name in phase}
-    JitExecutor_.get_instance().del_net_res(None, phases)
-    ms_compile_cache.difference_update(phases)
-    if sys.platform == "linux":
-        # What is freed stays with the process else, some hundred megabytes of small pieces.
-        with suppress(AttributeError):  # a C library other than glibc
-            ctypes.CDLL(None).malloc_trim(0)
+def _loaded(content: bytes) -> Any:
+    """MindSpore's graph of a file's content: read once and hashed, and nobody else's to change."""
+    with tempfile.TemporaryDirectory() as own:
+        file = Path(own) / "graph.mindir"
+        file.write_bytes(content)
+        return mindspore.load(str(file))
 
 
 def _renamed(function, name):
@@ -224,22 +289,15 @@ def _renamed(function, name):
     )
 
 
-def _digest(file):
-    """The hash of a file, which its name ends in: half a file is never taken for a whole one."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-def _trim(place):
-    """Keep the files below LIMIT: remove those that were not used for longest."""
-    used = []
-    for file in place.glob("*.mindir"):
-        with suppress(OSError):  # another process may have been here
-            stat = file.stat()
-            used.append((stat.st_mtime, stat.st_size, file))
-    total = sum(size for _, size, _ in used)
-    for _, size, file in sorted(used):
-        if total <= LIMIT:
-            return
-        total -= size
-        with suppress(OSError):
-            file.unlink()
+def _keep_within(limit):
+    """Free graphs that were not used for longest until the rest take no more than that."""
+    gone = GRAPHS.freed(limit)
+    if gone:
+        with interrupts.answered_after():
+            while gone:
+                graph = gone.pop()
+                if graph.free is not None:
+                    graph.free()
+                del graph
+            gc.collect()
+        heap.give_back()

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mdx import images as pictures
-from mdx.compile_cache import compiled
-from mdx.kernels import ONE_AT_A_TIME
+from mdx.compile_cache import compiled, run
 from mdx.mapped import check_files
 from mdx.memory import Memory, checked, release
 from mdx.model import Model, Net, check_weights
@@ -23,6 +22,7 @@ __all__ = ["OUTPUTS", "decode", "encode"]
 OUTPUTS = ("pil", "np", "latent")
 
 
+@run()
 def encode(
     model: Model, images: Image.Image | Sequence[Image.Image] | NDArray[np.floating]
 ) -> NDArray[np.float32]:
@@ -45,9 +45,8 @@ def encode(
     found = []
     # One at a time: a picture's memory does not grow with the batch, nor do graphs multiply.
     for i in range(len(pixels)):
-        with ONE_AT_A_TIME:
-            latents: Any = _encoder(model.vae.config)(model.vae.params, Tensor(pixels[i : i + 1]))
-            found.append(latents.asnumpy())
+        latents: Any = _encoder(model.vae.config)(model.vae.params, Tensor(pixels[i : i + 1]))
+        found.append(latents.asnumpy())
     return _finite(model.vae, np.concatenate(found), "latents")
 
 
@@ -62,6 +61,7 @@ def _finite(net: Net, numbers: NDArray[np.float32], what: str) -> NDArray[np.flo
     return numbers
 
 
+@run()
 def decode(
     model: Model,
     latents: NDArray[np.floating],
@@ -114,15 +114,14 @@ def _pixels(images: Any) -> NDArray[np.float32]:
 def _decoded(net: Net, latents: NDArray[np.float32], memory: Memory) -> NDArray[np.float32]:
     """Pixels (1, 3, H, W) of latents (1, C, h, w)."""
 
-    def run(compiled, x):
-        with ONE_AT_A_TIME:
-            found: Any = compiled(net.params, Tensor(x))
-            return found.asnumpy()
+    def made(function, x):
+        found: Any = function(net.params, Tensor(x))
+        return found.asnumpy()
 
     if memory.tile is None or max(latents.shape[2:]) <= memory.tile:
-        return run(_decoder(net.config, memory.part_bytes), latents)
-    begun = run(_beginner(net.config, memory.part_bytes), latents)
-    enlarge = functools.partial(run, _enlarger(net.config))
+        return made(_decoder(net.config, memory.part_bytes), latents)
+    begun = made(_beginner(net.config, memory.part_bytes), latents)
+    enlarge = functools.partial(made, _enlarger(net.config))
     return blended(enlarge, begun, memory.tile, vae.factor(net.config))
 
 

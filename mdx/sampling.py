@@ -13,13 +13,13 @@ from tqdm import tqdm
 from mdx import guidance as guiding
 from mdx import schedulers, staged, step_noise
 from mdx import tokenizer as tokens
-from mdx.compile_cache import compiled
-from mdx.kernels import ONE_AT_A_TIME
+from mdx.compile_cache import compiled, run
 from mdx.latents import decode
 from mdx.mapped import check_files, drop
 from mdx.memory import Memory, release
 from mdx.model import Model, check_weights
 from mdx.nets import clip, unet
+from mdx.progress import without_compiling
 from mdx.request import checked
 from mdx.schedulers import Info, Scheduler, State, Table
 from mdx.schedulers.device import advance
@@ -32,6 +32,7 @@ __all__ = ["generate"]
 ROWS = 64
 
 
+@run()
 def generate(
     model: Model,
     prompt: str | Sequence[str],
@@ -127,8 +128,7 @@ def _sample(model, request, one_graph, progress, callback, after):
 
 def _finite(model, state):
     """The latents (B, C, h, w) of a state; FloatingPointError that says why if they are none."""
-    with ONE_AT_A_TIME:
-        latents = _on_host(state.slots)[0]
+    latents = _on_host(state.slots)[0]
     if not np.isfinite(latents).all():
         check_weights(model.text_encoder, model.unet)
         raise FloatingPointError(
@@ -144,15 +144,15 @@ def _step_by_step(
     count = state.slots.shape[1]
     predict = _prediction(model.unet, guided, memory)
     begin = state.index
-    with tqdm(total=table.rows, initial=begin, disable=not progress, unit="step") as bar:
+    bar = tqdm(total=table.rows, initial=begin, disable=not progress, unit="step")
+    with bar, without_compiling(bar):
         for i, noise in enumerate(fresh):
             if i < begin:
                 continue
             t = Tensor(_per_image(table.t[i], count))
             rescale = Tensor(_per_image(table.scale[i], count))
-            with ONE_AT_A_TIME:
-                out = predict(state.slots, rescale, t, context, scale)
-                state, info = schedulers.step(table, state, out, noise)
+            out = predict(state.slots, rescale, t, context, scale)
+            state, info = schedulers.step(table, state, out, noise)
             if i == begin:
                 _finite(model, state)  # not after all steps what the first one shows
             if after is not None:
@@ -186,12 +186,10 @@ def _in_one_graph(model, memory, table, guided, state, context, scale, fresh):
     t, rescale = (_lengthened([_per_image(x, count) for x in a], length) for a in table[:2])
     rows = zip(*(factors(table, i, count) for i in range(table.rows)), strict=True)
     denoise, mix, clip = (_lengthened(array, length) for array in rows)
-    run = _runner(model.unet.config, guided, memory.part_bytes)
-    with ONE_AT_A_TIME:
-        slots = run(
-            model.unet.params, state.slots, Tensor(noise), t, rescale, denoise, mix, clip, context,
-            scale, Tensor(state.index, mindspore.int32), Tensor(table.rows, mindspore.int32),
-        )  # fmt: skip
+    slots = _runner(model.unet.config, guided, memory.part_bytes)(
+        model.unet.params, state.slots, Tensor(noise), t, rescale, denoise, mix, clip, context,
+        scale, Tensor(state.index, mindspore.int32), Tensor(table.rows, mindspore.int32),
+    )  # fmt: skip
     return State(slots, table.rows)
 
 
@@ -214,8 +212,7 @@ def _encoded(model, texts):
     known = {}
     ids = tokens.encode(model.tokenizer, list(dict.fromkeys(texts)))
     for text, row in zip(dict.fromkeys(texts), ids, strict=True):
-        with ONE_AT_A_TIME:
-            known[text] = _on_host(encode(model.text_encoder.params, Tensor(row[None])))
+        known[text] = _on_host(encode(model.text_encoder.params, Tensor(row[None])))
     return Tensor(np.concatenate([known[text] for text in texts]))
 
 

@@ -16,7 +16,7 @@ from mindspore import Tensor
 from mindspore.graph.api import _pynative_executor, ms_compile_cache
 
 import mdx
-from mdx import compile_cache, latents, sampling, staged
+from mdx import compile_cache, graph_files, graph_key, latents, sampling, staged
 from mdx.kernels.device import ASCEND
 from mdx.nets import clip, unet_stages, vae
 from tests import tiny
@@ -105,9 +105,60 @@ def test_a_change_of_the_code_is_seen(folder, expected, tmp_path):
 
 
 def test_code_that_changed_since_it_was_imported_is_not_kept(folder, expected, monkeypatch):
-    monkeypatch.setattr(compile_cache, "SOURCES", "of before")
+    monkeypatch.setitem(graph_key.SOURCES, "mdx.guidance", "of before")
     out, made = run(inputs())
-    assert (out.tobytes(), made, files(folder)) == (expected.tobytes(), 1, [])
+    assert (out.tobytes(), made, files(folder)) == (expected.tobytes(), 0, [])
+
+
+def test_what_is_reached_is_seen_and_nothing_else():
+    """A UNet's stage depends on kernels that it names through others, and not on the command."""
+    reached = graph_key.reached({"mdx.staged"})
+    assert {"mdx.staged", "mdx.nets.unet", "mdx.nets.layers", "mdx.kernels.parts"} <= reached
+    assert not {"mdx.cli", "mdx.listing", "mdx.settings", "mdx.shapes"} & reached
+    assert "mdx.nets.unet" not in graph_key.reached({"mdx.schedulers.device"})
+
+
+IMPORTS = {
+    "import mdx.nets.unet": {"mdx.nets.unet", "mdx.nets"},
+    "from mdx.nets import unet": {"mdx.nets.unet", "mdx.nets"},
+    "from mdx import kernels": {"mdx.kernels"},
+    "from mdx.kernels import linear": {"mdx.kernels"},
+    "from mdx import generate": {"mdx"},
+    "from . import unet": {"mdx.nets.unet", "mdx.nets"},
+    "from .unet import apply": {"mdx.nets.unet", "mdx.nets"},
+    "from ..kernels.parts import after": {"mdx.kernels.parts", "mdx.kernels"},
+    "import numpy, mindspore": set(),
+    "def later():\n    if True:\n        from mdx import files": {"mdx.files"},
+    "try:\n    import mdx.hub\nexcept ImportError:\n    pass": {"mdx.hub"},
+}
+
+
+@pytest.mark.parametrize("text", IMPORTS)
+def test_imports_of_every_kind_are_found(monkeypatch, tmp_path, text):
+    """mdx itself is reached by its name alone: what it imports, it imports when it is asked for."""
+    file = tmp_path / "made_up.py"
+    file.write_text(text)
+    usual = graph_key._file
+    place = lambda name: file if name == "mdx.nets.made_up" else usual(name)  # noqa: E731
+    monkeypatch.setattr(graph_key, "_file", place)
+    assert graph_key._imported("mdx.nets.made_up", text) == IMPORTS[text]
+
+
+@pytest.mark.parametrize(("module", "seen"), [("mdx.kernels.parts", True), ("mdx.cli", False)])
+def test_a_change_of_another_module_is_not_seen(monkeypatch, module, seen):
+    function = plain(staged._exit, CONFIG, True)
+    before = graph_key.key(function, ())
+    usual = graph_key._digest
+    changed = graph_key._file(module)
+    monkeypatch.setattr(
+        graph_key, "_digest", lambda file: "another" if file == changed else usual(file)
+    )
+    monkeypatch.setitem(graph_key.SOURCES, module, "another")
+    assert (graph_key.key(function, ()) != before) == seen
+
+
+def digest(file):
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def patched(name, value):
@@ -118,7 +169,7 @@ def patched(name, value):
 CHANGES = {
     "version of mindspore": patched("mindspore.__version__", "2.10.1"),
     "version of python": patched("platform.python_version", lambda: "3.12.99"),
-    "lowering": patched("mdx.compile_cache.lowering", lambda: ASCEND),
+    "lowering": patched("mdx.graph_key.lowering", lambda: ASCEND),
     "oneDNN's instructions": lambda patch: patch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2_VNNI"),
     "mindspore's environment": lambda patch: patch.setenv("MS_DEV_SIDE_EFFECT_LOAD_ELIM", "2"),
     "config": {"config": CONFIG._replace(norm_eps=1e-3)},
@@ -243,7 +294,7 @@ def test_two_processes_at_once(folder, expected):
     for each in runs:
         assert said(each)[0] == expected.tobytes().hex()
     kept = files(folder)
-    assert {file.name.split(".")[1] for file in kept} == set(map(compile_cache._digest, kept))
+    assert {file.name.split(".")[1] for file in kept} == {digest(file) for file in kept}
     left = folder / f".{kept[0].name.split('.')[0]}.1-1.mindir"
     left.write_bytes(b"half")
     out, made = run(inputs())
@@ -298,7 +349,7 @@ def test_where_files_are_kept(tmp_path, monkeypatch, switch):
     assert compile_cache.folder() is None
 
 
-@pytest.mark.parametrize("value", ["off", "cache/graphs"])
+@pytest.mark.parametrize("value", ["off", "cache/graphs", "~no-such-user/x"])
 def test_a_wrong_switch_is_an_error(monkeypatch, value):
     monkeypatch.setenv("MDX_COMPILE_CACHE", value)
     with pytest.raises(ValueError, match="MDX_COMPILE_CACHE must be 0, 1 or the absolute path"):
@@ -328,7 +379,7 @@ def test_files_not_used_for_longest_go_first(folder, monkeypatch):
     [second] = set(files(folder)) - {first}
     for age, file in enumerate([first, second]):
         os.utime(file, (age, age))
-    monkeypatch.setattr(compile_cache, "LIMIT", int(2.5 * first.stat().st_size))
+    monkeypatch.setattr(graph_files, "LIMIT", int(2.5 * first.stat().st_size))
     assert run(inputs())[1] == 0  # now the second is the older one
     assert run(inputs(batch=6))[1] == 1
     assert first in files(folder)

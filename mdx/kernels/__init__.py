@@ -24,7 +24,7 @@ from mdx.kernels.convolutions import (
     convolution,
     enlarged_convolution,
 )
-from mdx.kernels.device import ONE_AT_A_TIME, as_input
+from mdx.kernels.device import as_input
 from mdx.kernels.linears import linear
 from mdx.kernels.norms import group_norm, layer_norm, normalised, standardised
 from mdx.kernels.own_threads import on_own_threads
@@ -32,7 +32,6 @@ from mdx.kernels.parts import PART_BYTES, after, by_rows, joined
 from mdx.kernels.tokens import from_tokens, linear_from_tokens, linear_to_tokens, to_tokens
 
 __all__ = [
-    "ONE_AT_A_TIME",
     "PART_BYTES",
     "activated_convolution",
     "add_to_channels",

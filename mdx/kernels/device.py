@@ -3,7 +3,6 @@
 import functools
 import math
 import os
-import threading
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import NamedTuple
@@ -33,10 +32,6 @@ def _text(path: Path) -> str:
 
 
 keep_to_avx2(os.environ, _text(CPU_FEATURES))
-
-# MindSpore runs one compiled graph at a time, and a second thread that enters one fails. Whoever
-# calls a compiled function holds this.
-ONE_AT_A_TIME = threading.RLock()
 
 
 class Convolution(NamedTuple):

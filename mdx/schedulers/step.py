@@ -96,8 +96,6 @@ def step(
     """
     from mindspore import Tensor
 
-    from mdx.kernels import ONE_AT_A_TIME
-
     from .device import advance_alone
 
     fits(table)
@@ -125,9 +123,8 @@ def step(
         raise ValueError(f"row {i} adds noise, and none was given")
     else:
         fresh = device("noise", noise, shape)
-    with ONE_AT_A_TIME:
-        row = (Tensor(array) for array in factors(table, i, batch, len(shape)))
-        new, x0 = advance_alone(state.slots, out, fresh, *row)
+    row = (Tensor(array) for array in factors(table, i, batch, len(shape)))
+    new, x0 = advance_alone(state.slots, out, fresh, *row)
     return State(new, i + 1), Info(x0)
 
 
