@@ -14,10 +14,8 @@ import logging
 import os
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -29,10 +27,12 @@ from mdx import graph_files, heap, interrupts, mindspore_internals
 from mdx.graph_files import folder
 from mdx.graph_key import key
 from mdx.graphs import Graph, Graphs, HeldGraphs
+from mdx.progress import compiling
 
-__all__ = ["HELD", "clear_graphs", "compiled", "folder", "graphs", "key", "reported", "run"]
+__all__ = ["HELD", "clear_graphs", "compiled", "folder", "graphs", "key", "run"]
 
 HELD = 2**29  # bytes of graphs that a process keeps in memory, beside those of the runs at work
+TIMES_FILE = 100  # a graph in memory against its file, where the system does not say
 
 log = logging.getLogger("mdx")
 
@@ -41,9 +41,6 @@ ONE_AT_A_TIME = threading.RLock()
 GRAPHS = HeldGraphs()
 
 NO_MEMORY = ("out of memory", "memory isn't enough", "alloc failed")  # MindSpore's words
-
-Reporter = Callable[[float | None], None]
-REPORTER: ContextVar[Reporter | None] = ContextVar("reporter", default=None)
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -73,7 +70,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
                 graph = GRAPHS.found((owner, shapes))
                 if graph is not None:
                     return graph.call(*arguments)
-                with _reporting():
+                with compiling():
                     return _first(function, plain, arguments, (owner, shapes))
             except RuntimeError as error:
                 if _found_no_memory(error):
@@ -112,33 +109,6 @@ def graphs() -> Graphs:
     """The compiled graphs that this process holds, and what they take."""
     with ONE_AT_A_TIME:
         return GRAPHS.summary()
-
-
-@contextmanager
-def reported(reporter: Reporter) -> Iterator[None]:
-    """Within this, reporter(None) is called when a graph is to be made, reporter(seconds) after it.
-
-    In the same thread; seconds include the first run of the graph.
-    """
-    token = REPORTER.set(reporter)
-    try:
-        yield
-    finally:
-        REPORTER.reset(token)
-
-
-@contextmanager
-def _reporting():
-    reporter = REPORTER.get()
-    if reporter is None:
-        yield
-        return
-    reporter(None)
-    began = time.perf_counter()
-    try:
-        yield
-    finally:
-        reporter(time.perf_counter() - began)
 
 
 def _refuse_forked():
@@ -228,9 +198,6 @@ def _from_file(place, function, arguments, name):
     size = heap.growth(before, TIMES_FILE * len(content))
     GRAPHS.add(name, Graph(function.__qualname__, call, None, size))
     return result
-
-
-TIMES_FILE = 100  # a graph in memory against its file, where the system does not say
 
 
 @contextmanager

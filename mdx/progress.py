@@ -1,13 +1,32 @@
 """The bar that a run draws: seconds a step are those of steps, not of compiling."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from tqdm import tqdm
 
-from mdx.compile_cache import reported
+__all__ = ["compiling", "without_compiling"]
 
-__all__ = ["without_compiling"]
+# What is told of a graph that is made, in this thread: None before, and the seconds after it.
+Reporter = Callable[[float | None], None]
+REPORTER: ContextVar[Reporter | None] = ContextVar("reporter", default=None)
+
+
+@contextmanager
+def compiling() -> Iterator[None]:
+    """Where a graph is made and first run."""
+    reporter = REPORTER.get()
+    if reporter is None:
+        yield
+        return
+    reporter(None)
+    began = time.perf_counter()
+    try:
+        yield
+    finally:
+        reporter(time.perf_counter() - began)
 
 
 @contextmanager
@@ -24,5 +43,8 @@ def without_compiling(bar: tqdm) -> Iterator[None]:
         bar.last_print_t += seconds
         bar.set_postfix_str("")
 
-    with reported(report):
+    token = REPORTER.set(report)
+    try:
         yield
+    finally:
+        REPORTER.reset(token)
