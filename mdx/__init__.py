@@ -54,15 +54,18 @@ HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name in ("inpainting", "nets", "schedulers", "shapes"):
-        return importlib.import_module(f"mdx.{name}")
-    if name not in HOMES:
-        raise AttributeError(f"module 'mdx' has no attribute {name!r}")
-    from mdx.interrupts import python_waits
+# Type checkers see the imports above alone, so that they know a name that is misspelt.
+if not TYPE_CHECKING:
 
-    with python_waits():
-        return getattr(importlib.import_module(HOMES[name]), name)
+    def __getattr__(name: str) -> Any:
+        if name in ("inpainting", "nets", "schedulers", "shapes"):
+            return importlib.import_module(f"mdx.{name}")
+        if name not in HOMES:
+            raise AttributeError(f"module 'mdx' has no attribute {name!r}")
+        from mdx.interrupts import python_waits
+
+        with python_waits():
+            return getattr(importlib.import_module(HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -27,6 +27,7 @@ from mdx import graph_files, heap, interrupts, mindspore_internals
 from mdx.graph_files import folder
 from mdx.graph_key import key
 from mdx.graphs import Graph, Graphs, HeldGraphs
+from mdx.out_of_memory import explained
 from mdx.progress import compiling
 
 __all__ = ["HELD", "clear_graphs", "compiled", "folder", "graphs", "key", "run"]
@@ -39,8 +40,6 @@ log = logging.getLogger("mdx")
 # MindSpore runs one compiled graph at a time, and a second thread that enters one fails.
 ONE_AT_A_TIME = threading.RLock()
 GRAPHS = HeldGraphs()
-
-NO_MEMORY = ("out of memory", "memory isn't enough", "alloc failed")  # MindSpore's words
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -63,21 +62,16 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         shapes = tuple(map(_shape, arguments))
         with ONE_AT_A_TIME, run(), interrupts.answered_after():
             GRAPHS.process = os.getpid()
-            try:
-                if None in shapes or mindspore_internals.derivatives_wanted():
-                    # A graph from a file would give derivatives of zero.
-                    return plain(*arguments)
-                graph = GRAPHS.found((owner, shapes))
-                if graph is not None:
-                    return graph.call(*arguments)
-                with compiling():
-                    return _first(function, plain, arguments, (owner, shapes))
-            except RuntimeError as error:
-                if _found_no_memory(error):
-                    raise MemoryError(f"MindSpore found no memory for a graph: {error}") from error
-                raise
+            if None in shapes or mindspore_internals.derivatives_wanted():
+                # A graph from a file would give derivatives of zero.
+                return plain(*arguments)
+            graph = GRAPHS.found((owner, shapes))
+            if graph is not None:
+                return graph.call(*arguments)
+            with compiling():
+                return _first(function, plain, arguments, (owner, shapes))
 
-    return call
+    return explained(call, function.__name__)
 
 
 @contextmanager
@@ -122,12 +116,6 @@ def _refuse_forked():
             'it; start processes by multiprocessing.get_context("spawn"), or fork before the first '
             "call"
         )
-
-
-def _found_no_memory(error: RuntimeError) -> bool:
-    """Whether that is what MindSpore says."""
-    text = str(error).lower()
-    return any(words in text for words in NO_MEMORY)
 
 
 def _shape(argument):

@@ -1,19 +1,129 @@
-"""Arrays to pictures, pictures to a grid, and the settings that a PNG carries."""
+"""Pictures to arrays and back, pictures to a grid, and the settings that a PNG carries."""
 
 import json
+import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, PngImagePlugin
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, PngImagePlugin
 
 from mdx import png_text
+from mdx.checks import array_of, check_fits, shown, whole
 from mdx.files import replacing
 
-__all__ = ["grid", "read_settings", "save_png", "to_pil"]
+__all__ = ["grid", "read_settings", "save_png", "to_array", "to_pil"]
 
 KEYWORD = "mdx"  # of the PNG text chunk that holds the settings
+
+EIGHT_BITS = ("1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")  # PIL knows their RGB
+ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
+SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")  # grey, of several byte orders
+
+
+def to_array(images: Any) -> NDArray[np.float32]:
+    """Turn pictures into pixels (B, H, W, 3) from 0, black, to 1, red, green and blue.
+
+    Args:
+        images: a PIL image, a list of them of one size, or an array (B, H, W, 3): floats from 0 to
+            1, which stay as they are, or uint8 from 0 to 255. Of a PIL image the mode says what
+            its numbers mean: 8 bits a channel, 16 bits of grey, a palette, CMYK and so on; colour
+            profiles are not applied. One whose EXIF says that the camera was turned is turned
+            upright, as viewers show it.
+
+    Raises:
+        TypeError: for anything else, arrays of other integers included.
+        MemoryError: for more pixels than the machine has memory for.
+        ValueError: for pictures of several sizes, or that are transparent anywhere, for the modes
+            "I" and "F", which do not say what white is, for a file that cannot be read, and for
+            numbers beyond 0 and 1.
+    """
+    if isinstance(images, Image.Image):
+        images = [images]
+    if isinstance(images, (list, tuple)):
+        if not images or not all(isinstance(image, Image.Image) for image in images):
+            raise TypeError(f"{WANTED}, not {shown(images)}")
+        unit = [_upright(_unit(image), _orientation(image)) for image in images]
+        sizes = sorted({(array.shape[1], array.shape[0]) for array in unit})
+        if len(sizes) > 1:
+            raise ValueError(f"images: the pictures must have one size, not {sizes}")
+        return np.stack(unit)
+    pixels = array_of("images", images)
+    if pixels.ndim != 4 or pixels.shape[-1] != 3 or not pixels.size:
+        raise ValueError(f"images: pixels must have the shape (B, H, W, 3), not {pixels.shape}")
+    check_fits("images", 4 * pixels.size)
+    if pixels.dtype == np.uint8:
+        return np.divide(pixels, 255, dtype=np.float32)
+    if pixels.dtype.kind != "f":
+        raise TypeError(f"{WANTED}, not {pixels.dtype}")
+    if not (pixels.min() >= 0 and pixels.max() <= 1):  # NaN is neither
+        raise ValueError("images: pixels must be numbers from 0, black, to 1, or uint8 to 255")
+    return np.asarray(pixels, np.float32)
+
+
+WANTED = (
+    "images must be a PIL image, a list of them, or pixels (B, H, W, 3), floats from 0 to 1 or "
+    "uint8 from 0 to 255"
+)
+
+
+def _unit(image: Image.Image) -> NDArray[np.float32]:
+    """Pixels (H, W, 3) of a picture from 0 to 1, as they are stored."""
+    try:
+        image.load()
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
+        raise ValueError(f"images: {shown(image)} cannot be read: {error}") from None
+    if 0 in image.size:
+        raise ValueError(f"images: a picture of {image.width} by {image.height} pixels is empty")
+    if image.mode in SIXTEEN_BITS:
+        grey, nothing = np.asarray(image), image.info.get("transparency")
+        if isinstance(nothing, int) and np.any(grey == nothing):
+            raise ValueError(TRANSPARENT)
+        return np.repeat((grey / 65535).astype(np.float32)[..., None], 3, axis=-1)
+    if image.mode in EIGHT_BITS + ALPHA:
+        return np.divide(np.asarray(_opaque(image).convert("RGB")), 255, dtype=np.float32)
+    raise ValueError(
+        f"images: a picture of mode {image.mode!r} does not say which number is white: give "
+        "pixels (B, H, W, 3) from 0 to 1, or image.convert('L') if 255 is"
+    )
+
+
+def _upright(pixels: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
+    """Pixels (H, W, 3), or (W, H, 3), as they are seen. Exif 2.3, tag Orientation."""
+    if orientation in (5, 6, 7, 8):  # the camera stood on its side
+        pixels = pixels.swapaxes(0, 1)
+    mirrored, upside_down = orientation in (2, 3, 6, 7), orientation in (3, 4, 7, 8)
+    return pixels[:: -1 if upside_down else 1, :: -1 if mirrored else 1]
+
+
+def _orientation(image: Image.Image) -> int:
+    """How the camera was held: 1, upright, to 8."""
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation, 1)
+    except (SyntaxError, ValueError, TypeError, KeyError, EOFError, struct.error):
+        return 1  # viewers ignore what they cannot read, too
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    """The picture in a mode without alpha. ValueError if anything of it is transparent."""
+    if image.mode == "La":
+        image = image.convert("LA")  # where alpha is 255 it has the same numbers
+    # A file may name a colour, or some of its palette, that is transparent.
+    named = image.mode in ("1", "L", "RGB") and "transparency" in image.info
+    if named or image.mode in ("P", *ALPHA):
+        image = image.convert("RGBA")
+        if np.asarray(image)[..., 3].min() < 255:
+            raise ValueError(TRANSPARENT)
+    return image
+
+
+TRANSPARENT = (
+    "images: a picture is transparent in parts, and what is behind is not known: composite it on a "
+    'background first, as Image.alpha_composite(Image.new("RGBA", image.size, "white"), '
+    'image.convert("RGBA"))'
+)
 
 
 def to_pil(pixels: np.ndarray, *, low: float = -1.0) -> list[Image.Image]:
@@ -38,12 +148,16 @@ def to_pil(pixels: np.ndarray, *, low: float = -1.0) -> list[Image.Image]:
 def grid(images: Sequence[Image.Image], rows: int, cols: int) -> Image.Image:
     """Lay pictures of one size out in rows, left to right and then down.
 
-    Raises ValueError unless there are exactly rows * cols of them, all of one size.
+    Raises ValueError unless there are exactly rows * cols of them, all of one size, and for modes
+    that `to_array` refuses.
     """
-    if rows < 1 or cols < 1 or len(images) != rows * cols:
+    rows, cols = whole("rows", rows, 0), whole("cols", cols, 0)
+    if not isinstance(images, (list, tuple)) or not all(isinstance(i, Image.Image) for i in images):
+        raise TypeError(f"images must be a list of PIL images, not {shown(images)}")
+    if not rows * cols or len(images) != rows * cols:
         raise ValueError(
-            f"a grid of {rows} by {cols} needs {max(rows, 0) * max(cols, 0)} images "
-            f"(and at least one), not {len(images)}"
+            f"a grid of {rows} by {cols} needs {rows * cols} images (and at least one), "
+            f"not {len(images)}"
         )
     sizes = sorted({image.size for image in images})
     if len(sizes) > 1:
@@ -51,6 +165,8 @@ def grid(images: Sequence[Image.Image], rows: int, cols: int) -> Image.Image:
     width, height = sizes[0]
     sheet = Image.new("RGB", (cols * width, rows * height))
     for i, image in enumerate(images):
+        if image.mode != "RGB":
+            image = Image.fromarray(np.rint(_unit(image) * 255).astype(np.uint8))
         sheet.paste(image, (i % cols * width, i // cols * height))
     return sheet
 

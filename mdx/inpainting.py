@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mdx import schedulers
+from mdx.checks import entries, floats, whole
 from mdx.schedulers import State, Table
 
 __all__ = ["known", "shrunk"]
@@ -25,19 +26,22 @@ def known(
     such as (h, w). The noise of image i after row n depends on n and on seed[i] alone, of an int on
     seed + i. ValueError for other shapes and values.
     """
-    picture, stays = np.asarray(latents, np.float32), np.asarray(keep, np.float32)
+    picture, stays = floats("latents", latents), floats("keep", keep)
     if picture.ndim != 4:
         raise ValueError(f"latents must have the shape (B, C, h, w), not {picture.shape}")
+    if not np.isfinite(picture).all():
+        raise ValueError("latents hold NaN or infinity")
     if not (stays.size and stays.min() >= 0 and stays.max() <= 1):  # NaN is neither
         raise ValueError("keep must be numbers from 0, drawn anew, to 1, kept")
     fits = stays.ndim <= 4 and all(
         a in (1, b) for a, b in zip(stays.shape[::-1], picture.shape[::-1], strict=False)
     )
     if not fits:
-        raise ValueError(f"keep has shape {stays.shape}, which does not fit {picture.shape}")
-    numbers = seed if isinstance(seed, (list, tuple)) else [seed]
-    if not all(type(one) is int and one >= 0 for one in numbers):
-        raise TypeError(f"seed must be a whole number, 0 or more, or a list of them, not {seed!r}")
+        raise ValueError(
+            f"keep has shape {stays.shape}, which does not fit latents {picture.shape}"
+        )
+    listed = entries(seed)
+    given = [whole("seed", one, 0, None) for one in ([seed] if listed is None else listed)]
 
     def after(table: Table, state: State) -> State:
         from mindspore import Tensor
@@ -46,7 +50,7 @@ def known(
         count, *shape = slots.shape[1:]
         if picture.shape not in ((1, *shape), (count, *shape)):
             raise ValueError(f"the known latents have shape {picture.shape}, not {slots.shape[1:]}")
-        seeds = [seed + i for i in range(count)] if isinstance(seed, int) else seed
+        seeds = given if listed is not None else [given[0] + i for i in range(count)]
         if len(seeds) != count:
             raise ValueError(f"{len(seeds)} seeds for {count} images: give one each, or an int")
         noise = np.stack(
@@ -65,8 +69,10 @@ def shrunk(keep: ArrayLike, factor: int) -> NDArray[np.float32]:
 
     A latent stays only if all its pixels do. ValueError if the sides are no multiples of factor.
     """
-    mask = np.asarray(keep, np.float32)
+    mask, factor = floats("keep", keep), whole("factor", factor, 1)
     if mask.ndim != 2 or mask.shape[0] % factor or mask.shape[1] % factor:
-        raise ValueError(f"the mask must be (H, W), multiples of {factor}, not {mask.shape}")
+        raise ValueError(
+            f"keep must be a mask (H, W), multiples of factor {factor}, not {mask.shape}"
+        )
     height, width = mask.shape
     return mask.reshape(height // factor, factor, width // factor, factor).min(axis=(1, 3))

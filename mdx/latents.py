@@ -10,30 +10,42 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mdx import images as pictures
+from mdx.checks import check_fits, floats, one_of
 from mdx.compile_cache import compiled, run
 from mdx.mapped import check_files
 from mdx.memory import Memory, checked, release
-from mdx.model import Model, Net, check_weights
+from mdx.model import Model, Net, check_model, check_weights
 from mdx.nets import vae
 from mdx.tiles import blended
 
 __all__ = ["OUTPUTS", "decode", "encode"]
 
-OUTPUTS = ("pil", "np", "latent")
+DECODED = ("pil", "np")
+OUTPUTS = (*DECODED, "latent")
 
 
 @run()
 def encode(
-    model: Model, images: Image.Image | Sequence[Image.Image] | NDArray[np.floating]
+    model: Model,
+    images: Image.Image | Sequence[Image.Image] | NDArray[np.floating] | NDArray[np.uint8],
 ) -> NDArray[np.float32]:
     """Latents (B, C, h, w), float32, of pictures: what `generate` begins with or is given to keep.
 
-    `images` is a PIL image, a list of them of one size, or pixels (B, H, W, 3) in [0, 1], as
-    `generate` returns them. The latents are the mean of what the VAE thinks possible (arXiv
-    1312.6114), so the same picture has the same latents. Sizes must be multiples of the VAE's
-    factor: ValueError if they are not, for pictures of several sizes, and for other pixels.
-    FloatingPointError where the latents are not finite.
+    The latents are the mean of what the VAE thinks possible (arXiv 1312.6114), so the same picture
+    has the same latents.
+
+    Args:
+        model: what `load` returned.
+        images: a PIL image, a list of them of one size, or pixels (B, H, W, 3): floats in [0, 1],
+            as `generate` returns them, or uint8. `images.to_array` says what each mode of PIL
+            means and what is refused; a picture whose EXIF says that the camera was turned is
+            turned upright. Sides must be multiples of the VAE's factor.
+
+    Raises:
+        ValueError, TypeError: for pictures that are refused.
+        FloatingPointError: where the latents are not finite.
     """
+    check_model(model)
     pixels = _pixels(images)
     factor = vae.factor(model.vae.config)
     height, width = pixels.shape[2:]
@@ -74,12 +86,13 @@ def decode(
     Those are (B, H, W, 3). memory says what is held in memory at once, see `Memory`. ValueError
     for another shape, or values that are not finite; FloatingPointError where the pixels are not.
     """
-    memory = checked(memory)
-    if output not in ("pil", "np"):
-        raise ValueError(f"output must be pil or np, not {output!r}")
-    values, channels = np.asarray(latents, np.float32), model.vae.config.latent_channels
-    if values.ndim != 4 or values.shape[1] != channels or not len(values):
+    check_model(model)
+    memory, config = checked(memory), model.vae.config
+    one_of("output", output, DECODED)
+    values, channels = floats("latents", latents), config.latent_channels
+    if values.ndim != 4 or values.shape[1] != channels or not values.size:
         raise ValueError(f"latents must have the shape (B, {channels}, h, w), not {values.shape}")
+    check_fits("latents", 12 * vae.factor(config) ** 2 * values[:, 0].size)
     if not np.isfinite(values).all():
         raise ValueError("the latents hold NaN or infinity")
     check_files(model.vae.places.values())
@@ -94,21 +107,7 @@ def decode(
 
 def _pixels(images: Any) -> NDArray[np.float32]:
     """Pixels (B, 3, H, W) in [-1, 1]."""
-    if isinstance(images, Image.Image):
-        images = [images]
-    if isinstance(images, (list, tuple)):
-        if not images or not all(isinstance(image, Image.Image) for image in images):
-            raise TypeError("images must be a PIL image, a list of them, or pixels (B, H, W, 3)")
-        sizes = sorted({image.size for image in images})
-        if len(sizes) > 1:
-            raise ValueError(f"the pictures must have one size, not {sizes}")
-        images = np.stack([np.asarray(image.convert("RGB"), np.float32) / 255 for image in images])
-    pixels = np.asarray(images, np.float32)
-    if pixels.ndim != 4 or pixels.shape[-1] != 3:
-        raise ValueError(f"pixels must have the shape (B, H, W, 3), not {pixels.shape}")
-    if not (pixels.size and pixels.min() >= 0 and pixels.max() <= 1):  # NaN is neither
-        raise ValueError("pixels must be numbers from 0, black, to 1")
-    return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2) * 2 - 1)
+    return np.ascontiguousarray(pictures.to_array(images).transpose(0, 3, 1, 2) * 2 - 1)
 
 
 def _decoded(net: Net, latents: NDArray[np.float32], memory: Memory) -> NDArray[np.float32]:

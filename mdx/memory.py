@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from mdx.checks import whole
+from mdx.checks import one_of, shown, whole
 from mdx.kernels import PART_BYTES
 from mdx.mapped import drop
 from mdx.model import Net
@@ -35,12 +35,11 @@ def checked(memory: Memory | None) -> Memory:
     if memory is None:
         return Memory()
     if not isinstance(memory, Memory):
-        raise TypeError(f"memory must be a mdx.Memory or None, not {memory!r}")
-    if memory.weights not in WEIGHTS:
-        raise ValueError(f"weights must be one of {', '.join(WEIGHTS)}, not {memory.weights!r}")
-    whole("part_bytes", memory.part_bytes, 1)
+        raise TypeError(f"memory must be a mdx.Memory or None, not {shown(memory)}")
+    one_of("memory.weights", memory.weights, WEIGHTS)
+    whole("memory.part_bytes", memory.part_bytes, 1)
     if memory.tile is not None:
-        whole("tile", memory.tile, LEAST_TILE)
+        whole("memory.tile", memory.tile, LEAST_TILE)
     return memory
 
 

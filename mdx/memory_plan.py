@@ -5,14 +5,15 @@ takes by itself, were measured on a CPU (`benchmarks/plan_check.py` measures aga
 """
 
 import math
+import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from mdx import staged
-from mdx.checks import bytes_of, whole
+from mdx.checks import bytes_of, flag, whole
 from mdx.kernels.device import CPU_AVX512, WINOGRAD, lowering
 from mdx.memory import LEAST_TILE, Memory, checked
-from mdx.model import Model
+from mdx.model import Model, check_model, dtype_name
 from mdx.nets import unet_stages, vae
 
 __all__ = ["Plan", "Step", "plan"]
@@ -108,9 +109,11 @@ def plan(
     dtype: of the weights, None for what the model has. memory: what is held at once, as for
     `generate`; with a budget (bytes, or "6GB", "800MB") and no memory, the quickest choice within
     it, or the one that takes least where none is. guided: whether guidance is above 1. The peaks
-    are those of a process that does nothing else. ValueError or TypeError for what does not fit.
+    are those of a process that does nothing else. ValueError or TypeError for what does not fit,
+    MemoryError for more pixels than memory can address.
     """
-    limit = None if budget is None else bytes_of(budget)
+    check_model(model)
+    limit, guided = None if budget is None else bytes_of(budget), flag("guided", guided)
     height, width, batch = (
         whole("height", height, 1),
         whole("width", width, 1),
@@ -119,12 +122,16 @@ def plan(
     factor = vae.factor(model.vae.config)
     if height % factor or width % factor:
         raise ValueError(f"height and width must be multiples of {factor}, not {height}, {width}")
+    if 12 * height * width * batch > sys.maxsize:
+        raise MemoryError(
+            f"height {height}, width {width} and batch {batch} make more pixels than memory can "
+            "address"
+        )
     own = _dtype(model)
-    if dtype not in (None, "float32", "float16"):
-        raise ValueError(f"dtype must be float32 or float16, not {dtype!r}")
+    dtype = own if dtype is None else dtype_name(dtype)
     latents = (height // factor, width // factor)
 
-    weights = _weights(model, dtype or own)
+    weights = _weights(model, dtype)
 
     def found(batch, memory):
         return _steps(model, weights, latents, 2 * batch if guided else batch, memory)
@@ -139,7 +146,7 @@ def plan(
         best = next((c for c in choices if peak(batch, c) <= limit), best)
         largest = _largest(lambda count: min(peak(count, c) for c in choices) <= limit)
     steps = tuple(found(batch, best))
-    return Plan(height, width, batch, dtype or own, best, steps, limit, largest)
+    return Plan(height, width, batch, dtype, best, steps, limit, largest)
 
 
 def _choices(latents: tuple[int, int]) -> Iterator[Memory]:

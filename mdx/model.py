@@ -9,27 +9,21 @@ from typing import Any, NamedTuple
 
 import mindspore
 
-from mdx import hub, model_index, tokenizer, weight_files, weights
+from mdx import hub, model_index, schedulers, tokenizer, weight_files, weights
+from mdx.checks import flag, one_of, shown
 from mdx.files import how_to_complete, is_there, read_json
-from mdx.mapped import Place
+from mdx.net import Net, summary
 from mdx.nets import clip, unet, vae
 from mdx.safetensors_file import entries
 
-__all__ = ["Model", "Net", "check_weights", "load", "load_vae"]
-
-
-class Net(NamedTuple):
-    """One network: what it is and what it has learned."""
-
-    config: Any  # the net's own Config record
-    params: Any  # flat dict of name to tensor, mutable() so that graphs take it as an input
-    places: Mapping[str, Place] = MappingProxyType(
-        {}
-    )  # of those that are used as they lie in files
+__all__ = ["Model", "Net", "check_model", "check_weights", "load", "load_vae"]
 
 
 class Model(NamedTuple):
-    """Everything that turns a prompt into a picture; exchange a part with _replace."""
+    """Everything that turns a prompt into a picture; exchange a part with _replace.
+
+    Copies and pickles as its parts do: see `Net`.
+    """
 
     tokenizer: tokenizer.Tokenizer  # text to ids
     text_encoder: Net  # ids to text states
@@ -37,6 +31,23 @@ class Model(NamedTuple):
     vae: Net  # latents to pixels and back
     scheduler: Any  # the checkpoint's own Scheduler
 
+    def __repr__(self) -> str:
+        """Its parts, one a line; what they hold is in their fields."""
+        try:
+            check_model(self)
+            nets = (f"{part}: {summary(getattr(self, part))}" for part in NETS)
+            ids = f"tokenizer: {self.tokenizer.size} ids, {self.tokenizer.length} a prompt"
+            return "\n    ".join(["Model(", ids, *nets, f"scheduler: {self.scheduler.name})"])
+        except (AttributeError, TypeError, ValueError):
+            return "Model(of parts that make none)"
+
+
+# The nets of a checkpoint, and the names under which their weights were once saved.
+NETS: dict[str, tuple[ModuleType, Callable[[str], str] | None]] = {
+    "text_encoder": (clip, weights.new_text_names),
+    "unet": (unet, None),
+    "vae": (vae, weights.old_vae_names),
+}
 
 SECOND_VAE = "vae-ft-mse"  # the folder in the packaged checkpoint
 
@@ -47,7 +58,7 @@ FEW_LAYERS = 1000
 def load(
     source: str | PathLike | None = None,
     *,
-    dtype: str = "float32",
+    dtype: str | mindspore.Type = "float32",
     variant: str | None = None,
     revision: str | None = None,
     offline: bool = False,
@@ -60,20 +71,19 @@ def load(
     tag or commit; `offline` uses only what is cached.
     Raises FileNotFoundError, PermissionError, ConnectionError or ValueError that say what to do.
     """
-    weights.check_dtype(dtype)
+    dtype = dtype_name(dtype)
+    _check_arguments(source, variant, revision, offline)
     folder = hub.resolve(source, variant=variant, dtype=dtype, revision=revision, offline=offline)
     index = model_index.read(folder)
     model_index.check(index)
     part = _variants(folder, hub.BASES, variant, dtype)
     model = Model(
         tokenizer=tokenizer.load(folder / "tokenizer"),
-        text_encoder=_net(
-            clip, folder / "text_encoder", part["text_encoder"], dtype, weights.new_text_names
-        ),
+        text_encoder=_net("text_encoder", folder / "text_encoder", part["text_encoder"], dtype),
         unet=_net(
-            unet, folder / "unet", part["unet"], dtype, meant=partial(model_index.unet_json, index)
+            "unet", folder / "unet", part["unet"], dtype, partial(model_index.unet_json, index)
         ),
-        vae=_net(vae, folder / "vae", part["vae"], dtype, weights.old_vae_names),
+        vae=_net("vae", folder / "vae", part["vae"], dtype),
         scheduler=model_index.scheduler(index),
     )
     _check_fit(folder, model)
@@ -83,7 +93,7 @@ def load(
 def load_vae(
     source: str | PathLike | None = None,
     *,
-    dtype: str = "float32",
+    dtype: str | mindspore.Type = "float32",
     variant: str | None = None,
     revision: str | None = None,
     offline: bool = False,
@@ -94,14 +104,47 @@ def load_vae(
     trained further on the squared error alone. Other arguments and errors as `load`. Use it as
     `model._replace(vae=load_vae(...))`.
     """
-    weights.check_dtype(dtype)
+    dtype = dtype_name(dtype)
+    _check_arguments(source, variant, revision, offline)
     folder = hub.resolve(
         source, variant=variant, dtype=dtype, revision=revision, offline=offline, parts=("vae", "")
     )
     alone = not is_there(folder / "model_index.json") and is_there(folder / "config.json")
     part = SECOND_VAE if source is None else "" if alone else "vae"
     [chosen] = _variants(folder, {part: hub.BASES["vae"]}, variant, dtype).values()
-    return _net(vae, folder / part, chosen, dtype, weights.old_vae_names)
+    return _net("vae", folder / part, chosen, dtype)
+
+
+def dtype_name(dtype: Any) -> str:
+    """The name of a dtype of weights, given by name or as MindSpore's; ValueError for others."""
+    named = str(dtype).lower() if type(dtype) is type(mindspore.float32) else dtype
+    return one_of("dtype", named, tuple(weights.DTYPES))
+
+
+def _check_arguments(source: Any, variant: Any, revision: Any, offline: Any) -> None:
+    """TypeError or ValueError by name for what can be no name of a checkpoint."""
+    if source is not None and not isinstance(source, (str, PathLike)):
+        raise TypeError(f"source must be a Hub id, a folder or None, not {shown(source)}")
+    if source == "":
+        raise ValueError("source is empty: give a Hub id or a folder, or None")
+    for name, value in (("variant", variant), ("revision", revision)):
+        if value is not None and not isinstance(value, str):
+            raise TypeError(f"{name} must be a str or None, not {shown(value)}")
+    flag("offline", offline)
+
+
+def check_model(model: Any) -> None:
+    """TypeError unless it is a Model, and its parts are what the fields say."""
+    if not isinstance(model, Model):
+        raise TypeError(f"model must be what mdx.load returns, not {type(model).__name__}")
+    for part, kind in (("tokenizer", tokenizer.Tokenizer), ("scheduler", schedulers.Scheduler)):
+        if not isinstance(getattr(model, part), kind):
+            found = type(getattr(model, part)).__name__
+            raise TypeError(f"model.{part} must be a {kind.__name__}, not {found}")
+    for part, (module, _) in NETS.items():
+        net = getattr(model, part)
+        if not isinstance(net, Net) or not isinstance(net.config, module.Config):
+            raise TypeError(f"model.{part} must be a Net of that kind, not {type(net).__name__}")
 
 
 def check_weights(*nets: Net) -> None:
@@ -125,14 +168,14 @@ def _variants(
 
 
 def _net(
-    module: ModuleType,
+    part: str,
     folder: Path,
     variant: str | None,
     dtype: str,
-    rename: Callable[[str], str] | None = None,
     meant: Callable[[dict], dict] = dict,
 ) -> Net:
-    """The net of a folder; `meant` makes of its config.json what is read."""
+    """The net of a part, one of NETS, in a folder; `meant` makes of its config what is read."""
+    module, rename = NETS[part]
     if not folder.is_dir():
         raise FileNotFoundError(f"the checkpoint has no folder {folder}" + how_to_complete(folder))
     file = folder / "config.json"
@@ -141,11 +184,11 @@ def _net(
         config = module.from_json(meant(json))
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
-    base = "model" if module is clip else "diffusion_pytorch_model"
-    files = weight_files.find(folder, base, variant)
+    files = weight_files.find(folder, hub.BASES[part], variant)
     _check_depth(file, module.depth(config), files)
     params, places = weights.read_in_place(files, module.shapes(config), dtype, rename=rename)
-    return Net(config, mindspore.mutable(params), MappingProxyType(places))
+    again = partial(_net, part, folder.absolute(), variant, dtype, meant)
+    return Net(config, mindspore.mutable(params), MappingProxyType(places), again)
 
 
 def _check_depth(file: Path, layers: int, files: Sequence[Path]) -> None:

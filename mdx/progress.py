@@ -1,13 +1,14 @@
-"""The bar that a run draws: seconds a step are those of steps, not of compiling."""
+"""The bar that shows how far a run has come; its seconds a step are without compiling."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
-__all__ = ["compiling", "without_compiling"]
+__all__ = ["bar", "compiling", "without_compiling"]
 
 # What is told of a graph that is made, in this thread: None before, and the seconds after it.
 Reporter = Callable[[float | None], None]
@@ -27,6 +28,20 @@ def compiling() -> Iterator[None]:
         yield
     finally:
         reporter(time.perf_counter() - began)
+
+
+def bar(total: int, begun: int, progress: bool | None) -> tqdm:
+    """A bar on stderr over `total` steps, of which `begun` are done: to be entered and updated.
+
+    progress is True for one wherever stderr leads, False for none, None for one on a terminal.
+    Where there is no stderr, or it is closed, there is none.
+    """
+    stream = sys.stderr
+    if stream is None or stream.closed:
+        shown = False
+    else:
+        shown = stream.isatty() if progress is None else progress
+    return tqdm(total=total, initial=begun, disable=not shown, unit="step")
 
 
 @contextmanager

@@ -8,22 +8,21 @@ import mindspore
 import numpy as np
 from mindspore import Tensor, ops
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from mdx import guidance as guiding
 from mdx import schedulers, staged, step_noise
-from mdx import tokenizer as tokens
 from mdx.compile_cache import compiled, run
 from mdx.latents import decode
 from mdx.mapped import check_files, drop
 from mdx.memory import Memory, release
 from mdx.model import Model, check_weights
-from mdx.nets import clip, unet
-from mdx.progress import without_compiling
+from mdx.nets import unet
+from mdx.progress import bar, without_compiling
 from mdx.request import checked
 from mdx.schedulers import Info, Scheduler, State, Table
 from mdx.schedulers.device import advance
 from mdx.schedulers.step import factors
+from mdx.texts import contexts
 
 __all__ = ["generate"]
 
@@ -53,77 +52,118 @@ def generate(
     after: Callable[[Table, State], State] | None = None,
     one_graph: bool = False,
     memory: Memory | int | str | None = None,
+    batch: int | None = None,
 ) -> Any:
     """Make pictures of prompts: `images_per_prompt` of each, a prompt's pictures in succession.
 
-    negative_prompt replaces the empty text that guidance moves away from: one for all, or one a
-    prompt. scheduler is a name, a Scheduler or a Table, None for the checkpoint's own; steps is
-    50 where nothing says otherwise, and must be left out for a Table, whose rows are its steps.
-    guidance of 1 or less computes no negative half. Both may be lists, one entry an image: image i
-    is then drawn by scheduler[i] with guidance[i] as it would be alone. An image whose sampler has
-    fewer rows rests at its end until the longest is done: it is still in the batch that the model
-    is called with, but the answer is not used, the sample stays bit for bit and no noise is drawn.
-    height and width are in pixels, multiples of the VAE's factor, None for the size of `start`, or
-    of the model's training.
+    Args:
+        model: what `load` returned, with any of its parts exchanged.
+        prompt: a text, or a list of them.
+        negative_prompt: replaces the empty text that guidance moves away from: one for all
+            prompts, or one each.
+        scheduler: a name, a Scheduler or a Table, or a list of them, one an image; None for the
+            checkpoint's own. Image i is drawn by scheduler[i] as it would be alone. One whose
+            sampler has fewer rows rests at its end until the longest is done: it is still in the
+            batch that the model is called with, but the answer is not used, the sample stays bit
+            for bit and no noise is drawn. A Table or Scheduler for a model of another
+            prediction_type than the checkpoint's is refused: its picture would look plausible, and
+            be wrong.
+        steps: 50 where nothing says otherwise; to be left out for a Table, whose rows are its
+            steps.
+        guidance: how far to move, or a list, one an image. At 1 or less no negative half is
+            computed.
+        seed: image i of a list is drawn from seed[i], and of an int from seed + i. The generator of
+            a seed is numpy.random.Generator(PCG64(seed)), initial latents are its standard_normal
+            in float64, and a sampler's own noise follows from the same generator, so that an image
+            depends on its seed and not on its batch. One Generator serves all images in turn, those
+            of a batch before those of the next.
+        height, width: of the pictures in pixels, multiples of the VAE's factor; None for the size
+            of `start`, or of the model's training.
+        images_per_prompt: pictures of each prompt.
+        start: replaces the initial latents: an array (B, C, h, w) at the noise level of the table's
+            first row, or a State from `callback` or a file, to go on from its row. Nothing tells
+            clean latents from noisy ones: those of `encode` must have noise added first, by
+            `schedulers.add_noise`, or the run takes the picture itself for noise. With the seed of
+            its run, a resumed run ends bit for bit as the whole one: what was drawn for the rows
+            before is drawn again, and dropped.
+        step_noise: where a sampler's own noise comes from: "fresh" is a draw a row; "path" reads
+            it off one Brownian path for each image, the same for any number of steps, so that more
+            steps are the same picture in more detail; None is "path" for samplers made for one
+            (DPM++ SDE, SA-Solver) and "fresh" for others.
+        output: "pil", "np" or "latent": see below.
+        progress: True draws a bar on stderr, False none, None one where stderr is a terminal.
+        callback: is called with (step, state, info) after every step; info.x0 is the picture that
+            the model has in mind.
+        after: a function (table, state) -> state to go on with, as that of `inpainting.known`;
+            callback sees that one.
+        one_graph: runs all steps in one compiled graph, to the same latents bit for bit. Nothing
+            can be seen of it before it ends: no bar, and neither callback nor after.
+        memory: what is held in memory at once, None for what is quickest: see `Memory`. Or a
+            budget, in bytes or as "6GB": `plan` then chooses what keeps within it.
+        batch: how many images are run at once, None for all. The others follow, batch by batch, in
+            their order; what is one an image is parted alike, and each image is as it is alone. The
+            bar counts the calls of all batches; callback sees one batch from its first step to its
+            last, with its images in the state, then the next. after is for one batch only.
 
-    seed: image i of a list is drawn from seed[i], and of an int from seed + i; the generator of
-    a seed is numpy.random.Generator(PCG64(seed)), initial latents are its standard_normal in
-    float64, and a sampler's own noise follows from the same generator. So an image depends on
-    its seed and not on its batch. One Generator serves all images in turn. step_noise says how the
-    noise follows: "fresh" is a draw a row; "path" reads it off one Brownian path for each image,
-    the same for any number of steps, so that more steps are the same picture in more detail; None
-    is "path" for samplers made for one (DPM++ SDE, SA-Solver) and "fresh" for others.
+    Returns:
+        A list of PIL images; with output "np" float32 pixels (B, H, W, 3) in [0, 1]; with output
+        "latent" float32 latents (B, C, h, w).
 
-    start replaces the initial latents: an array (B, C, h, w) at the noise level of the table's
-    first row (`encode`, `schedulers.add_noise`), or a State from `callback` or a file, to go on
-    from its row. With the seed of its run, a resumed run ends bit for bit as the whole one: what
-    was drawn for the rows before is drawn again, and dropped.
-
-    progress shows a bar on stderr; callback(step, state, info) sees the state after every step,
-    and info.x0. after(table, state) may return another state to go on with, as that of
-    `inpainting.known`; callback sees that one. one_graph runs all steps in one compiled graph, to
-    the same latents bit for bit; nothing can be seen of it before it ends, so it goes with none of
-    them.
-
-    memory says what is held in memory at once, None what is quickest: see `Memory`. Or it is a
-    budget, in bytes or as "6GB": `plan` then chooses what keeps within it.
-
-    Returns a list of PIL images; with output "np" float32 pixels (B, H, W, 3) in [0, 1]; with
-    output "latent" float32 latents (B, C, h, w). Raises ValueError or TypeError for arguments
-    that do not fit, before anything is computed, MemoryError with the plan where none keeps within
-    the budget, and FloatingPointError where the model's numbers overflow or its weights hold NaN:
-    after the first step, or when all are done.
+    Raises:
+        ValueError, TypeError: for arguments that do not fit, before anything is computed.
+        MemoryError: before anything is computed, for more than the machine can hold, and with the
+            plan where no choice keeps within the budget; later, where memory runs out.
+        FloatingPointError: where the model's numbers overflow or its weights hold NaN: after the
+            first step, or when all are done.
     """
-    request = checked(
+    requests = checked(
         model, prompt, negative_prompt, scheduler, steps, guidance, seed, height, width,
         images_per_prompt, start, step_noise, output, progress, callback, after, one_graph, memory,
+        batch,
     )  # fmt: skip
     for net in (model.text_encoder, model.unet, model.vae):
         check_files(net.places.values())
-    latents = _sample(model, request, one_graph, progress is not False, callback, after)
+    latents = _sample(model, requests, one_graph, progress, callback, after)
     if output == "latent":
         return latents
-    return decode(model, latents, output=output, memory=request.memory)
+    return decode(model, latents, output=output, memory=requests[0].memory)
 
 
-def _sample(model, request, one_graph, progress, callback, after):
-    guided = max(request.guidance) > 1
-    texts = [*request.negative, *request.prompts] if guided else request.prompts
-    context, memory = _encoded(model, texts), request.memory
+def _sample(model, requests, one_graph, progress, callback, after):
+    """The latents of all batches, one after the other, (B, C, h, w)."""
+    memory, found = requests[0].memory, []
+    texts = [_texts(request) for request in requests]
+    known = contexts(model, [text for some in texts for text in some])
     release(model.text_encoder, memory)
+    total = sum(one.table.rows for one in requests)
+    begun = sum(0 if one.start is None else one.start.index for one in requests)
+    with bar(total, begun, False if one_graph else progress) as shown, without_compiling(shown):
+        for request, some in zip(requests, texts, strict=True):
+            context = Tensor(np.concatenate([known[text] for text in some]))
+            found.append(_batch(model, request, context, one_graph, shown, callback, after))
+    release(model.unet, memory)
+    return np.concatenate(found)
+
+
+def _texts(request):
+    """What the text encoder reads for a batch: the negative half, where one is asked, first."""
+    if max(request.guidance) > 1:
+        return [*request.negative, *request.prompts]
+    return request.prompts
+
+
+def _batch(model, request, context, one_graph, shown, callback, after):
+    guided, memory = max(request.guidance) > 1, request.memory
     # At 1 the negative half counts for nothing, as for an image that is made without one.
     scale = Tensor(np.maximum(request.guidance, 1).astype(np.float32))
     table, generators = request.table, request.generators
     noise = np.stack([one.standard_normal(request.shape) for one in generators])
     state = schedulers.init(table, noise) if request.start is None else request.start
     fresh = step_noise.rows(table, generators, request.shape, request.kinds)
+    run = (model, memory, table, guided, state, context, scale, fresh)
     if one_graph:
-        state = _in_one_graph(model, memory, table, guided, state, context, scale, fresh)
-    else:
-        run = (model, memory, table, guided, state, context, scale, fresh)
-        state = _step_by_step(*run, progress, callback, after)
-    release(model.unet, memory)
-    return _finite(model, state)
+        return _finite(model, _in_one_graph(*run))
+    return _finite(model, _step_by_step(*run, shown, callback, after))
 
 
 def _finite(model, state):
@@ -139,27 +179,25 @@ def _finite(model, state):
 
 
 def _step_by_step(
-    model, memory, table, guided, state, context, scale, fresh, progress, callback, after
+    model, memory, table, guided, state, context, scale, fresh, shown, callback, after
 ):
     count = state.slots.shape[1]
     predict = _prediction(model.unet, guided, memory)
     begin = state.index
-    bar = tqdm(total=table.rows, initial=begin, disable=not progress, unit="step")
-    with bar, without_compiling(bar):
-        for i, noise in enumerate(fresh):
-            if i < begin:
-                continue
-            t = Tensor(_per_image(table.t[i], count))
-            rescale = Tensor(_per_image(table.scale[i], count))
-            out = predict(state.slots, rescale, t, context, scale)
-            state, info = schedulers.step(table, state, out, noise)
-            if i == begin:
-                _finite(model, state)  # not after all steps what the first one shows
-            if after is not None:
-                state = _same_run(state, after(table, state))
-            if callback is not None:
-                callback(i, state, info)
-            bar.update()
+    for i, noise in enumerate(fresh):
+        if i < begin:
+            continue
+        t = Tensor(_per_image(table.t[i], count))
+        rescale = Tensor(_per_image(table.scale[i], count))
+        out = predict(state.slots, rescale, t, context, scale)
+        state, info = schedulers.step(table, state, out, noise)
+        if i == begin:
+            _finite(model, state)  # not after all steps what the first one shows
+        if after is not None:
+            state = _same_run(state, after(table, state))
+        if callback is not None:
+            callback(i, state, info)
+        shown.update()
     return state
 
 
@@ -206,16 +244,6 @@ def _lengthened(rows, length):
     )
 
 
-def _encoded(model, texts):
-    """Context (len(texts), T, D). Each distinct text alone, so that one graph serves any number."""
-    encode = _text_encoder(model.text_encoder.config)
-    known = {}
-    ids = tokens.encode(model.tokenizer, list(dict.fromkeys(texts)))
-    for text, row in zip(dict.fromkeys(texts), ids, strict=True):
-        known[text] = _on_host(encode(model.text_encoder.params, Tensor(row[None])))
-    return Tensor(np.concatenate([known[text] for text in texts]))
-
-
 def _on_host(tensor: Any) -> np.ndarray:
     return tensor.asnumpy()
 
@@ -234,14 +262,6 @@ def _prediction(net, guided, memory):
 
 
 # One compiled function a config: MindSpore keeps a graph for each shape it is called with.
-
-
-@functools.cache
-def _text_encoder(config):
-    def encode(params, ids):
-        return clip.apply(config, params, ids)[0]
-
-    return compiled(encode)
 
 
 @functools.cache

@@ -16,6 +16,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
+from mdx.checks import one_of
 from mdx.files import as_name, first_few, replacing
 from mdx.mapped import MappedFile, Place, array, drop, open_file
 from mdx.safetensors_file import Entry, entries
@@ -53,8 +54,7 @@ HARMLESS = ("text_model.embeddings.position_ids",)
 
 def check_dtype(dtype: str) -> None:
     """Raise ValueError unless weights can be held in `dtype`."""
-    if dtype not in DTYPES:
-        raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
+    one_of("dtype", dtype, tuple(DTYPES))
 
 
 def read(

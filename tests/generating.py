@@ -3,6 +3,7 @@
 import numpy as np
 
 import mdx
+from mdx import schedulers
 
 # Of the largest value: another batch size makes GEMM sum float32 in another order.
 TOLERANCE = 1e-4
@@ -11,6 +12,13 @@ TOLERANCE = 1e-4
 def latents(model, prompt="a red circle", **options):
     options = {"steps": 3, "seed": 0, "output": "latent", "progress": False, **options}
     return mdx.generate(model, prompt, **options)
+
+
+def samplers(model):
+    """The names of all samplers for what the model returns: EDM's are for other networks."""
+    own, names = schedulers.prediction(model.scheduler), schedulers.compatibles(model.scheduler)
+    built = {name: schedulers.from_config(model.scheduler, name) for name in names}
+    return [name for name in names if schedulers.prediction(built[name]) == own]
 
 
 def noise(seed, shape=(1, 4, 8, 8)):

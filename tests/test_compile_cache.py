@@ -16,7 +16,7 @@ from mindspore import Tensor
 from mindspore.graph.api import _pynative_executor, ms_compile_cache
 
 import mdx
-from mdx import compile_cache, graph_files, graph_key, latents, sampling, staged
+from mdx import compile_cache, graph_files, graph_key, latents, sampling, staged, texts
 from mdx.kernels.device import ASCEND
 from mdx.nets import clip, unet_stages, vae
 from tests import tiny
@@ -210,7 +210,7 @@ def test_memory_settings_are_seen():
 def plain(factory, *arguments):
     """The function that a factory of compiled ones compiles."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (latents, sampling, staged):
+        for module in (latents, sampling, staged, texts):
             patch.setattr(module, "compiled", lambda function: function)
         return factory.__wrapped__(*arguments)
 
@@ -220,7 +220,7 @@ def test_everything_has_a_key():
     text, decoder = clip.from_json(tiny.TEXT), vae.from_json(tiny.VAE)
     stages = [(staged._stage, CONFIG, stage, 10**6) for stage in unet_stages.stages(CONFIG)]
     made = [
-        (sampling._text_encoder, text),
+        (texts.text_encoder, text),
         *((kind, CONFIG, guided, 10**6) for guided in (True, False)
           for kind in (sampling._predictor, sampling._runner)),
         *((kind, CONFIG, guided) for guided in (True, False)

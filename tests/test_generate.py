@@ -1,5 +1,6 @@
 """generate(): what users rely on, with a tiny checkpoint of random weights."""
 
+import io
 import threading
 import warnings
 
@@ -11,7 +12,7 @@ from mindspore import Tensor
 import mdx
 from mdx import sampling, schedulers
 from tests.compiles import counted
-from tests.generating import TOLERANCE, apart, latents, noise
+from tests.generating import TOLERANCE, apart, latents, noise, samplers
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +159,101 @@ def test_progress_bar_counts_model_calls(model, capsys):
     assert capsys.readouterr().err == ""
 
 
+class Terminal(io.StringIO):
+    """A stream that says it is one."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stream", "progress", "drawn"),
+    [
+        (Terminal, None, True), (Terminal, True, True), (Terminal, False, False),
+        (io.StringIO, None, False), (io.StringIO, True, True), (io.StringIO, False, False),
+    ],
+)  # fmt: skip
+def test_a_bar_is_drawn_on_a_terminal_or_where_it_is_asked(
+    model, monkeypatch, stream, progress, drawn
+):
+    stream = stream()
+    monkeypatch.setattr("sys.stderr", stream)
+    latents(model, steps=1, progress=progress)
+    assert ("1/1" in stream.getvalue()) == drawn
+    assert bool(stream.getvalue()) == drawn
+
+
+@pytest.mark.parametrize("progress", [None, True])
+def test_no_stderr_is_no_error(model, monkeypatch, progress):
+    """A program without a console has none, and one may be closed, at any time."""
+    closed, closing = Terminal(), Terminal()
+    closed.close()
+    for stream in (None, closed):
+        monkeypatch.setattr("sys.stderr", stream)
+        latents(model, steps=1, progress=progress)
+    monkeypatch.setattr("sys.stderr", closing)
+    latents(model, steps=2, progress=progress, callback=lambda *_: closing.close())
+
+
+BATCHES = {
+    "prompt": list("abcd"),
+    "negative_prompt": list("wxyz"),
+    "seed": [4, 0, 7, 1],
+    "scheduler": ["ddim", "euler_a", "heun", "dpmpp_sde"],
+    "guidance": [0.5, 1.0, 3.0, 7.5],
+}
+
+
+def part(images):
+    return {name: values[images] for name, values in BATCHES.items()}
+
+
+@pytest.mark.parametrize("one_graph", [False, True])
+def test_batches_are_calls_of_their_own(model, one_graph):
+    """Bit for bit, the last batch being smaller; and as all at once, but for the order of sums."""
+    found = latents(model, batch=3, one_graph=one_graph, **part(slice(None)))
+    for images in (slice(0, 3), slice(3, 4)):
+        alone = latents(model, one_graph=one_graph, **part(images))
+        assert np.array_equal(found[images], alone)
+    assert apart(found, latents(model, **part(slice(None)))) < TOLERANCE
+
+
+def test_each_batch_is_seen_from_its_first_step_to_its_last(model, capsys):
+    seen = []
+    found = latents(
+        model, ["a", "b", "c"], batch=2, scheduler="ddim", progress=True,
+        callback=lambda step, state, info: seen.append((step, state, info)),
+    )  # fmt: skip
+    assert [step for step, _, _ in seen] == [0, 1, 2] * 2
+    assert [state.slots.shape[1] for _, state, _ in seen] == [2] * 3 + [1] * 3
+    assert [info.x0.shape[0] for _, _, info in seen] == [2] * 3 + [1] * 3
+    assert np.array_equal(seen[2][1].slots.asnumpy()[0], found[:2])
+    assert np.array_equal(seen[5][1].slots.asnumpy()[0], found[2:])
+    assert "6/6" in capsys.readouterr().err
+
+
+def test_a_state_goes_on_in_batches(model, capsys):
+    states = []
+    options = {"seed": [3, 4, 5], "scheduler": "dpmpp_2m", "steps": 4}
+    whole = latents(model, list("abc"), callback=lambda *seen: states.append(seen[1]), **options)
+    rest = latents(model, list("abc"), start=states[1], batch=2, progress=True, **options)
+    assert apart(rest, whole) < TOLERANCE
+    assert "8/8" in capsys.readouterr().err
+
+
+def test_one_generator_serves_batch_after_batch(model):
+    def generator():
+        return np.random.Generator(np.random.PCG64(4))
+
+    together = generator()
+    found = latents(model, list("abc"), seed=together, batch=2, scheduler="euler_a")
+    apart_ = generator()
+    first = latents(model, list("ab"), seed=apart_, scheduler="euler_a")
+    assert np.array_equal(found, np.concatenate([
+        first, latents(model, "c", seed=apart_, scheduler="euler_a"),
+    ]))  # fmt: skip
+
+
 def test_a_table_or_a_scheduler_or_a_name_say_the_same(model):
     scheduler = schedulers.from_config(model.scheduler, "euler")
     expected = latents(model, scheduler="euler", steps=6)
@@ -187,7 +283,7 @@ def test_a_batch_of_every_sampler_with_guidance_and_seed_each(model):
     The noise that an image drew is bitwise that of its solo run: its generator stands where it
     stood there, which also says that samplers without noise draw none.
     """
-    names = schedulers.compatibles(model.scheduler)
+    names = samplers(model)
     count = len(names)
     scales = [(7.5, 1.0, 0.5, 3.0)[i % 4] for i in range(count)]
     tables = [schedulers.table(schedulers.from_config(model.scheduler, n), 4) for n in names]
@@ -229,7 +325,7 @@ def test_one_for_all_is_a_list_of_equals(model):
 
 def test_one_graph_is_the_loop_bit_for_bit(model):
     """Every sampler, with one compile for all of them and for any number of steps."""
-    names = schedulers.compatibles(model.scheduler)
+    names = samplers(model)
     expected = [latents(model, scheduler=name, steps=5) for name in names]
     short = latents(model, steps=2)
     sampling._runner.cache_clear()  # another test may have compiled the graph

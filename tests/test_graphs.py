@@ -127,22 +127,6 @@ def test_a_process_that_was_forked_is_told(last_stage):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 17
 
 
-@pytest.mark.parametrize(
-    "said",
-    [
-        "Allocate memory failed: Device(id:0) memory isn't enough and alloc failed, kernel name: x",
-        "Out of memory, malloc of 64 bytes",
-    ],
-)
-def test_no_memory_is_a_memory_error(monkeypatch, last_stage, said):
-    def call(*_):
-        raise RuntimeError(said)
-
-    monkeypatch.setattr(compile_cache.GRAPHS, "found", lambda key: Graph("", call, None, 0))
-    with pytest.raises(MemoryError, match="found no memory"):
-        last_stage(*inputs())
-
-
 def test_another_error_stays_what_it_is(monkeypatch, last_stage):
     def call(*_):
         raise RuntimeError("The actor already exists")

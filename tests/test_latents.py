@@ -105,7 +105,7 @@ BAD = {
     "output": (
         lambda m: mdx.decode(m, np.zeros((1, 4, 8, 8)), output="latent"),
         ValueError,
-        "output must be pil or np, not 'latent'",
+        "output must be one of pil, np, not 'latent'",
     ),
     "known latents without a batch": (
         lambda m: inpainting.known(np.zeros((4, 8, 8)), 1),
@@ -120,22 +120,22 @@ BAD = {
     "keep of another size": (
         lambda m: inpainting.known(np.zeros((1, 4, 8, 8)), np.ones((8, 9))),
         ValueError,
-        r"keep has shape \(8, 9\), which does not fit \(1, 4, 8, 8\)",
+        r"keep has shape \(8, 9\), which does not fit latents \(1, 4, 8, 8\)",
     ),
     "a seed below 0": (
         lambda m: inpainting.known(np.zeros((1, 4, 8, 8)), 1, seed=-1),
-        TypeError,
-        "seed must be a whole number, 0 or more",
+        ValueError,
+        "seed must be 0 or more, not -1",
     ),
     "a mask with a batch": (
         lambda m: inpainting.shrunk(np.ones((1, 8, 8)), 2),
         ValueError,
-        r"the mask must be \(H, W\)",
+        r"keep must be a mask \(H, W\)",
     ),
     "a mask of odd sides": (
         lambda m: inpainting.shrunk(np.ones((9, 8)), 2),
         ValueError,
-        "multiples of 2",
+        "multiples of factor 2",
     ),
     "known latents of another size": (
         lambda m: running(m, after=inpainting.known(np.zeros((1, 4, 8, 9)), 1)),

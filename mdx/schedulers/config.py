@@ -8,6 +8,7 @@ from pathlib import Path
 from reprlib import repr as short
 from typing import Any, NamedTuple
 
+from mdx.checks import did_you_mean
 from mdx.fields import TEXT, nullable, shown, value
 from mdx.files import read_json
 
@@ -35,7 +36,10 @@ class Scheduler(NamedTuple):
 
     def __repr__(self) -> str:
         """Its name and what its config said; of long lists, where they begin."""
-        said = "".join(f", {key}={short(value)}" for key, value in self.given)
+        try:
+            said = "".join(f", {key}={short(value)}" for key, value in self.given)
+        except (TypeError, ValueError):
+            said = ", of keys that make none"
         return f"Scheduler({self.name!r}{said})"
 
 
@@ -67,7 +71,8 @@ def from_config(
     sampler = find(chosen)
     strange = sorted(set(overrides) - set(sampler.defaults))
     if strange:
-        raise ValueError(f"{sampler.names[0]} has no option {', '.join(strange)}")
+        meant = did_you_mean(strange[0], sampler.defaults)
+        raise ValueError(f"{sampler.names[0]} has no option {', '.join(strange)}{meant}")
     unknown = sorted(set(given).difference(*(s.defaults for s in SAMPLERS)))
     if unknown:
         names = ", ".join(shown(key)[1:-1] for key in unknown[:10])
@@ -153,7 +158,8 @@ def find(name: str) -> Sampler:
     for sampler in SAMPLERS:
         if name in sampler.names:
             return sampler
-    raise ValueError(f"unknown scheduler {shown(name)}; {listing()}")
+    meant = did_you_mean(name, (name for sampler in SAMPLERS for name in sampler.names))
+    raise ValueError(f"unknown scheduler {shown(name)}{meant or '; ' + listing()}")
 
 
 def listing() -> str:

@@ -64,7 +64,7 @@ def functions(folder: Path) -> list[Function]:
         "model": model, "prompt": "a", "negative_prompt": "b", "scheduler": "euler", "steps": 3,
         "guidance": 7.5, "seed": 0, "height": 16, "width": 16, "images_per_prompt": 1,
         "start": None, "step_noise": None, "output": "np", "progress": False, "callback": None,
-        "after": None, "one_graph": False, "memory": None,
+        "after": None, "one_graph": False, "memory": None, "batch": None,
     }  # fmt: skip
     where = {"dtype": "float32", "variant": None, "revision": None, "offline": True}
     picture = Image.new("RGB", (16, 16))

@@ -253,7 +253,7 @@ FLOW_SIGMAS = from_config(SD, "dpmpp_2m", use_flow_sigmas=True)
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda p: from_config(SD, "dimm"), "unknown scheduler 'dimm'; known are DDPMScheduler"),
+        (lambda p: from_config(SD, "dimm"), "unknown scheduler 'dimm'; did you mean 'ddim'\\?"),
         (lambda p: from_config({**SD, "_class_name": "LMS"}), "unknown scheduler 'LMS'"),
         (lambda p: from_config({"beta_start": 0.1}), "no _class_name"),
         (lambda p: from_config(bad_file(p, b"{")), "x is not valid JSON"),
