@@ -1,7 +1,7 @@
 """What a caller asks of generate(), checked before anything is computed."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from mdx.model import check_model
 from mdx.nets import vae
 from mdx.schedulers import State, Table
 
-__all__ = ["Request", "checked"]
+__all__ = ["Request", "checked", "generator"]
 
 # Tables are padded to this many slots, so that another sampler needs no other graph. Longer ones
 # keep their own number.
@@ -40,11 +40,11 @@ class Request(NamedTuple):
 
     prompts: list[str]  # (B,)
     negative: list[str]  # (B,)
-    generators: list[np.random.Generator]  # (B,)
+    seeds: list[int | np.random.Generator | None]  # (B,) None: by chance; see `generator`
     shape: tuple[int, int, int]  # (C, h, w) of an image's latents
     guidance: list[float]  # (B,)
     table: Table  # of at least SLOTS slots
-    start: State | None  # of the table's slots; None begins with the generators' noise
+    start: State | None  # of the table's slots; None begins with the seeds' noise
     kinds: list[str]  # (B,) where a sampler's own noise comes from: see step_noise
     memory: Memory
 
@@ -81,7 +81,7 @@ def checked(
         raise ValueError('one_graph has the UNet\'s weights all at work: ask for weights="net"')
     if begun is not None:
         starts.check(begun, max(table.rows for table in tables), (count, *shape))
-    generators = _generators(seed, count)
+    seeds = _seeds(seed, count)
 
     def request(images: slice) -> Request:
         texts = [i // per_prompt for i in range(count)[images]]
@@ -89,7 +89,7 @@ def checked(
         return Request(
             prompts=[prompts[i] for i in texts],
             negative=[negative[i] for i in texts],
-            generators=generators[images],
+            seeds=seeds[images],
             shape=shape,
             guidance=scales[images],
             table=table,
@@ -221,19 +221,21 @@ def _kinds(table, kind, count):
     return [kind] * count
 
 
-def _generators(seed, count):
-    if seed is None:
-        return [np.random.default_rng() for _ in range(count)]
-    if isinstance(seed, np.random.Generator):
+def _seeds(seed: Any, count: int) -> list[int | np.random.Generator | None]:
+    if seed is None or isinstance(seed, np.random.Generator):
         return [seed] * count
     listed = entries(seed)
     if listed is None:
         first = whole("seed", seed, 0, None)
-        listed = [first + i for i in range(count)]
+        return list(range(first, first + count))
     if len(listed) != count:
         raise ValueError(f"{len(listed)} seeds for {count} images: give one, or one each")
-    return [one if isinstance(one, np.random.Generator) else _generator(one) for one in listed]
+    return [
+        one if isinstance(one, np.random.Generator) else whole("seed", one, 0, None)
+        for one in listed
+    ]
 
 
-def _generator(seed):
-    return np.random.Generator(np.random.PCG64(whole("seed", seed, 0, None)))
+def generator(seed: int | np.random.Generator | None) -> np.random.Generator:
+    """What draws an image's noise: PCG64 of its seed, or the generator that was given."""
+    return seed if isinstance(seed, np.random.Generator) else np.random.default_rng(seed)

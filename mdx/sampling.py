@@ -18,7 +18,7 @@ from mdx.memory import Memory, release
 from mdx.model import Model, check_weights
 from mdx.nets import unet
 from mdx.progress import bar, without_compiling
-from mdx.request import checked
+from mdx.request import checked, generator
 from mdx.schedulers import Info, Scheduler, State, Table
 from mdx.schedulers.device import advance
 from mdx.schedulers.step import factors
@@ -65,11 +65,9 @@ def generate(
             checkpoint's own. Image i is drawn by scheduler[i] as it would be alone. One whose
             sampler has fewer rows rests at its end until the longest is done: it is still in the
             batch that the model is called with, but the answer is not used, the sample stays bit
-            for bit and no noise is drawn. A Table or Scheduler for a model of another
-            prediction_type than the checkpoint's is refused: its picture would look plausible, and
-            be wrong.
-        steps: 50 where nothing says otherwise; to be left out for a Table, whose rows are its
-            steps.
+            for bit and no noise is drawn. One for a model of another prediction_type than the
+            checkpoint's is refused: its picture would look plausible, and be wrong.
+        steps: None is 50, or the rows of a Table, which has its own steps.
         guidance: how far to move, or a list, one an image. At 1 or less no negative half is
             computed.
         seed: image i of a list is drawn from seed[i], and of an int from seed + i. The generator of
@@ -156,14 +154,13 @@ def _batch(model, request, context, one_graph, shown, callback, after):
     guided, memory = max(request.guidance) > 1, request.memory
     # At 1 the negative half counts for nothing, as for an image that is made without one.
     scale = Tensor(np.maximum(request.guidance, 1).astype(np.float32))
-    table, generators = request.table, request.generators
+    table, generators = request.table, [generator(seed) for seed in request.seeds]
     noise = np.stack([one.standard_normal(request.shape) for one in generators])
     state = schedulers.init(table, noise) if request.start is None else request.start
     fresh = step_noise.rows(table, generators, request.shape, request.kinds)
     run = (model, memory, table, guided, state, context, scale, fresh)
-    if one_graph:
-        return _finite(model, _in_one_graph(*run))
-    return _finite(model, _step_by_step(*run, shown, callback, after))
+    end = _in_one_graph(*run) if one_graph else _step_by_step(*run, shown, callback, after)
+    return _finite(model, end)
 
 
 def _finite(model, state):

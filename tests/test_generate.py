@@ -186,7 +186,7 @@ def test_a_bar_is_drawn_on_a_terminal_or_where_it_is_asked(
 @pytest.mark.parametrize("progress", [None, True])
 def test_no_stderr_is_no_error(model, monkeypatch, progress):
     """A program without a console has none, and one may be closed, at any time."""
-    closed, closing = Terminal(), Terminal()
+    closed, closing = io.TextIOWrapper(io.BytesIO()), Terminal()
     closed.close()
     for stream in (None, closed):
         monkeypatch.setattr("sys.stderr", stream)
