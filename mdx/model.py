@@ -51,6 +51,8 @@ NETS: dict[str, tuple[ModuleType, Callable[[str], str] | None]] = {
 
 SECOND_VAE = "vae-ft-mse"  # the folder in the packaged checkpoint
 
+LONGEST = 255  # characters of a file's name
+
 # More layers than any net of this package has are counted before their weights are listed.
 FEW_LAYERS = 1000
 
@@ -130,6 +132,8 @@ def _check_arguments(source: Any, variant: Any, revision: Any, offline: Any) -> 
     for name, value in (("variant", variant), ("revision", revision)):
         if value is not None and not isinstance(value, str):
             raise TypeError(f"{name} must be a str or None, not {shown(value)}")
+        if value is not None and len(value) > LONGEST:
+            raise ValueError(f"{name} is longer than any file's name: {shown(value)}")
     flag("offline", offline)
 
 

@@ -133,7 +133,8 @@ def _negative(value, count):
     texts = _texts("negative_prompt", value)
     if len(texts) != count:
         raise ValueError(
-            f"{len(texts)} negative prompts for {count} prompts: give one, or one each"
+            f"negative_prompt: {len(texts)} negative prompts for {count} prompts: give one, or one "
+            "each"
         )
     return texts
 

@@ -35,6 +35,10 @@ CALLS = {
         lambda f: model.load(f, variant="fp16"),
         "no weights of variant 'fp16', nor of any other; leave variant out",
     ),
+    "variant of 300 letters": (
+        lambda f: model.load(f, variant="v" * 300),
+        "variant is longer than any file's name: 'vvv",
+    ),
     "offline and not cached": (
         lambda f: model.load("someone/never-fetched", offline=True),
         "someone/never-fetched is not .* in the Hub's cache and offline is set",
@@ -111,7 +115,7 @@ GENERATE = {
     "no prompts": ({"prompt": []}, "prompt is an empty list"),
     "two negatives for three": (
         {"prompt": ["a", "b", "c"], "negative_prompt": ["x", "y"]},
-        "2 negative prompts for 3 prompts",
+        "negative_prompt: 2 negative prompts for 3 prompts",
     ),
     "negative is a number": ({"negative_prompt": 3}, "negative_prompt must be a str or a list"),
     "unknown scheduler": ({"scheduler": "foo"}, "'foo'.*(dpmpp_2m|DPMSolverMultistep)"),

@@ -326,7 +326,7 @@ def test_a_table_that_makes_no_run_is_refused(model):
     """Put together by hand, so that nobody has looked at it."""
     table = schedulers.table(model.scheduler, 2)
     wrong = table._replace(mix=table.mix * 2)
-    with pytest.raises(ValueError, match="scheduler is a Table that makes no run: row 0 misses"):
+    with pytest.raises(ValueError, match=r"Table that makes no run: .* row 0 misses"):
         asked(model, scheduler=wrong, steps=None)
 
 
