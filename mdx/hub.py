@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mdx import weight_files
+from mdx.fields import shown
 from mdx.files import as_name
 
 __all__ = ["BASES", "PACKAGED", "commit", "resolve"]
@@ -55,7 +56,7 @@ def resolve(
             )
         return PACKAGED
     if not isinstance(source, (str, os.PathLike)):
-        raise TypeError(f"a checkpoint is named by a str or a path, not {source!r}")
+        raise TypeError(f"source must be a Hub id, a folder or None, not {shown(source)}")
     path = _path(source)
     if path.is_dir():
         return path

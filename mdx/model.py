@@ -128,12 +128,12 @@ def _check_arguments(source: Any, variant: Any, revision: Any, offline: Any) -> 
     if source is not None and not isinstance(source, (str, PathLike)):
         raise TypeError(f"source must be a Hub id, a folder or None, not {shown(source)}")
     if source == "":
-        raise ValueError("source is empty: give a Hub id or a folder, or None")
-    for name, value in (("variant", variant), ("revision", revision)):
-        if value is not None and not isinstance(value, str):
-            raise TypeError(f"{name} must be a str or None, not {shown(value)}")
-        if value is not None and len(value) > LONGEST:
-            raise ValueError(f"{name} is longer than any file's name: {shown(value)}")
+        raise FileNotFoundError("source is empty: give a Hub id or a folder, or None")
+    weight_files.check_variant(variant)
+    if revision is not None and not isinstance(revision, str):
+        raise TypeError(f"revision must be a str or None, not {shown(revision)}")
+    if revision is not None and len(revision) > LONGEST:
+        raise ValueError(f"revision is longer than any file's name: {shown(revision)}")
     flag("offline", offline)
 
 

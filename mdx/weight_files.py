@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from mdx.fields import shown
 from mdx.files import as_name, first_few, how_to_complete, is_there, read_json
 
 __all__ = ["check_variant", "choose", "find", "found_in", "nothing_found", "variants"]
@@ -32,7 +33,7 @@ def check_variant(variant: str | None) -> None:
     """Raise TypeError or ValueError unless `variant` is None or a word that a file may bear."""
     if variant is None:
         return
-    problem = f'variant must be None or a word such as "fp16", not {variant!r}'
+    problem = f'variant must be None or a word such as "fp16", not {shown(variant)}'
     if not isinstance(variant, str):
         raise TypeError(problem)
     if not re.fullmatch(WORD, variant):

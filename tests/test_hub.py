@@ -371,7 +371,7 @@ NAMES = {
     "n" * 5000: r"'nnn.*nnn\.\.\.' is neither a folder nor a Hub id",
     "a\0b": r"is neither a folder nor a Hub id",
     "\ud83d": "is neither a folder nor a Hub id",
-    "": "is neither a folder nor a Hub id|no checkpoint in the diffusers layout",
+    "": "source is empty: give a Hub id or a folder, or None",
 }
 
 
@@ -385,7 +385,7 @@ def test_names_that_are_no_checkpoints(name, message):
 
 @pytest.mark.parametrize("name", [3, 2.5, ["a/b"], b"a/b"])
 def test_names_that_are_no_text(name):
-    with pytest.raises(TypeError, match="a checkpoint is named by a str or a path, not"):
+    with pytest.raises(TypeError, match="source must be a Hub id, a folder or None, not"):
         model.load(name)
 
 

@@ -62,6 +62,8 @@ def from_config(
     if isinstance(config, Scheduler):
         given, source = dict(config.given), config.name
     else:
+        if not isinstance(config, (Mapping, str, os.PathLike)):
+            raise TypeError(f"config must be a dict, a path or a Scheduler, not {shown(config)}")
         content = dict(config) if isinstance(config, Mapping) else read(config)
         source = value("_class_name", content.get("_class_name"), nullable(TEXT))
         given = _said(content)
@@ -94,13 +96,13 @@ def _said(content: Mapping[str, Any]) -> dict[str, Any]:
 
 def compatibles(scheduler: Scheduler) -> list[str]:
     """Class names of the samplers that a scheduler's model can run with, sorted."""
-    family = find(scheduler.name).family
+    family = sampler_of(scheduler).family
     return sorted(sampler.names[0] for sampler in SAMPLERS if sampler.family == family)
 
 
 def runs(scheduler: Scheduler, other: Scheduler) -> bool:
     """Whether the network that one scheduler belongs to is of the kind that the other's are."""
-    families = {find(one.name).family for one in (scheduler, other)}
+    families = {sampler_of(one).family for one in (scheduler, other)}
     return len(families) == 1 or families <= set(ALIKE)
 
 
@@ -124,7 +126,7 @@ def table(
 
     ValueError for numbers that make no run.
     """
-    sampler, config = find(scheduler.name), scheduler.config
+    sampler, config = sampler_of(scheduler), scheduler.config
     if timesteps is not None and sigmas is not None:
         raise ValueError("timesteps and sigmas exclude each other")
     times = None if timesteps is None else numbers("timesteps", timesteps)
@@ -148,15 +150,26 @@ def table(
 
 def agreed(steps: int | None, count: int) -> int:
     """The number of steps that given levels make; ValueError if another was asked."""
-    if steps not in (None, count):
-        raise ValueError(f"steps {steps} does not fit the {count} steps of the levels given")
+    if steps is not None and not (isinstance(steps, Integral) and steps == count):
+        raise ValueError(f"steps {shown(steps)} does not fit the {count} steps of the levels given")
     return count
+
+
+def sampler_of(scheduler: Scheduler) -> Sampler:
+    """A scheduler's sampler; TypeError or ValueError unless it is what `from_config` makes."""
+    if not isinstance(scheduler, Scheduler):
+        raise TypeError(f"scheduler must be what from_config makes, not {shown(scheduler)}")
+    try:
+        dict(scheduler.given)
+    except (TypeError, ValueError):
+        raise ValueError(f"the scheduler's keys make none: {shown(scheduler.given)}") from None
+    return find(scheduler.name)
 
 
 def find(name: str) -> Sampler:
     """The sampler of a class name or short name; ValueError listing all if there is none."""
     for sampler in SAMPLERS:
-        if name in sampler.names:
+        if isinstance(name, str) and name in sampler.names:
             return sampler
     meant = did_you_mean(name, (name for sampler in SAMPLERS for name in sampler.names))
     raise ValueError(f"unknown scheduler {shown(name)}{meant or '; ' + listing()}")
@@ -164,7 +177,7 @@ def find(name: str) -> Sampler:
 
 def listing() -> str:
     """The known names in words."""
-    return "known are " + ", ".join(f"{s.names[0]} ({s.names[1]})" for s in SAMPLERS)
+    return "known are " + ", ".join(sampler.names[1] for sampler in SAMPLERS)
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:

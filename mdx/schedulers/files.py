@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from mdx.fields import shown
-from mdx.files import first_few, replacing
+from mdx.files import as_name, first_few, replacing
 
 from .record import ARRAYS, Table, check, frozen
 from .step import MOST_AXES, State, checked, whole
@@ -110,33 +110,36 @@ def read(
     `dtypes` are the arrays' as the format writes them; `versions` are those that can be read, each
     with the arrays that it lacks. FileNotFoundError, or ValueError that names the file.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"path must be the name of a file, not {shown(path)}")
+    said = as_name(str(path))
     if not Path(path).is_file():
-        raise FileNotFoundError(f"no {kind} at {path}")
+        raise FileNotFoundError(f"no {kind} at {said}")
     try:
         with safe_open(path, framework="np") as file:
             found, there = file.metadata() or {}, set(file.keys())
             version = found.get("version", "")
             if found.get("format") != form:
                 raise ValueError(
-                    f"{path} is no {kind} of mdx: {shown(found) if found else 'no metadata'}"
+                    f"{said} is no {kind} of mdx: {shown(found) if found else 'no metadata'}"
                 )
             if version not in versions:
                 raise ValueError(
-                    f"{path} is a {kind} of version {shown(version)}, and this mdx reads "
+                    f"{said} is a {kind} of version {shown(version)}, and this mdx reads "
                     f"{', '.join(versions)}: install a newer one, or write the file again"
                 )
             wanted = set(dtypes).difference(versions[version])
             lists = {"lacks": sorted(wanted - there), "should not have": sorted(there - wanted)}
             wrong = [f"{verb} {first_few(names)}" for verb, names in lists.items() if names]
             if wrong:
-                raise ValueError(f"{path} is no {kind} of mdx: it {' and '.join(wrong)}")
+                raise ValueError(f"{said} is no {kind} of mdx: it {' and '.join(wrong)}")
             for name in sorted(there):
                 # Asked before it is read: numpy does not know all dtypes that the format has.
                 dtype = file.get_slice(name).get_dtype()
                 if dtype != dtypes[name]:
                     raise ValueError(
-                        f"{path} is no {kind} of mdx: {name} must be {dtypes[name]}, not {dtype}"
+                        f"{said} is no {kind} of mdx: {name} must be {dtypes[name]}, not {dtype}"
                     )
             return found, {name: file.get_tensor(name) for name in there}
     except SafetensorError as error:
-        raise ValueError(f"{path} is no safetensors file: {shown(str(error))}") from None
+        raise ValueError(f"{said} is no safetensors file: {shown(str(error))}") from None

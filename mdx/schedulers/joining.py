@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from numbers import Integral
 
 import numpy as np
+
+from mdx.fields import shown
 
 from .record import LEVELS, ROWS, TOLERANCE, Array, Table, check, fits, frozen
 
@@ -16,11 +19,11 @@ def take(table: Table, rows: slice) -> Table:
     """
     fits(table)
     if not isinstance(rows, slice):
-        raise ValueError(f"take wants a slice of rows, not {rows!r}")
+        raise ValueError(f"take wants a slice of rows, not {shown(rows)}")
     try:
         start, stop, stride = rows.indices(table.rows)
     except TypeError:
-        raise ValueError(f"take wants a slice of whole numbers, not {rows}") from None
+        raise ValueError(f"take wants a slice of whole numbers, not {shown(rows)}") from None
     if stride != 1 or stop <= start:
         raise ValueError(f"{rows} takes no run of consecutive rows from {table.rows}")
     fields = {name: getattr(table, name)[start:stop] for name in ROWS}
@@ -65,8 +68,8 @@ def stack(tables: Sequence[Table]) -> Table:
     model, which is still called for them. A stacked table counts as its batch rows. ValueError if
     there is none, or if they are for models of different predictions.
     """
-    if not tables:
-        raise ValueError("stack needs at least one table")
+    if not isinstance(tables, (list, tuple)) or not tables:
+        raise ValueError(f"stack needs a list of tables, at least one, not {shown(tables)}")
     for table in tables:
         fits(table)
     slots, rows = max(t.slots for t in tables), max(t.rows for t in tables)
@@ -99,7 +102,9 @@ def pad(table: Table, slots: int) -> Table:
     ValueError if the table already has more.
     """
     fits(table)
-    k, more = table.slots, slots - table.slots
+    if not isinstance(slots, Integral) or isinstance(slots, bool):
+        raise ValueError(f"slots must be a whole number, not {shown(slots)}")
+    k, more = table.slots, int(slots) - table.slots
     if more < 0:
         raise ValueError(f"a table of {k} slots cannot be padded to {slots}")
     mix = np.zeros((*table.mix.shape[:-2], slots, slots + 3))

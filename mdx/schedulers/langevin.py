@@ -7,13 +7,17 @@ no table can hold; so it is a function beside `step`.
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mdx.fields import shown
+
+from .record import fits
 from .sde_ve import corrected
-from .step import State, host, per_image, step
+from .step import State, checked, host, per_image, step
 from .tables import Array, Table
 
 if TYPE_CHECKING:
@@ -37,8 +41,10 @@ def correct(
     """
     from mindspore import Tensor
 
-    if not snr > 0:
-        raise ValueError(f"snr must be more than 0, not {snr}")
+    fits(table)
+    checked(state)
+    if not isinstance(snr, Real) or not 0 < snr < np.inf:
+        raise ValueError(f"snr must be a number of more than 0, not {shown(snr)}")
     fresh, i = host(table, "noise", noise).astype(np.float64), state.index
     _, info = step(table, state, model_output, noise)
     if not np.all(table.sigma[i] > 0):

@@ -192,7 +192,7 @@ def at_times(kept: Array, times: Array | Sequence[float], *, log: bool = False) 
             "ask for fewer steps or a smaller steps_offset"
         )
     if np.any(np.diff(t) >= 0):
-        raise ValueError(f"timesteps must fall strictly from noisy to clean: {t.tolist()}")
+        raise ValueError(f"timesteps must fall strictly from noisy to clean: {shown(t.tolist())}")
     below = np.floor(t).astype(int)
     above = np.minimum(below + 1, len(kept) - 1)
     # A whole time is looked up, never interpolated: its ratio may be infinite.
@@ -257,7 +257,7 @@ def numbers(what: str, values: Array | Sequence[float]) -> Array:
     try:
         vector = np.asarray(values, np.float64)
     except (TypeError, ValueError):
-        raise ValueError(f"{what} must be a list of numbers, not {values!r}") from None
+        raise ValueError(f"{what} must be a list of numbers, not {shown(values)}") from None
     if vector.ndim != 1 or not vector.size or not np.all(np.isfinite(vector)):
-        raise ValueError(f"{what} must be a list of finite numbers, not {values!r}")
+        raise ValueError(f"{what} must be a list of finite numbers, not {shown(values)}")
     return vector

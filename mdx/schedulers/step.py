@@ -102,11 +102,17 @@ def step(
     checked(state)
     i, (slots, *shape) = state.index, state.slots.shape or (0,)
     if not whole(i, table.rows - 1):
-        raise ValueError(f"the table has {table.rows} rows; there is no row {shown(i)}")
+        raise ValueError(
+            f"the table has {table.rows} rows; there is no row {shown(i)} for the state"
+        )
     if slots != table.slots:
         raise ValueError(f"the state has {slots} slots, the table {table.slots}: see pad")
     shape = fitting(table, "the sample", tuple(shape))
     batch = shape[0]
+    if not isinstance(model_output, Tensor):
+        model_output = real("model_output", model_output)
+    if not isinstance(noise, Tensor) and table.needs_noise(i) and noise is not None:
+        noise = real("noise", noise)
     doubled = (batch, *(2 * channels for channels in shape[1:2]), *shape[2:])
     double = len(shape) > 1 and np.shape(model_output) == doubled
     if table.reads_variance(i) and not double:
