@@ -60,6 +60,7 @@ def from_config(
     is not supported; FileNotFoundError if there is no file.
     """
     if isinstance(config, Scheduler):
+        sampler_of(config)
         given, source = dict(config.given), config.name
     else:
         if not isinstance(config, (Mapping, str, os.PathLike)):
@@ -137,9 +138,12 @@ def table(
         steps = agreed(steps, len(ratios) - 1)
     most = config["num_train_timesteps"]
     if isinstance(steps, bool) or not isinstance(steps, Integral) or not 1 <= steps <= most:
-        raise ValueError(f"steps must be a whole number from 1 to {most}, not {steps!r}")
+        raise ValueError(
+            f"steps must be a whole number from 1 to {most}, not {shown(steps)}; timesteps or sigmas "
+            "that are given are as many"
+        )
     if isinstance(start, bool) or not isinstance(start, Integral) or not 0 <= start < steps:
-        raise ValueError(f"start must be a whole number from 0 to {steps - 1}, not {start!r}")
+        raise ValueError(f"start must be a whole number from 0 to {steps - 1}, not {shown(start)}")
     try:
         return sampler.build(config, Run(int(steps), times, ratios, int(start)))
     except ArithmeticError as error:

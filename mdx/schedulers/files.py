@@ -113,7 +113,11 @@ def read(
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(f"path must be the name of a file, not {shown(path)}")
     said = as_name(str(path))
-    if not Path(path).is_file():
+    try:
+        exists = Path(path).is_file()
+    except (OSError, ValueError):  # no file can have such a name
+        exists = False
+    if not exists:
         raise FileNotFoundError(f"no {kind} at {said}")
     try:
         with safe_open(path, framework="np") as file:

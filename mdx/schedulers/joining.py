@@ -10,6 +10,8 @@ from mdx.fields import shown
 
 from .record import LEVELS, ROWS, TOLERANCE, Array, Table, check, fits, frozen
 
+MOST_SLOTS = 1000  # of a padded table: a state is as large as that many pictures
+
 
 def take(table: Table, rows: slice) -> Table:
     """A run of consecutive rows as a table of its own.
@@ -102,8 +104,8 @@ def pad(table: Table, slots: int) -> Table:
     ValueError if the table already has more.
     """
     fits(table)
-    if not isinstance(slots, Integral) or isinstance(slots, bool):
-        raise ValueError(f"slots must be a whole number, not {shown(slots)}")
+    if not isinstance(slots, Integral) or isinstance(slots, bool) or slots > MOST_SLOTS:
+        raise ValueError(f"slots must be a whole number, {MOST_SLOTS} at most, not {shown(slots)}")
     k, more = table.slots, int(slots) - table.slots
     if more < 0:
         raise ValueError(f"a table of {k} slots cannot be padded to {slots}")

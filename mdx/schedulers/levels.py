@@ -256,7 +256,7 @@ def numbers(what: str, values: Array | Sequence[float]) -> Array:
     """The values as a float64 vector; ValueError naming `what` unless finite and not empty."""
     try:
         vector = np.asarray(values, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{what} must be a list of numbers, not {shown(values)}") from None
     if vector.ndim != 1 or not vector.size or not np.all(np.isfinite(vector)):
         raise ValueError(f"{what} must be a list of finite numbers, not {shown(values)}")
