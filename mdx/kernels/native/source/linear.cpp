@@ -60,8 +60,10 @@ void linear(const mdx_linear_call& call) {
     Maps one = maps;
     one.x += b * picture;
     const long at = b * call.places;
-    if (norm.scale != nullptr) one.norm.scale += b * inputs, one.norm.shift += b * inputs;
-    if (norm.mean != nullptr) one.norm.mean += at, one.norm.inverse += at;
+    if (norm.of_channels()) {
+      one.norm.mean += b * inputs, one.norm.scale += b * inputs, one.norm.bias += b * inputs;
+    }
+    if (norm.of_places()) one.norm.mean += at, one.norm.rest += at, one.norm.inverse += at;
     Results each = results;
     each.out += at * outputs;
     if (each.residual != nullptr) each.residual += at * outputs;

@@ -41,39 +41,39 @@ double sum_of(const float* x, long count, float centre) {
 }
 
 struct Moments {
-  float mean, inverse;
+  float mean, rest, inverse;  // the mean is the sum of two
 };
 
 // Of `count` numbers; rms has no mean.
 Moments moments(const float* x, long count, float epsilon, bool rms) {
   const double n = static_cast<double>(count);
-  // The first sum is rounded to a float32 that is nearly the mean; the second corrects it.
   const float near = rms ? 0.0f : static_cast<float>(sum_of<1>(x, count, 0.0f) / n);
   const double missed = rms ? 0.0 : sum_of<1>(x, count, near) / n;
   const double variance = sum_of<2>(x, count, near) / n - missed * missed;
-  return {static_cast<float>(near + missed),
+  return {near, static_cast<float>(missed),
           static_cast<float>(1.0 / std::sqrt(std::max(variance, 0.0) + epsilon))};
 }
 
 void group_moments(const mdx_norm& norm, const float* x, long batch, long channels, long places,
-                   float* scale, float* shift) {
+                   float* mean, float* scale, float* bias) {
   const long groups = norm.groups, each = channels / groups;
   in_parallel(batch * groups, [&](long index) {
     const long picture = index / groups, first = index % groups * each;
     const float* from = x + (picture * channels + first) * places;
     const Moments m = moments(from, each * places, norm.epsilon, false);
     for (long c = first; c < first + each; c++) {
+      const long map = picture * channels + c;
+      mean[map] = m.mean;
       // Weight and bias lie here already.
-      float &s = scale[picture * channels + c], &b = shift[picture * channels + c];
-      s *= m.inverse;
-      b -= m.mean * s;
+      scale[map] *= m.inverse;
+      bias[map] -= m.rest * scale[map];
     }
   });
 }
 
 // Mean and inverse deviation of each place over its channels, COLUMNS places at a time.
 void place_moments(const mdx_norm& norm, const float* x, long batch, long channels, long places,
-                   float* means, float* inverses) {
+                   float* means, float* rests, float* inverses) {
   const bool rms = norm.kind == MDX_RMS_NORM;
   const long panels = (places + COLUMNS - 1) / COLUMNS;
   in_parallel(batch * panels, [&](long index) {
@@ -92,16 +92,17 @@ void place_moments(const mdx_norm& norm, const float* x, long batch, long channe
         }
         mean = (sums[0] + sums[1]) * share;
       }
-      Vector squares[2] = {zeros(), zeros()}, rests[2] = {zeros(), zeros()};
+      Vector squares[2] = {zeros(), zeros()}, sums[2] = {zeros(), zeros()};
       for (long c = 0; c < channels; c++) {
         const Vector v = load_part(from + c * places, lanes) - mean;
         squares[c & 1] = v * v + squares[c & 1];
-        rests[c & 1] = rests[c & 1] + v;
+        sums[c & 1] = sums[c & 1] + v;
       }
-      const Vector missed = rms ? zeros() : (rests[0] + rests[1]) * share;
+      const Vector missed = rms ? zeros() : (sums[0] + sums[1]) * share;
       const Vector variance = (squares[0] + squares[1]) * share - missed * missed;
       const long at = picture * places + first + part * LANES;
-      store_part(means + at, lanes, mean + missed);
+      store_part(means + at, lanes, mean);
+      store_part(rests + at, lanes, missed);
       const Vector bounded = larger(zeros(), variance) + splat(norm.epsilon);
       store_part(inverses + at, lanes, splat(1.0f) / root(bounded));
     }
@@ -114,24 +115,29 @@ MapNorm map_norm(const mdx_norm& norm, const float* x, long batch, long channels
   MapNorm found;
   found.silu = norm.activation == MDX_SILU;
   if (norm.kind == MDX_GROUP_NORM) {
-    float* scale = shared_memory(Shared::norm, 2 * batch * channels);
-    float* shift = scale + batch * channels;
+    const long maps = batch * channels;
+    float* mean = shared_memory(Shared::norm, 3 * maps);
+    float *scale = mean + maps, *bias = scale + maps;
     for (long b = 0; b < batch; b++) {
       widen(norm.weight, channels, 1.0f, scale + b * channels);
-      widen(norm.bias, channels, 0.0f, shift + b * channels);
+      widen(norm.bias, channels, 0.0f, bias + b * channels);
     }
-    group_moments(norm, x, batch, channels, places, scale, shift);
+    group_moments(norm, x, batch, channels, places, mean, scale, bias);
+    found.mean = mean;
     found.scale = scale;
-    found.shift = shift;
+    found.bias = bias;
   } else if (norm.kind != MDX_NO_NORM) {
-    float* weight = shared_memory(Shared::norm, 2 * channels + 2 * batch * places);
-    float *bias = weight + channels, *mean = bias + channels, *inverse = mean + batch * places;
+    const long all = batch * places;
+    float* weight = shared_memory(Shared::norm, 2 * channels + 3 * all);
+    float *bias = weight + channels, *mean = bias + channels, *rest = mean + all;
+    float* inverse = rest + all;
     widen(norm.weight, channels, 1.0f, weight);
     widen(norm.bias, channels, 0.0f, bias);
-    place_moments(norm, x, batch, channels, places, mean, inverse);
+    place_moments(norm, x, batch, channels, places, mean, rest, inverse);
     found.weight = weight;
     found.bias = bias;
     found.mean = mean;
+    found.rest = rest;
     found.inverse = inverse;
   }
   return found;
@@ -147,11 +153,12 @@ void normalise_rows(const mdx_norm& norm, const float* x, long count, long chann
   in_parallel((count + some - 1) / some, [&](long index) {
     for (long r = index * some; r < std::min(count, (index + 1) * some); r++) {
       const float* from = x + r * channels;
-      const Moments m = none ? Moments{0.0f, 1.0f}
+      const Moments m = none ? Moments{0.0f, 0.0f, 1.0f}
                              : moments(from, channels, norm.epsilon, norm.kind == MDX_RMS_NORM);
       for (long c = 0; c < channels; c += LANES) {
         const int lanes = static_cast<int>(std::min<long>(LANES, channels - c));
-        Vector v = (load_part(from + c, lanes) - splat(m.mean)) * splat(m.inverse);
+        const Vector centred = load_part(from + c, lanes) - splat(m.mean);
+        Vector v = (centred - splat(m.rest)) * splat(m.inverse);
         if (!none) v = v * load_part(weight + c, lanes) + load_part(bias + c, lanes);
         store_part(out + r * channels + c, lanes, silu_after ? silu(v) : v);
       }
@@ -167,12 +174,12 @@ void normalise_maps(const mdx_norm& norm, const float* x, long batch, long chann
     for (long place = 0; place < places; place += LANES) {
       const int lanes = static_cast<int>(std::min<long>(LANES, places - place));
       Vector v = load_part(x + index * places + place, lanes);
-      if (found.scale != nullptr) {
-        v = v * splat(found.scale[index]) + splat(found.shift[index]);
-      } else if (found.mean != nullptr) {
+      if (found.of_channels()) {
+        v = (v - splat(found.mean[index])) * splat(found.scale[index]) + splat(found.bias[index]);
+      } else if (found.of_places()) {
         const long at = picture * places + place;
-        v = (v - load_part(found.mean + at, lanes)) * load_part(found.inverse + at, lanes);
-        v = v * splat(found.weight[c]) + splat(found.bias[c]);
+        v = v - load_part(found.mean + at, lanes) - load_part(found.rest + at, lanes);
+        v = v * load_part(found.inverse + at, lanes) * splat(found.weight[c]) + splat(found.bias[c]);
       }
       store_part(out + index * places + place, lanes, found.silu ? silu(v) : v);
     }

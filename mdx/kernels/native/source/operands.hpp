@@ -37,12 +37,18 @@ struct Matrix final : Operand {
   }
 };
 
-// How maps are normalised while they are packed.
+// How maps are normalised while they are packed. A mean is the sum of two numbers: one alone, with
+// the rounding of a float32, would be too far off where numbers differ little from their mean.
 struct MapNorm {
-  const float *scale = nullptr, *shift = nullptr;  // (batch, channels): x scale + shift
-  const float *mean = nullptr, *inverse = nullptr;  // (batch, places): (x - mean) inverse ...
-  const float *weight = nullptr, *bias = nullptr;   // (channels): ... weight + bias
+  // (x - mean) scale + bias, all (batch, channels); the mean's second part is in the bias. Or
+  const float* scale = nullptr;
+  // (x - mean - rest) inverse weight + bias, the first three (batch, places), others (channels).
+  const float *rest = nullptr, *inverse = nullptr, *weight = nullptr;
+  const float *mean = nullptr, *bias = nullptr;  // of either
   bool silu = false;
+
+  bool of_channels() const { return scale != nullptr; }
+  bool of_places() const { return inverse != nullptr; }
 };
 
 // Places of maps (batch, channels, places); channels are the steps.
@@ -60,20 +66,29 @@ struct Maps final : Operand {
   void pack(long picture, long first, int count, int width, long k0, long k1, bool pairs,
             float* panel) const override {
     const float* from = x + picture * picture_stride + first;
-    if (norm.scale != nullptr) {
-      const float *scale = norm.scale + picture * channels, *shift = norm.shift + picture * channels;
+    if (norm.of_channels()) {
+      const long map = picture * channels;
+      const float *mean = norm.mean + map, *scale = norm.scale + map, *bias = norm.bias + map;
       const auto row = [&](long k, int offset, int lanes) {
-        return load_part(from + k * places + offset, lanes) * splat(scale[k]) + splat(shift[k]);
+        const Vector centred = load_part(from + k * places + offset, lanes) - splat(mean[k]);
+        return centred * splat(scale[k]) + splat(bias[k]);
       };
       return finished(row, count, width, k0, k1, pairs, panel);
     }
-    if (norm.mean != nullptr) {
-      const long place = picture * places + first;
+    if (norm.of_places()) {
+      Vector mean[2], rest[2], inverse[2];
+      for (int part = 0; part < 2; part++) {
+        const long at = picture * places + first + part * LANES;
+        const int lanes = lanes_of(count, part);
+        mean[part] = load_part(norm.mean + at, lanes);
+        rest[part] = load_part(norm.rest + at, lanes);
+        inverse[part] = load_part(norm.inverse + at, lanes);
+      }
       const auto row = [&](long k, int offset, int lanes) {
-        const Vector mean = load_part(norm.mean + place + offset, lanes);
-        const Vector inverse = load_part(norm.inverse + place + offset, lanes);
-        const Vector centred = load_part(from + k * places + offset, lanes) - mean;
-        return centred * inverse * splat(norm.weight[k]) + splat(norm.bias[k]);
+        const int part = offset / LANES;
+        const Vector centred = load_part(from + k * places + offset, lanes) - mean[part];
+        const Vector unit = (centred - rest[part]) * inverse[part];
+        return unit * splat(norm.weight[k]) + splat(norm.bias[k]);
       };
       return finished(row, count, width, k0, k1, pairs, panel);
     }

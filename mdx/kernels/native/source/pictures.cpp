@@ -30,13 +30,15 @@ void Pictures::row(long picture, long channel, long y, long length, float* to) c
   const float* from = x + (map * height + inside * height / enlarged_height) * width;
   float* begin = to + left;
   const bool same = enlarged_width == width;
-  if (same && norm.scale == nullptr && !norm.silu) {
+  if (same && !norm.of_channels() && !norm.silu) {
     std::copy(from, from + width, begin);
     return;
   }
   const auto value = [&](long i, int lanes) {
     Vector v = load_part(from + i, lanes);
-    if (norm.scale != nullptr) v = v * splat(norm.scale[map]) + splat(norm.shift[map]);
+    if (norm.of_channels()) {
+      v = (v - splat(norm.mean[map])) * splat(norm.scale[map]) + splat(norm.bias[map]);
+    }
     return norm.silu ? silu(v) : v;
   };
   // An enlarged row is made from its end, so that a pixel is read before it is overwritten.
