@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mdx.kernels.native import calls
@@ -15,6 +15,7 @@ from tests.native.test_linear import ACTIVATIONS, GATES, LAYOUTS, SIZES, norms
 @settings(max_examples=60, deadline=None)
 @given(st.data(), st.integers(0, 2**32 - 1), SIZES, st.one_of(SIZES, st.just(5000)), LAYOUTS)
 def test_norms_equal_numpys(kind, data, seed, channels, places, layout):
+    assume(2 * places * channels >= references.ENOUGH)
     rng = np.random.default_rng(seed)
     kinds = [calls.NO_NORM, calls.LAYER_NORM, calls.RMS_NORM]
     if layout == calls.MAPS:
@@ -30,6 +31,7 @@ def test_norms_equal_numpys(kind, data, seed, channels, places, layout):
 @settings(max_examples=40, deadline=None)
 @given(SIZES, SIZES, LAYOUTS, ACTIVATIONS, GATES, st.sampled_from([1e-3, 1.0, 30.0]))
 def test_activations_equal_numpys(kind, channels, places, layout, activation, gate, size):
+    assume(2 * places * channels >= references.ENOUGH)
     rng = np.random.default_rng(channels)
     width = channels * (1 if gate == calls.NO_GATE else 2)
     x = references.in_layout(size * rng.standard_normal((2, places, width)), layout)
@@ -56,6 +58,7 @@ def test_activations_of_extremes(kind, activation):
 @given(st.data(), st.integers(1, 3), SIZES, SIZES, LAYOUTS, st.booleans())
 def test_rotary_embedding_equals_numpys(kind, data, heads, places, size, layout, interleaved):
     pairs = data.draw(st.integers(0, size // 2))
+    assume(2 * heads * places * size >= references.ENOUGH)
     rng = np.random.default_rng(size)
     angles = rng.standard_normal((places, pairs))
     cos, sin = np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)

@@ -6,7 +6,7 @@
 namespace mdx {
 
 // What a piece of memory holds; pieces of different uses exist at once.
-enum class Use { panels, rows, gates, sums, tile, other, COUNT };
+enum class Use { panels, rows, sums, tile, other, COUNT };
 
 // Of this thread: at least `floats` numbers and room for two vectors more, on a cache line.
 float* own_memory(Use use, size_t floats);
