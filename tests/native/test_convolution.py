@@ -95,12 +95,16 @@ def test_convolutions_in_parts_equal_the_whole(kind, name):
     x = rng.standard_normal((batch, inputs, height, width), np.float32)
     weight = stored(rng.standard_normal((outputs, inputs, 3, 3)), "float16")
     residual = rng.standard_normal((batch, outputs, height, width), np.float32)
-    options = {"top": 1, "left": 1, "bottom": 1, "right": 1, "method": method, "residual": residual}
+    shift = rng.standard_normal((batch, outputs), np.float32)
+    options = {
+        "top": 1, "left": 1, "bottom": 1, "right": 1, "method": method, "residual": residual,
+        "shift": shift,
+    }  # fmt: skip
     found = operators.convolution(load(kind), x, weight, residual.shape, **options)
     # Some of the results: numpy has no quick convolution.
     rows = np.r_[0:6, height // 2 - 3 : height // 2 + 3, height - 6 : height]
     for begin in rows[::6]:
         part = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))[:, :, begin : begin + 8]
         expected = references.convolved(part.astype(np.float64), value(weight), 1, (0, 0, 0, 0))
-        expected = expected + residual[:, :, begin : begin + 6]
+        expected = expected + residual[:, :, begin : begin + 6] + shift[:, :, None, None]
         assert references.apart(found[:, :, begin : begin + 6], expected) < BOUNDS[method]

@@ -50,8 +50,9 @@ float* own_memory(Use use, size_t floats) {
 }
 
 float* shared_memory(Shared use, size_t floats) {
-  static Pieces<Shared> pieces;
-  return pieces.get(use, floats);
+  // Never freed: a process may end while another thread still runs an operator.
+  static Pieces<Shared>* pieces = new Pieces<Shared>;
+  return pieces->get(use, floats);
 }
 
 int64_t memory_kept() { return kept; }
