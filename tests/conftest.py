@@ -19,12 +19,19 @@ from PIL import Image
 import mdx
 from mdx import hub
 from tests import tiny
+from tests.native import libraries
 
 # The same examples each time, so that a failure is the change's that is tested. For others:
 # pytest --hypothesis-profile=new
 hypothesis.settings.register_profile("same", derandomize=True, deadline=None, database=None)
 hypothesis.settings.register_profile("new", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("same")
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say for which processors native operators could be tested here."""
+    tested = ", ".join(libraries.CLASSES) or "none, for want of a compiler or a processor with AVX2"
+    terminalreporter.write_line(f"native operators: {tested}")
 
 
 @pytest.fixture(scope="session", autouse=True)

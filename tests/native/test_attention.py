@@ -75,9 +75,9 @@ def test_attention_equals_numpys(kind, reading):
 def test_attention_of_bfloat16_products_is_within_its_bound(kind, reading):
     *arguments, _ = reading
     found, expected = attention(load(kind), *reading, bfloat16=1), exact(*arguments)
-    # Queries, keys, values and weights are rounded by up to 2^-9 of themselves.
-    bound = 2e-2 if kind == "avx512-bf16" else 2e-6
-    assert references.apart(found, expected) < bound
+    # What is read is a mean of values: it is off by a share of them, not of what is left of them.
+    bound = 1e-2 if kind == "avx512-bf16" else 2e-6
+    assert references.apart(found, expected, arguments[2]) < bound
 
 
 @pytest.mark.parametrize("kind", CLASSES)
