@@ -129,7 +129,9 @@ void attend(const mdx_attention_call& call, const PackedHead& packed, const floa
     const long first = q0 + i * COLUMNS;
     const int count = static_cast<int>(std::min<long>(COLUMNS, q1 - first));
     float* sum = sums + i * COLUMNS;
-    for (int lane = 0; lane < COLUMNS; lane++) sum[lane] = sum[lane] == 0.0f ? 0.0f : 1.0f / sum[lane];
+    for (int lane = 0; lane < COLUMNS; lane++) {
+      sum[lane] = sum[lane] == 0.0f ? 0.0f : 1.0f / sum[lane];
+    }
     write_head(call, picture, head, first, count, read + i * packed.value_size * COLUMNS, sum);
   }
 }

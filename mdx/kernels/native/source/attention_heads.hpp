@@ -48,7 +48,9 @@ struct PackedHead {
   long block_floats() const { return key_floats() + value_floats() + 2 * COLUMNS; }
   long floats() const { return blocks() * block_floats(); }
 
-  const float* keys_at(const float* head, long block) const { return head + block * block_floats(); }
+  const float* keys_at(const float* head, long block) const {
+    return head + block * block_floats();
+  }
   const float* values_at(const float* head, long block) const {
     return keys_at(head, block) + key_floats() + COLUMNS;
   }
@@ -57,7 +59,7 @@ struct PackedHead {
   void pack(const mdx_attention_call& call, long picture, long head, long block, float* to) const;
 };
 
-// Writes (channels, COLUMNS) divided by `divisor` as places first to first + count of a head.
+// Writes (channels, COLUMNS) times factors (COLUMNS) as `count` places of a head, from `first` on.
 void write_head(const mdx_attention_call& call, long picture, long head, long first, int count,
                 float* numbers, const float* factors);
 

@@ -39,7 +39,8 @@ inline Vector exponential(Vector x) {
   return times_power(sum, whole);
 }
 
-// The error function within 2e-7: Abramowitz and Stegun, Handbook of mathematical functions, 7.1.26.
+// The error function within 2e-7.
+// Abramowitz and Stegun, Handbook of mathematical functions, 7.1.26.
 inline Vector error_function(Vector x) {
   const Vector size = magnitude(x);
   const Vector t = splat(1.0f) / (size * splat(0.3275911f) + splat(1.0f));

@@ -179,7 +179,8 @@ void normalise_maps(const mdx_norm& norm, const float* x, long batch, long chann
       } else if (found.of_places()) {
         const long at = picture * places + place;
         v = v - load_part(found.mean + at, lanes) - load_part(found.rest + at, lanes);
-        v = v * load_part(found.inverse + at, lanes) * splat(found.weight[c]) + splat(found.bias[c]);
+        v = v * load_part(found.inverse + at, lanes);
+        v = v * splat(found.weight[c]) + splat(found.bias[c]);
       }
       store_part(out + index * places + place, lanes, found.silu ? silu(v) : v);
     }

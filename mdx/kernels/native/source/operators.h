@@ -68,7 +68,7 @@ typedef struct {
 
 /* out = softmax(scale q k) v, for each head; queries that see no key get zeros. */
 typedef struct {
-  int64_t batch, heads, key_heads; /* heads: a multiple of key_heads, each read by as many in turn */
+  int64_t batch, heads, key_heads; /* each of key_heads is read by as many heads in turn */
   int64_t queries, keys, size, value_size;
   int32_t q_layout, k_layout, v_layout, out_layout;
   int32_t causal;   /* query t sees keys 0 to t */

@@ -1,5 +1,5 @@
 // Operands are copied into panels: for each step of the sum the `width` numbers of a tile, next to
-// each other. A panel's numbers are float32, or pairs of bfloat16 of two steps ("words" are either).
+// each other. A panel's numbers are float32, or pairs of bfloat16 of two steps: "words" are either.
 #pragma once
 #include "parameters.hpp"
 #include "simd.hpp"

@@ -4,7 +4,7 @@
 
 namespace mdx {
 
-// sums (rows, COLUMNS) = start * scale + sum over steps of a (steps, rows) times b (steps, COLUMNS).
+// sums (rows, COLUMNS) = start * scale + a (steps, rows), transposed, times b (steps, COLUMNS).
 // start (rows, COLUMNS) may be absent, and scale (COLUMNS). With `pairs` a number of a or b holds
 // two of bfloat16, whose products are added in turn. b and sums lie on cache lines.
 void multiply_tile(int rows, bool pairs, long steps, const float* a, const float* b,

@@ -143,7 +143,9 @@ void filter(const Filtering& f, long o0, long o1) {
   const long tile = ROWS * COLUMNS, sum_stride = f.panels * row_tiles * tile + APART;
   float* kernels = own_memory(Use::panels, VALUES * kernel_stride);
   float* sums = own_memory(Use::sums, VALUES * sum_stride);
-  const auto rows_of = [&](long i) { return static_cast<int>(std::min(o1 - o0 - i * ROWS, 0L + ROWS)); };
+  const auto rows_of = [&](long i) {
+    return static_cast<int>(std::min<long>(o1 - o0 - i * ROWS, ROWS));
+  };
   for (long i = 0; i < row_tiles; i++) {
     transform_kernels(f.call, o0 + i * ROWS, rows_of(i), kernels + i * kernel, kernel_stride);
   }
