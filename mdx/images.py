@@ -191,7 +191,7 @@ def read_settings(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist")
+        raise FileNotFoundError(f"the picture {path} does not exist")
     if not path.is_file():
         raise ValueError(f"{path} is no file; give a PNG that mdx wrote")
     try:

@@ -27,7 +27,7 @@ __all__ = [
     "tell",
 ]
 
-LONGEST = 2000  # characters of an error or warning; one that quotes a file could fill the screen
+LONGEST = 900  # characters of an error or warning; one that quotes a file could fill the screen
 
 # Controls, marks of direction and other unseen characters, halves of characters, and ends of lines.
 SPECIAL = {"Cc", "Cf", "Cs", "Zl", "Zp"}

@@ -66,7 +66,9 @@ def load(folder: str | Path) -> Tokenizer:
         )
     try:
         bpe = _bpe(vocab, merges, names["unk_token"])
-    except Exception as error:  # the library raises bare Exceptions
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # the library raises bare ones, and panics that are none
         raise ValueError(
             f"{folder}: the merges do not fit the vocabulary ({shown(str(error))}); download both "
             "again"

@@ -81,7 +81,7 @@ def choose(
         others = (
             f"; there are {first_few(known)}" if known else ", nor of any other; leave variant out"
         )
-        raise FileNotFoundError(f"{where} has no weights of variant {asked!r}{others}")
+        raise FileNotFoundError(f"{where} has no weights of variant {shown(asked)}{others}")
     wanted = asked or OF_DTYPE.get(dtype)
     return {part: wanted if wanted in some else None for part, some in there.items()}
 

@@ -139,8 +139,8 @@ def table(
     most = config["num_train_timesteps"]
     if isinstance(steps, bool) or not isinstance(steps, Integral) or not 1 <= steps <= most:
         raise ValueError(
-            f"steps must be a whole number from 1 to {most}, not {shown(steps)}; timesteps or sigmas "
-            "that are given are as many"
+            f"steps must be a whole number from 1 to {most}, not {shown(steps)}; timesteps or "
+            "sigmas that are given are as many"
         )
     if isinstance(start, bool) or not isinstance(start, Integral) or not 0 <= start < steps:
         raise ValueError(f"start must be a whole number from 0 to {steps - 1}, not {shown(start)}")

@@ -204,8 +204,8 @@ def keeps_noise(table: Table, method: Method, to_eps: list[Factors]) -> None:
         least = table.alpha[table.alpha > 0].min(initial=1.0)
         raise ValueError(
             f"row {int(np.argmax(lost))} misses its level, for roundings: this sampler cannot "
-            f"begin at noise with as little signal as alpha {least:.2g}; take one of lower order, "
-            "or begin at a level with more"
+            f"begin at noise with as little signal as alpha {least:.2g}, which its betas leave; "
+            "take one of lower order, or begin at a level with more"
         )
 
 

@@ -107,6 +107,7 @@ def said(words: Sequence[str], folder: Path) -> tuple[str, ...]:
         "height",
         "width",
         "Hub id",
+        "picture",
     )  # what options are called in words
     return tuple(dict.fromkeys((*plain, *keys, *options, *shown, *lacking, *others)))
 

@@ -114,7 +114,9 @@ def prepare(folder: Path) -> Make:
                 if isinstance(content, bytes):
                     content = weights_files.file_turn(turn, content, raws)
             words = f"{name}: {odd.shown(weights_files.described(content), 700)}"
-            return Input(words, (name, "table", "state", "start"), lambda: read(name, content))
+            return Input(
+                words, (name, "table", "state", "start", "scheduler"), lambda: read(name, content)
+            )
         calls, records = (of_tables, made) if kind < 0.85 else (of_states, states)
         what, record = random.choice(list(calls)), random.choice(records)
         changed, names = record, []

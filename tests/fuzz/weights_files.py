@@ -75,7 +75,11 @@ def file_turn(random: Random, raw: bytes, others: list[bytes]) -> folders.Conten
         header, data = split(raw)
     except (ValueError, RecursionError):  # an earlier turn saw to that
         header, data = {}, b""
-    if not header or not all(isinstance(entry, dict) for entry in header.values()):
+    if (
+        not isinstance(header, dict)
+        or not header
+        or not all(isinstance(entry, dict) for entry in header.values())
+    ):
         kind = 19
     if kind < 9:
         text = mutate.text_of(random, header_turn(random, header, [split(o)[0] for o in others]))
