@@ -49,12 +49,11 @@ def test_pictures(tiny_checkpoint, pipeline, name):
         output_type="np",
     ).images
     model = mdx.load(tiny_checkpoint)
-    scheduler = schedulers.from_config(model.scheduler, kind, **changes)
+    model = model._replace(scheduler=schedulers.from_config(model.scheduler, kind, **changes))
     got = mdx.generate(
         model,
         [PROMPT] * 2,
         negative_prompt=NEGATIVE,
-        scheduler=scheduler,
         steps=steps,
         seed=seeds,
         output="np",
