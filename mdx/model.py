@@ -132,8 +132,9 @@ def _check_arguments(source: Any, variant: Any, revision: Any, offline: Any) -> 
     weight_files.check_variant(variant)
     if revision is not None and not isinstance(revision, str):
         raise TypeError(f"revision must be a str or None, not {shown(revision)}")
-    if revision is not None and len(revision) > LONGEST:
-        raise ValueError(f"revision is longer than any file's name: {shown(revision)}")
+    for name, value in (("variant", variant), ("revision", revision)):
+        if value is not None and len(value) > LONGEST:
+            raise ValueError(f"{name} is longer than any file's name: {shown(value)}")
     flag("offline", offline)
 
 

@@ -44,7 +44,7 @@ def correct(
     fits(table)
     checked(state)
     if not isinstance(snr, Real) or not 0 < snr < np.inf:
-        raise ValueError(f"snr must be a number of more than 0, not {shown(snr)}")
+        raise ValueError(f"snr must be more than 0, not {shown(snr)}")
     fresh, i = host(table, "noise", noise).astype(np.float64), state.index
     _, info = step(table, state, model_output, noise)
     if not np.all(table.sigma[i] > 0):
