@@ -126,14 +126,17 @@ def _files(descriptor: int) -> list[str]:
 
 
 def _content(descriptor: int, file: str) -> bytes | None:
-    """What is in a file, or None for one that is not to be read."""
-    if not _is_ours(os.stat(file, dir_fd=descriptor, follow_symlinks=False)):
-        return None
+    """What is in a file, or None for one that is not to be read, or that has gone."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    with os.fdopen(os.open(file, flags, dir_fd=descriptor), "rb") as opened_file:
-        if not _is_ours(os.fstat(opened_file.fileno())):
-            return None
-        content = opened_file.read(LARGEST + 1)
+    try:
+        if not _is_ours(os.stat(file, dir_fd=descriptor, follow_symlinks=False)):
+            return None  # not even opened, for that may do something to a device
+        with os.fdopen(os.open(file, flags, dir_fd=descriptor), "rb") as opened_file:
+            if not _is_ours(os.fstat(opened_file.fileno())):
+                return None
+            content = opened_file.read(LARGEST + 1)
+    except OSError:
+        return None
     return content if len(content) <= LARGEST else None
 
 

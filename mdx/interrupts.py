@@ -5,11 +5,9 @@ handler of SIGINT, and that one sends the process SIGTERM, which ends it. Here t
 own: Python's, with which Ctrl-C is a KeyboardInterrupt; one that the program has set; or none, as
 under nohup.
 
-Which thread takes a signal is the system's choice among those that do not block it. MindSpore's
-threads and the one that calls do, so that the signal waits for the end of the call. But a program
-may have others, as notebooks do; one of them may run MindSpore's handler, and nobody can tell its
-SIGTERM from another. So while a graph runs SIGTERM is answered as SIGINT is, unless the program has
-a handler of its own for it.
+Nobody can tell MindSpore's SIGTERM from another. So while a graph runs SIGTERM is answered as
+SIGINT is, unless the program has a handler of its own for it. Where SIGINT is ignored, MindSpore's
+handler is there for a millisecond, each time that a graph runs.
 """
 
 import ctypes
@@ -37,7 +35,7 @@ def answered_after() -> Iterator[None]:
     if sys.platform == "win32":
         yield
         return
-    with python_waits(), _threads_begin_deaf(), _actions_kept(), _still_ignored():
+    with python_waits(), _actions_kept(), _still_ignored():
         yield
 
 
@@ -86,19 +84,6 @@ def python_waits() -> Iterator[None]:
 
 
 @contextmanager
-def _threads_begin_deaf() -> Iterator[None]:
-    """Threads that are made within this never take SIGINT, and this one takes it after it.
-
-    While MindSpore's handler is in place, none but a thread of the program's own can run it then.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
 def _actions_kept() -> Iterator[None]:
     """SIGINT's action is after this what it was, and SIGTERM's, which is meanwhile SIGINT's."""
     stop, end = _action(signal.SIGINT), _action(signal.SIGTERM)
@@ -110,9 +95,9 @@ def _actions_kept() -> Iterator[None]:
     try:
         yield
     finally:
+        _take_back(stop)  # first: from then on nothing sends SIGTERM in its place
         if answered:
             _set_action(signal.SIGTERM, end)
-        _take_back(stop)
 
 
 @contextmanager

@@ -37,14 +37,6 @@ def main(checkpoint, folder):
     def digest():
         return hashlib.sha256(run().tobytes()).hexdigest()
 
-    def stopped(work):
-        """What a signal within `work` makes of it."""
-        try:
-            work()
-        except KeyboardInterrupt:
-            return "KeyboardInterrupt"
-        return "went on"
-
     def at(number):
         """A run of mdx during which SIGINT comes within the compiled call of that number."""
         found, calls = compile_cache.GRAPHS.found, itertools.count()
@@ -70,7 +62,8 @@ def main(checkpoint, folder):
     note("between calls", lambda: (run(), interrupt()))
     note("within a call", lambda: during(slow))
     note("twice", lambda: during(slow, times=2))
-    note("in a thread", lambda: in_a_thread(slow))
+    note("in a thread", lambda: in_a_thread(lambda: during(slow)))
+    note("after a thread", lambda: (in_a_thread(slow), interrupt()))
 
     came = []
     signal.signal(signal.SIGINT, lambda *_: came.append("own"))
@@ -107,6 +100,15 @@ def kernel_catches():
     status = Path("/proc/self/status").read_text()
     caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
     return bool(int(caught.split()[1], 16) >> (signal.SIGINT - 1) & 1)
+
+
+def stopped(work):
+    """What a signal within `work` makes of it."""
+    try:
+        work()
+    except KeyboardInterrupt:
+        return "KeyboardInterrupt"
+    return "went on"
 
 
 def own_handler():
@@ -159,11 +161,11 @@ def during(work, times=1):
 
 
 def in_a_thread(work):
-    """The work is another thread's, and the main one waits for it."""
-    made, done = [], threading.Event()
+    """The work is another thread's, which ends it, and the main one waits for it."""
+    ended, done = [], threading.Event()
 
     def turn():
-        during(lambda: made.append(work()))
+        ended.append(stopped(work))
         done.set()
 
     threading.Thread(target=turn).start()
@@ -172,7 +174,7 @@ def in_a_thread(work):
             pass
     finally:
         done.wait()
-        assert len(made) == 2
+        assert ended == ["went on"]
 
 
 def patched(module, name, value, work):

@@ -171,6 +171,22 @@ def test_what_is_no_file_of_the_user_s_is_let_be(place, kind):
         assert os.path.lexists(place / named())
 
 
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link", "link to a device"])
+def test_what_is_exchanged_after_the_look_is_let_be(place, monkeypatch, kind):
+    """It is looked at once more when it is open."""
+    usual, looks = graph_files._is_ours, []
+
+    def look(found):
+        looks.append(found)
+        return len(looks) == 1 or usual(found)
+
+    monkeypatch.setattr(graph_files, "_is_ours", look)
+    with graph_files.opened(place):
+        ODD[kind](place / named())
+        assert read(place) is None
+        assert os.path.lexists(place / named())
+
+
 def test_only_graphs_are_removed(place, monkeypatch):
     """Whatever their size, and whatever their names begin and end with."""
     monkeypatch.setattr(graph_files, "LIMIT", 1)

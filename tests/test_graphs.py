@@ -1,6 +1,7 @@
 """Graphs in memory: as many as the bound allows, whole runs at a time, and given back for good."""
 
 import os
+import signal
 
 import numpy as np
 import pytest
@@ -118,6 +119,7 @@ def test_a_process_that_was_forked_is_told(last_stage):
     last_stage(*arguments)
     child = os.fork()
     if child == 0:
+        signal.alarm(20)
         try:
             last_stage(*arguments)
         except RuntimeError as error:

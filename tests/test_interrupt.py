@@ -21,6 +21,7 @@ MOMENTS = {
     "within a call": "KeyboardInterrupt",
     "twice": "KeyboardInterrupt",
     "in a thread": "KeyboardInterrupt",
+    "after a thread": "KeyboardInterrupt",
     "a handler of the program's": "went on",
     "ignored": "went on",
     "command, step": 130,
