@@ -322,7 +322,7 @@ def test_what_is_no_file(here, drawn, capsys):
         refused(capsys, ["--from", "pipe.png"]) == "pipe.png is no file; give a PNG that mdx wrote"
     )
     assert refused(capsys, ["--from", "."]) == ". is no file; give a PNG that mdx wrote"
-    assert refused(capsys, ["--from", "gone.png"]) == "gone.png does not exist"
+    assert refused(capsys, ["--from", "gone.png"]) == "the picture gone.png does not exist"
 
 
 # Any
