@@ -28,7 +28,7 @@ def main(prompt: str, output: str) -> None:
     @mindspore.jit
     def predict(params, x, t, context, scale):
         def denoiser(x, t, context):
-            return unet.apply(model.unet.config, params, x, t, context)
+            return unet.apply(model.unet.config, params, x, t, {"context": context})
 
         return classifier_free(denoiser, scale)(x, t, context)
 

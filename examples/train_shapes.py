@@ -336,7 +336,8 @@ def train_unet(
         return clip.apply(text, params, tokens)[0]
 
     def loss(params, x, t, context, velocity):
-        return ops.reduce_mean(ops.square(unet.apply(config, params, x, t, context) - velocity))
+        out = unet.apply(config, params, x, t, {"context": context})
+        return ops.reduce_mean(ops.square(out - velocity))
 
     def batch(step):
         x, t, tokens, velocity = (part(team, array) for array in batches(step))

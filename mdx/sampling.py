@@ -271,7 +271,7 @@ def _predict(config, guided, part_bytes):
 
     def predict(params, slots, rescale, t, context, scale):
         def denoiser(x, t, context):
-            return unet.apply(config, params, x, t, context, part_bytes)
+            return unet.apply(config, params, x, t, {"context": context}, part_bytes)
 
         x = slots[0] * rescale.reshape((-1, 1, 1, 1))
         if guided:

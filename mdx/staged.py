@@ -75,25 +75,21 @@ def predictor(
     whether context has a negative half (2B, T, D) to move away from by `scale` (B,). used(part) is
     called when a stage has run.
     """
-    first, last = parts[0], parts[-1]
-    stages = [(part.stage, part) for part in parts[1:-1] if part.stage is not None]
+    first, *inner, last = parts
+    stages = [part.stage for part in inner if part.stage is not None]
 
     def predict(slots, rescale, t, context, scale):
         x, embedding, context = _entry(config, guided)(first.params, slots, rescale, t, context)
         used(first)
-        kept, known = [x], x
-        for stage, part in stages:
-            # One that does not look back gets its own input instead: all have one signature.
-            known = kept[-1] if unet_stages.looks_back(stage) else x
+
+        def run(number, x, known):
+            stage, part = stages[number], inner[number]
             compiled = _stage(config, graph_of(config, stage), part_bytes)
-            x = compiled(part.params, x, known, embedding, context)
+            out = compiled(part.params, x, known, embedding, context)
             used(part)
-            if stage.takes:
-                kept.pop()
-            if stage.keeps:
-                kept.append(x)
-        del kept, known
-        out = _exit(config, guided)(last.params, x, scale)
+            return out
+
+        out = _exit(config, guided)(last.params, unet_stages.fold(stages, run, x), scale)
         used(last)
         return out
 
@@ -113,7 +109,8 @@ def _entry(config, guided):
         x = slots[0] * rescale.reshape((-1, 1, 1, 1))
         if guided:
             x, t = guidance.doubled(x, t)
-        return unet.enter(config, params, x, t, context)
+        x, inputs = unet.enter(config, params, x, t, {"context": context})
+        return x, inputs["embedding"], inputs["context"]
 
     return compiled(enter)
 
@@ -121,7 +118,8 @@ def _entry(config, guided):
 @functools.cache
 def _stage(config, stage, part_bytes) -> Any:
     def apply(params, x, kept, embedding, context):
-        out = unet_stages.apply(config, stage, params, x, kept, embedding, context, part_bytes)
+        inputs = {"embedding": embedding, "context": context}
+        out = unet_stages.apply(config, stage, params, x, kept, inputs, part_bytes)
         some = ops.Slice()(embedding, (0, 0), (1, 1))
         return kernels.on_own_threads(out, some, OPERATORS.get(stage.kind, 0))
 

@@ -33,7 +33,7 @@ def outputs(model):
     @mindspore.jit
     def predict(params, x, t, context, scale):
         def denoiser(x, t, context):
-            return unet.apply(model.unet.config, params, x, t, context)
+            return unet.apply(model.unet.config, params, x, t, {"context": context})
 
         return guidance.classifier_free(denoiser, scale)(x, t, context)
 

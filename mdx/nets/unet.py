@@ -6,11 +6,13 @@ follows arXiv 2006.11239 and 2105.05233.
 
 import mindspore
 import numpy as np
-from mindspore import ops
+from mindspore import Tensor, ops
 
 from mdx import kernels
 from mdx.nets import layers, unet_stages
+from mdx.nets.params import Conditioning, Params
 from mdx.nets.unet_config import CROSS_DOWN, CROSS_UP, Config, depth, from_json
+from mdx.nets.unet_stages import Inputs, Stage
 
 __all__ = [
     "CROSS_DOWN", "CROSS_UP", "Config", "apply", "depth", "enter", "from_json", "leave", "shapes",
@@ -47,35 +49,51 @@ def exit_shapes(config: Config) -> dict[str, tuple[int, ...]]:
     }
 
 
-def apply(config: Config, params, x, t, context, part_bytes=kernels.PART_BYTES):
-    """The model's output for latents x (B, C, h, w) at times t (B,), given text (B, T, D).
+def apply(
+    config: Config,
+    params: Params,
+    x: Tensor,
+    t: Tensor,
+    conditioning: Conditioning,
+    part_bytes: int = kernels.PART_BYTES,
+) -> Tensor:
+    """The model's output for noisy latents; runs inside mindspore.jit.
 
-    Runs inside mindspore.jit. Returns float32 (B, out_channels, h, w): noise, velocity or the
-    clean latents, as the checkpoint was trained. part_bytes bounds the attention scores, and those
-    of a transformer's hidden layer, that exist at once; the result is the same whatever it is.
+    Args:
+        config: the net's record, a constant of the graph.
+        params: the weights by their names in the checkpoint, as `shapes` lists them.
+        x: latents (B, in_channels, h, w), scaled as the sampler says.
+        t: times (B,), of training's steps.
+        conditioning: "context", the text (B, T, D).
+        part_bytes: bounds the attention scores, and those of a transformer's hidden layer, that
+            exist at once; the result is the same whatever it is.
+
+    Returns:
+        float32 (B, out_channels, h, w): noise, velocity or the clean latents, as the checkpoint was
+        trained.
     """
-    x, embedding, context = enter(config, params, x, t, context)
-    kept = (x,)
-    for stage in _stages(config):
-        known = x
-        if unet_stages.looks_back(stage):
-            known = kept[-1]
-        x = unet_stages.apply(config, stage, params, x, known, embedding, context, part_bytes)
-        if stage.takes:
-            kept = kept[:-1]
-        if stage.keeps:
-            kept = (*kept, x)
-    return leave(config, params, x)
+    x, inputs = enter(config, params, x, t, conditioning)
+    stages = _stages(config)
+
+    def run(number, x, known):
+        return unet_stages.apply(config, stages[number], params, x, known, inputs, part_bytes)
+
+    return leave(config, params, unet_stages.fold(stages, run, x))
 
 
 @ops.constexpr
-def _stages(fields):
+def _stages(fields: Config) -> tuple[Stage, ...]:
     """The list of stages while a graph is compiled, where a record has become a tuple."""
     return unet_stages.stages(Config(*fields))
 
 
-def enter(config, params, x, t, context):
-    """The first feature map, the activated embedding of t (B, E), and the text, in one dtype."""
+def enter(
+    config: Config, params: Params, x: Tensor, t: Tensor, conditioning: Conditioning
+) -> tuple[Tensor, Inputs]:
+    """The first feature map (B, C, h, w), and what the stages read beside the running one.
+
+    The arguments are those of `apply`. All of the result has the dtype in which the net computes.
+    """
     weight = params["conv_in.weight"]
     x = kernels.as_input(x, weight)
     if config.center_input_sample:
@@ -86,10 +104,11 @@ def enter(config, params, x, t, context):
     h = layers.linear(params, "time_embedding.linear_2", layers.activation(config.act_fn, h))
     # Every residual block starts from the activated embedding: once here instead of in each.
     embedding = layers.activation(config.act_fn, h)
-    return layers.convolution(params, "conv_in", x), embedding, kernels.as_input(context, weight)
+    inputs = {"embedding": embedding, "context": kernels.as_input(conditioning["context"], weight)}
+    return layers.convolution(params, "conv_in", x), inputs
 
 
-def leave(config, params, x):
+def leave(config: Config, params: Params, x: Tensor) -> Tensor:
     """The last feature map to the model's output, float32."""
     x = layers.group_norm(params, "conv_norm_out", x, config.norm_num_groups, config.norm_eps)
     x = layers.convolution(params, "conv_out", layers.activation(config.act_fn, x))

@@ -4,15 +4,21 @@ A stage takes the running feature map and gives the next one: a residual block, 
 change of resolution. Maps of the way down are kept, and joined to the running one on the way up.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
 
-from mindspore import ops
+from mindspore import Tensor, ops
 
 from mdx import kernels
 from mdx.nets import layers, resnet, transformer
+from mdx.nets.params import Params
 from mdx.nets.resnet import Resnet
 from mdx.nets.transformer import Transformer
 from mdx.nets.unet_config import CROSS_DOWN, CROSS_UP, Config, at
+
+# What all stages are given beside the running map: "embedding" of the time (B, E), after its
+# activation, and "context", the text (B, T, D).
+Inputs: TypeAlias = Mapping[str, Tensor]
 
 
 class Stage(NamedTuple):
@@ -76,7 +82,30 @@ def shapes(config: Config, stage: Stage) -> dict[str, tuple[int, ...]]:
     return layers.convolution_shapes(stage.name, stage.inputs, stage.outputs)
 
 
-def looks_back(stage):
+def fold(
+    stages: Sequence[Stage], run: Callable[[int, Tensor, Tensor], Tensor], x: Tensor
+) -> Tensor:
+    """The last feature map of the first one x (B, C, h, w), by all stages in their order.
+
+    run(number, x, known) is the map that stage `number` of the list makes of the running map x;
+    known is the map kept last, or x where the stage does not look back. In a graph it calls
+    `apply`, and from the host a graph of each stage.
+    """
+    kept = (x,)
+    for number in range(len(stages)):
+        stage = stages[number]
+        known = x
+        if looks_back(stage):
+            known = kept[-1]
+        x = run(number, x, known)
+        if stage.takes:
+            kept = kept[:-1]
+        if stage.keeps:
+            kept = (*kept, x)
+    return x
+
+
+def looks_back(stage: Stage) -> bool:
     """Whether a stage looks at the map kept last.
 
     It is joined where the stage takes it, and gives the size of a stage that doubles: an odd size
@@ -85,13 +114,22 @@ def looks_back(stage):
     return stage.takes or stage.kind == "double"
 
 
-def apply(config, stage, params, x, kept, embedding, context, part_bytes):
+def apply(
+    config: Config,
+    stage: Stage,
+    params: Params,
+    x: Tensor,
+    kept: Tensor,
+    inputs: Inputs,
+    part_bytes: int,
+) -> Tensor:
     """One stage on the running map x (B, C, h, w); runs inside mindspore.jit.
 
     kept: the map kept last, any where the stage does not look back.
     """
     if stage.kind == "read":
-        return transformer.apply(reader(config, stage, part_bytes), params, stage.name, x, context)
+        settings = reader(config, stage, part_bytes)
+        return transformer.apply(settings, params, stage.name, x, inputs["context"])
     if stage.kind == "halve":
         padding = (1, 1, 1, 1) if config.downsample_padding == 1 else (0, 1, 0, 1)
         return layers.convolution(params, stage.name, x, 2, padding)
@@ -100,21 +138,21 @@ def apply(config, stage, params, x, kept, embedding, context, part_bytes):
     if stage.takes:
         x = ops.Concat(1)((x, kept))
     scale = config.mid_block_scale_factor if stage.mid else 1.0
-    return resnet.apply(residual(config), params, stage.name, x, embedding, scale)
+    return resnet.apply(residual(config), params, stage.name, x, inputs["embedding"], scale)
 
 
-def embedding_size(config):
+def embedding_size(config: Config) -> int:
     """Channels of the time embedding."""
     return config.time_embedding_dim or 4 * config.block_out_channels[0]
 
 
-def residual(config):
+def residual(config: Config) -> Resnet:
     """What all residual blocks have in common."""
     scale_shift = config.resnet_time_scale_shift == "scale_shift"
     return Resnet(config.act_fn, config.norm_num_groups, config.norm_eps, scale_shift)
 
 
-def reader(config, stage, part_bytes=kernels.PART_BYTES):
+def reader(config: Config, stage: Stage, part_bytes: int = kernels.PART_BYTES) -> Transformer:
     """What the transformer of a stage is."""
     level = stage.level
     return Transformer(

@@ -186,7 +186,7 @@ def test_unet(name):
 
     @mindspore.jit
     def apply(params, x, t, context):
-        return unet.apply(config, params, x, t, context)
+        return unet.apply(config, params, x, t, {"context": context})
 
     params = params_of(oracle, unet.shapes(config))
     got = apply(params, Tensor(x), Tensor(t), Tensor(context))
