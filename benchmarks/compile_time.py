@@ -68,12 +68,13 @@ def _cache(row, folder):
 def unet(folder: Path, cache: str, latents: int) -> Run:
     """Call the UNet twice; called in a process of its own."""
     os.environ["MDX_COMPILE_CACHE"] = cache
-    from mindspore import Tensor
+    from mindspore import Tensor, mutable
 
-    from mdx import staged, weight_files, weights
+    from mdx import weight_files, weights
     from mdx.files import read_json
     from mdx.kernels import PART_BYTES
     from mdx.nets import unet as net
+    from mdx.sampling import staged
 
     config = net.from_json(read_json(folder / "config.json"))
     files = weight_files.find(folder, file_name("unet").removesuffix(".safetensors"))
@@ -81,13 +82,13 @@ def unet(folder: Path, cache: str, latents: int) -> Run:
     parts = staged.parts(config, params)
     predict = staged.predictor(config, parts, True, PART_BYTES, lambda part: None)
     random = np.random.default_rng(1)
-    slots, context = (1, 1, 4, latents, latents), (2, 77, config.cross_attention_dim)
-    slots, context = (random.standard_normal(shape, np.float32) for shape in (slots, context))
-    rescale, t, scale = (np.float32([value]) for value in (1, 500, 7.5))
+    x, context = (1, 4, latents, latents), (2, 77, config.cross_attention_dim)
+    x, context = (Tensor(random.standard_normal(shape, np.float32)) for shape in (x, context))
+    t, scale = (Tensor(np.float32([value])) for value in (500, 7.5))
     seconds, out = [], np.empty(0)
     for _ in range(2):
         began = time.perf_counter()
-        out = predict(*map(Tensor, (slots, rescale, t, context, scale))).asnumpy()
+        out = predict(x, t, mutable({"context": context}), scale).asnumpy()
         seconds.append(time.perf_counter() - began)
     return Run(*seconds, peak_memory(), out)
 

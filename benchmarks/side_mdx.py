@@ -11,7 +11,8 @@ from mindspore import Tensor
 from rows import GUIDANCE, NEGATIVE, PROMPT, Arrays, Row
 
 import mdx
-from mdx import mapped, nets, staged, weights
+from mdx import mapped, nets, weights
+from mdx.sampling import staged
 
 
 def load(
@@ -81,7 +82,7 @@ def _unet(model, memory, row, inputs):
 
     def call(steps):
         x, t, context = (Tensor(inputs[name]) for name in ("x", "t", "context"))
-        return [predict(x[None], ones, t, context, ones).asnumpy()]
+        return [predict(x, t, mindspore.mutable({"context": context}), ones).asnumpy()]
 
     return call
 

@@ -28,7 +28,8 @@ from rows import Row, inputs
 from step_work import work
 
 import mdx
-from mdx import kernels, staged
+from mdx import kernels
+from mdx.sampling import staged
 
 FIGURE = Path(__file__).with_name("step_time.png")
 KINDS = ("convolution", "linear", "attention", "norm", "pointwise", "layout", "host")
@@ -122,8 +123,8 @@ def _stepper(model, arrays) -> Callable[[], list[Stretch]]:
     def step():
         ends.clear()
         began = time.time()
-        predict(Tensor(arrays["x"][None]), ones, Tensor(arrays["t"]), Tensor(arrays["context"]),
-                ones).asnumpy()  # fmt: skip
+        conditioning = mindspore.mutable({"context": Tensor(arrays["context"])})
+        predict(Tensor(arrays["x"]), Tensor(arrays["t"]), conditioning, ones).asnumpy()
         ends[-1] = ends[-1][0], time.time()
         begins = [began, *(end for _, end in ends)]
         return [Stretch(kind, b, end) for b, (kind, end) in zip(begins, ends, strict=False)]

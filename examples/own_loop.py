@@ -7,11 +7,11 @@ import sys
 
 import mindspore
 import numpy as np
+from mdx.guidance import classifier_free
 from mindspore import Tensor
 
 import mdx
 from mdx import schedulers, tokenizer
-from mdx.guidance import classifier_free
 from mdx.images import to_pil
 from mdx.nets import clip, unet, vae
 

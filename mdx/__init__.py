@@ -9,56 +9,83 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mdx import inpainting, nets, schedulers, shapes
+    from mdx import conditioning, families, inpainting, nets, sampling, schedulers, shapes
     from mdx.compile_cache import clear_graphs
+    from mdx.conditioning import Conditioning
+    from mdx.denoising import denoiser
+    from mdx.families import Model
+    from mdx.generation import generate
     from mdx.images import grid
     from mdx.latents import decode, encode
+    from mdx.loading import load, load_vae
     from mdx.memory import Memory
     from mdx.memory_plan import Plan, plan
-    from mdx.model import Model, Net, load, load_vae
-    from mdx.sampling import generate
+    from mdx.net import Net
+    from mdx.prompts import encode_prompt
+    from mdx.sampling import guidance, sample, step_noise
+    from mdx.sizes import Sizes
 
 __all__ = [
+    "Conditioning",
     "Memory",
     "Model",
     "Net",
     "Plan",
+    "Sizes",
     "clear_graphs",
+    "conditioning",
     "decode",
+    "denoiser",
     "encode",
+    "encode_prompt",
+    "families",
     "generate",
     "grid",
+    "guidance",
     "inpainting",
     "load",
     "load_vae",
     "nets",
     "plan",
+    "sample",
+    "sampling",
     "schedulers",
     "shapes",
+    "step_noise",
 ]
 
 # Imported when first asked for: `mdx.schedulers` and `mdx --help` do without MindSpore.
 HOMES = {
+    "Conditioning": "mdx.conditioning",
     "Memory": "mdx.memory",
-    "Model": "mdx.model",
-    "Net": "mdx.model",
+    "Model": "mdx.families",
+    "Net": "mdx.net",
     "Plan": "mdx.memory_plan",
+    "Sizes": "mdx.sizes",
     "clear_graphs": "mdx.compile_cache",
     "decode": "mdx.latents",
+    "denoiser": "mdx.denoising",
     "encode": "mdx.latents",
-    "generate": "mdx.sampling",
+    "encode_prompt": "mdx.prompts",
+    "generate": "mdx.generation",
     "grid": "mdx.images",
-    "load": "mdx.model",
-    "load_vae": "mdx.model",
+    "guidance": "mdx.sampling",
+    "load": "mdx.loading",
+    "load_vae": "mdx.loading",
     "plan": "mdx.memory_plan",
+    "sample": "mdx.sampling",
+    "step_noise": "mdx.sampling",
 }
+MODULES = (
+    "conditioning", "families", "inpainting", "nets", "sampling", "schedulers", "shapes",
+)  # fmt: skip
 
 
 # Type checkers see the imports above alone, so that they know a name that is misspelt.
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
-        if name in ("inpainting", "nets", "schedulers", "shapes"):
+        if name in MODULES:
             return importlib.import_module(f"mdx.{name}")
         if name not in HOMES:
             raise AttributeError(f"module 'mdx' has no attribute {name!r}")

@@ -178,10 +178,10 @@ def draw(asked: Asked, files: list[Path], *, offline: bool) -> None:
     begin = time.perf_counter()
 
     import mdx
-    from mdx import hub, listing
+    from mdx import hub, listing, loading
 
     settings = asked.settings
-    folder = hub.resolve(
+    folder = loading.found(
         asked.source,
         variant=settings.variant,
         dtype=settings.dtype,

@@ -87,4 +87,4 @@ def _scheduler(model: str | None) -> Any:
     """The scheduler of a checkpoint."""
     from mdx import hub, model_index
 
-    return model_index.scheduler(model_index.read(hub.resolve(model, parts=())))
+    return model_index.scheduler(model_index.read(hub.resolve(model, wanted={"scheduler": None})))

@@ -3,8 +3,9 @@
 import logging
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from mdx import weight_files
 from mdx.fields import shown
@@ -16,16 +17,22 @@ log = logging.getLogger("mdx")
 
 PACKAGED = Path(__file__).parent / "checkpoints" / "shapes-64"
 
-# The parts with weights, and the base name of their files.
+# The base name of the files of weights, by the kind of the part that they are of.
 BASES = {
+    "clip": "model",
     "unet": "diffusion_pytorch_model",
     "vae": "diffusion_pytorch_model",
-    "text_encoder": "model",
 }
 
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+# What is wanted of a repository: its folders ("" is its root), each with the base name of its
+# weights' files, or None where it has none. Or a function that says it, of the folder where
+# model_index.json is.
+Folders = Mapping[str, str | None]
+Wanted = Folders | Callable[[Path], Folders]
 
-SMALL = ["model_index.json", "scheduler/*.json", "tokenizer/*.json", "tokenizer/*.txt"]
+INDEX = "model_index.json"
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 TIMEOUT = 10  # seconds in which the Hub must list a repository's files
 
@@ -37,15 +44,16 @@ def resolve(
     dtype: str = "float32",
     revision: str | None = None,
     offline: bool = False,
-    parts: Sequence[str] = tuple(BASES),
+    wanted: Wanted = MappingProxyType({}),
 ) -> Path:
     """Find a checkpoint's folder; download it first where `source` is a Hub id ("org/name").
 
     None is the checkpoint in the package. Of a Hub repository only configs, vocabularies and the
-    safetensors of the wanted `parts` are fetched (a part "" is a repository that holds one net at
-    its root), of each those that `variant` and `dtype` choose. `offline` uses what the Hub's cache
-    already holds, and so does a run that cannot reach the Hub. Raises FileNotFoundError,
-    NotADirectoryError, PermissionError, ConnectionError or ValueError that say what to do.
+    safetensors of the `wanted` folders are fetched, of each those that `variant` and `dtype`
+    choose; the index is read first, so that nothing more is fetched of a checkpoint that is
+    refused. `offline` uses what the Hub's cache already holds, and so does a run that cannot reach
+    the Hub. Raises FileNotFoundError, NotADirectoryError, PermissionError, ConnectionError or
+    ValueError that say what to do.
     """
     weight_files.check_variant(variant)
     if source is None:
@@ -67,7 +75,7 @@ def resolve(
     # A path object, or one that starts like a path, was never meant as a Hub id.
     if not isinstance(source, str) or not HUB_ID.fullmatch(source):
         raise _neither(source)
-    return _fetched(source, parts, variant, dtype, revision, offline)
+    return _fetched(source, wanted, variant, dtype, revision, offline)
 
 
 def _path(source: str | os.PathLike) -> Path:
@@ -98,27 +106,30 @@ def commit(folder: Path) -> str | None:
     return folder.name if folder.parent.name == "snapshots" else None
 
 
-def patterns(chosen: Mapping[str, str | None]) -> list[str]:
-    """The files to fetch: of each part the weights of a variant, and small text files."""
-    wanted = list(SMALL)
+def patterns(folders: Folders, chosen: Mapping[str, str | None]) -> list[str]:
+    """The files to fetch: of each folder small text files, and the weights of a variant."""
+    found = [INDEX]
     shard = "-?????-of-?????"  # five digits each; a * would take other variants' files too
-    for part, variant in chosen.items():
-        base = BASES[part or "vae"]
+    for part, base in folders.items():
         folder = f"{part}/" if part else ""
+        if base is None:
+            found += [f"{folder}*.json", f"{folder}*.txt"]
+            continue
+        variant = chosen[part]
         dot = f".{variant}" if variant else ""
-        wanted += [f"{folder}*.json"] if part else ["config.json", f"{base}*.json"]
-        wanted += [
+        found += [f"{folder}*.json"] if part else ["config.json", f"{base}*.json"]
+        found += [
             f"{folder}{base}{dot}.safetensors",
             f"{folder}{base}{dot}{shard}.safetensors",
         ]
         if variant:
-            wanted.append(f"{folder}{base}{shard}{dot}.safetensors")
-    return wanted
+            found.append(f"{folder}{base}{shard}{dot}.safetensors")
+    return found
 
 
 def _fetched(
     repo: str,
-    parts: Sequence[str],
+    wanted: Wanted,
     variant: str | None,
     dtype: str,
     revision: str | None,
@@ -131,21 +142,24 @@ def _fetched(
 
     offline = offline or huggingface_hub.constants.HF_HUB_OFFLINE
 
-    def snapshot(wanted: list[str], cached: bool) -> Path:
+    def snapshot(files: list[str], cached: bool) -> Path:
         with clear_errors(repo, revision, cached):
             found = huggingface_hub.snapshot_download(
-                repo, revision=revision, allow_patterns=wanted, local_files_only=cached
+                repo, revision=revision, allow_patterns=files, local_files_only=cached
             )
         return Path(found)
 
     if offline:  # what there is of the weights is seen when they are looked for
-        return snapshot(SMALL, True)
+        return snapshot([INDEX], True)
     try:
-        names = _names(repo, revision) if parts else []
-        return snapshot(patterns(_chosen(repo, names, parts, variant, dtype)), False)
+        names = _names(repo, revision)
+        folders = wanted(snapshot([INDEX], False)) if callable(wanted) else wanted
+        weighty = {part: base for part, base in folders.items() if base is not None}
+        chosen = _chosen(repo, names, weighty, variant, dtype)
+        return snapshot(patterns(folders, chosen), False)
     except ConnectionError as error:
         try:
-            folder = snapshot(SMALL, True)
+            folder = snapshot([INDEX], True)
         except Exception:
             raise error from None
         log.warning("%s; what its cache holds is used", error)
@@ -167,17 +181,21 @@ def _names(repo: str, revision: str | None) -> list[str]:
 
 
 def _chosen(
-    repo: str, paths: Sequence[str], parts: Sequence[str], variant: str | None, dtype: str
+    repo: str,
+    paths: Sequence[str],
+    bases: Mapping[str, str],
+    variant: str | None,
+    dtype: str,
 ) -> dict[str, str | None]:
     """The variant of each part, by the paths of the repository's files."""
     split = [path.rpartition("/") for path in paths]
-    names = {part: [name for folder, _, name in split if folder == part] for part in parts}
-    there = {part: weight_files.variants(names[part], BASES[part or "vae"]) for part in parts}
+    names = {part: [name for folder, _, name in split if folder == part] for part in bases}
+    there = {part: weight_files.variants(names[part], base) for part, base in bases.items()}
     chosen = weight_files.choose(repo, there, variant, dtype)
-    lacking = [part for part in parts if names[part] and chosen[part] not in there[part]]
+    lacking = [part for part in bases if names[part] and chosen[part] not in there[part]]
     # One of "vae" and "" is enough. A part without a folder is missed when the index is read.
-    if lacking and not ("" in parts and any(chosen[part] in there[part] for part in parts)):
+    if lacking and not ("" in bases and any(chosen[part] in there[part] for part in bases)):
         part = lacking[0]
         where = f"{repo}/{part}" if part else repo
-        raise weight_files.nothing_found(where, names[part], BASES[part or "vae"], chosen[part])
+        raise weight_files.nothing_found(where, names[part], bases[part], chosen[part])
     return chosen

@@ -12,9 +12,10 @@ from PIL import Image
 from mdx import images as pictures
 from mdx.checks import check_fits, floats, one_of
 from mdx.compile_cache import compiled, run
+from mdx.families import Model, check_model, check_weights
 from mdx.mapped import check_files
 from mdx.memory import Memory, checked, release
-from mdx.model import Model, Net, check_model, check_weights
+from mdx.net import Net
 from mdx.nets import vae
 from mdx.tiles import blended
 

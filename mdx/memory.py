@@ -5,7 +5,7 @@ from typing import NamedTuple
 from mdx.checks import one_of, shown, whole
 from mdx.kernels import PART_BYTES
 from mdx.mapped import drop
-from mdx.model import Net
+from mdx.net import Net
 
 __all__ = ["WEIGHTS", "Memory", "checked", "release"]
 

@@ -9,12 +9,13 @@ import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mdx import staged
 from mdx.checks import bytes_of, flag, whole
+from mdx.families import Model, check_model
 from mdx.kernels.device import CPU_AVX512, WINOGRAD, lowering
+from mdx.loading import dtype_name
 from mdx.memory import LEAST_TILE, Memory, checked
-from mdx.model import Model, check_model, dtype_name
 from mdx.nets import unet_stages, vae
+from mdx.sampling import staged
 
 __all__ = ["Plan", "Step", "plan"]
 

@@ -4,8 +4,9 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mdx import run_tables, schedulers, starts, step_noise
+from mdx import run_tables, schedulers, starts
 from mdx.checks import (
     bytes_of,
     check_fits,
@@ -17,126 +18,185 @@ from mdx.checks import (
     shown,
     whole,
 )
+from mdx.conditioning import Conditioning
+from mdx.families import Family, check_encoders, check_model
 from mdx.latents import OUTPUTS
 from mdx.memory import Memory
 from mdx.memory import checked as checked_memory
 from mdx.memory_plan import plan
-from mdx.model import check_model
 from mdx.nets import vae
+from mdx.prompts import listed
+from mdx.sampling import step_noise
+from mdx.sampling.guidance import Guide
+from mdx.sampling.loop import checked_watching
+from mdx.sampling.scales import scales as scales_of
 from mdx.schedulers import State, Table
+from mdx.sizes import Sizes
+from mdx.sizes import checked as checked_sizes
 
-__all__ = ["Request", "checked", "generator"]
+__all__ = ["Arguments", "Request", "Run", "checked", "generator"]
 
 # Tables are padded to this many slots, so that another sampler needs no other graph. Longer ones
 # keep their own number.
 SLOTS = 6
 
 
+class Arguments(NamedTuple):
+    """What `generate` was called with: see there."""
+
+    model: Any
+    prompt: Any
+    negative_prompt: Any
+    scheduler: Any
+    steps: Any
+    guidance: Any
+    seed: Any
+    height: Any
+    width: Any
+    images_per_prompt: Any
+    sizes: Any
+    start: Any
+    step_noise: Any
+    output: Any
+    progress: Any
+    callback: Any
+    after: Any
+    one_graph: Any
+    memory: Any
+    batch: Any
+
+
 class Request(NamedTuple):
-    """What the arguments of `generate` come to for one batch, one entry an image where it says B.
+    """What is asked of one batch, one entry an image where it says B."""
 
-    All of it was checked; nothing of it was computed.
-    """
-
-    prompts: list[str]  # (B,)
-    negative: list[str]  # (B,)
+    prompts: list[int]  # (B,) numbers of the run's prompts
     seeds: list[int | np.random.Generator | None]  # (B,) None: by chance; see `generator`
     shape: tuple[int, int, int]  # (C, h, w) of an image's latents
-    guidance: list[float]  # (B,)
+    guidance: NDArray[np.float32] | Guide  # (B,), (N, B) or a function
     table: Table  # of at least SLOTS slots
     start: State | None  # of the table's slots; None begins with the seeds' noise
     kinds: list[str]  # (B,) where a sampler's own noise comes from: see step_noise
+
+
+class Run(NamedTuple):
+    """What the arguments of `generate` come to: all was checked, and nothing computed."""
+
+    family: Family
+    prompts: list[str] | Conditioning  # (P,)
+    negative: list[str] | Conditioning | None  # (P,) or (1,); None: of nobody's, the family's own
+    guided: bool  # whether any image is moved away from its negative prompt
+    sizes: Sizes | None
     memory: Memory
+    requests: list[Request]  # one a batch, to be run one after the other
 
 
-def checked(
-    model, prompt, negative_prompt, scheduler, steps, guidance, seed, height, width, per_prompt,
-    start, kind, output, progress, callback, after, one_graph, memory, batch,
-) -> list[Request]:  # fmt: skip
-    """The arguments of `generate` as Requests, one a batch, to be run one after the other.
+def checked(asked: Arguments) -> Run:
+    """The arguments of `generate`, looked at.
 
     ValueError, TypeError or MemoryError by the argument's name for what does not fit.
     """
-    one_of("output", output, OUTPUTS)
-    _check_watching(progress, callback, after, flag("one_graph", one_graph))
-    check_model(model)
-    prompts = _texts("prompt", prompt)
-    per_prompt = whole("images_per_prompt", per_prompt, 1)
-    count = len(prompts) * per_prompt
-    size = count if batch is None else min(whole("batch", batch, 1), count)
-    if after is not None and size < count:
+    model = asked.model
+    one_of("output", asked.output, OUTPUTS)
+    one_graph = flag("one_graph", asked.one_graph)
+    checked_watching(asked.callback, asked.after, asked.progress, one_graph)
+    family = check_model(model)
+    prompts = _prompts("prompt", model, family, asked.prompt)
+    per_prompt = whole("images_per_prompt", asked.images_per_prompt, 1)
+    known = prompts.batch if isinstance(prompts, Conditioning) else len(prompts)
+    count = known * per_prompt
+    size = count if asked.batch is None else min(whole("batch", asked.batch, 1), count)
+    if asked.after is not None and size < count:
         raise ValueError(
             "after sees one batch at a time, and not which of the images are in it: leave out batch"
         )
-    begun = None if start is None else starts.given(start)
-    shape = _shape(model, height, width, begun)
-    _check_size(model, shape, count, size, output != "latent")
-    negative = _negative(negative_prompt, len(prompts))
-    scales = [finite("guidance", scale) for scale in _each("guidance", guidance, count)]
-    scales *= count // len(scales)
-    tables = run_tables.made(model, _each("scheduler", scheduler, count), steps, count)
+    begun = None if asked.start is None else starts.given(asked.start)
+    shape = _shape(model, asked.height, asked.width, begun)
+    _check_size(model, shape, count, size, asked.output != "latent")
+    negative = _negative(model, family, asked.negative_prompt, known)
+    tables = run_tables.made(model, _each("scheduler", asked.scheduler, count), asked.steps, count)
+    rows = max(table.rows for table in tables)
+    guidance = _guidance(asked.guidance, family.guidance(model), count, rows)
+    guided = not isinstance(guidance, np.ndarray) or bool((guidance > 1).any())
+    if family.embeds_guidance(model):
+        guided = False
+        if not isinstance(guidance, np.ndarray) or guidance.ndim > 1:
+            raise ValueError(
+                "guidance must be a number, or one an image: the network reads it, and is not "
+                "guided from outside"
+            )
+    sizes = None if asked.sizes is None else checked_sizes(asked.sizes)
     slots = max(SLOTS, *(table.slots for table in tables), 0 if begun is None else len(begun.slots))
-    memory = _memory(model, memory, shape, size, max(scales) > 1)
+    memory = _memory(model, asked.memory, shape, size, guided)
     if one_graph and memory.weights == "stage":
         raise ValueError('one_graph has the UNet\'s weights all at work: ask for weights="net"')
     if begun is not None:
-        starts.check(begun, max(table.rows for table in tables), (count, *shape))
-    seeds = _seeds(seed, count)
+        starts.check(begun, rows, (count, *shape))
+    seeds = _seeds(asked.seed, count)
 
     def request(images: slice) -> Request:
-        texts = [i // per_prompt for i in range(count)[images]]
         table = schedulers.pad(run_tables.of(tables, images), slots)
+        chosen = [i // per_prompt for i in range(count)[images]]
         return Request(
-            prompts=[prompts[i] for i in texts],
-            negative=[negative[i] for i in texts],
+            prompts=chosen,
             seeds=seeds[images],
             shape=shape,
-            guidance=scales[images],
+            guidance=guidance[..., images] if isinstance(guidance, np.ndarray) else guidance,
             table=table,
             start=None if begun is None else starts.state(begun, images, table),
-            kinds=_kinds(table, kind, len(texts)),
-            memory=memory,
+            kinds=_kinds(table, asked.step_noise, len(chosen)),
         )
 
-    return [request(slice(first, first + size)) for first in range(0, count, size)]
+    batches = [request(slice(first, first + size)) for first in range(0, count, size)]
+    return Run(family, prompts, negative, guided, sizes, memory, batches)
 
 
-def _check_watching(progress, callback, after, one_graph):
-    for name, function in (("callback", callback), ("after", after)):
-        if function is not None and not callable(function):
-            raise TypeError(f"{name} must be callable, not {shown(function)}")
-    watched = progress is not None and flag("progress", progress)
-    if one_graph and (watched or callback is not None or after is not None):
-        raise ValueError("one_graph cannot be watched: leave out progress, callback and after")
-
-
-def _texts(name, value):
-    texts = [value] if isinstance(value, str) else value
-    if not isinstance(texts, (list, tuple)) or not all(isinstance(text, str) for text in texts):
-        raise TypeError(f"{name} must be a str or a list of str, not {shown(value)}")
-    if not texts:
-        raise ValueError(f"{name} is an empty list: give at least one")
-    for text in texts:
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise ValueError(
-                f"{name} is not valid Unicode at {error.start}: {shown(text)}"
-            ) from None
-    return list(texts)
-
-
-def _negative(value, count):
-    """The negative text of each prompt."""
-    if value is None or isinstance(value, str):
-        return [value or ""] * count
-    texts = _texts("negative_prompt", value)
-    if len(texts) != count:
+def _prompts(name: str, model: Any, family: Family, value: Any) -> list[str] | Conditioning:
+    """Texts, or a conditioning that the model's network can read."""
+    if not isinstance(value, Conditioning):
+        check_encoders(model)
+        return listed(name, value)
+    if value.family != family.name:
         raise ValueError(
-            f"negative_prompt: {len(texts)} negative prompts for {count} prompts: give one, or one "
-            "each"
+            f"{name} is a conditioning for models of {value.family}, and this one is of "
+            f"{family.name}: encode the prompts with it"
         )
-    return texts
+    try:
+        family.fits(model, value)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    return value
+
+
+def _negative(
+    model: Any, family: Family, value: Any, count: int
+) -> list[str] | Conditioning | None:
+    """The negative of each prompt, or one for all."""
+    if value is None:
+        return None
+    found = _prompts("negative_prompt", model, family, value)
+    given = found.batch if isinstance(found, Conditioning) else len(found)
+    if given != count and not (given == 1 and not isinstance(value, (list, tuple))):
+        raise ValueError(
+            f"negative_prompt: {given} negative prompts for {count} prompts: give one, or one each"
+        )
+    return found
+
+
+def _guidance(value: Any, usual: float, count: int, rows: int) -> NDArray[np.float32] | Guide:
+    """How far each image is guided, (B,) or (N, B); or the function that guides."""
+    if value is None:
+        value = usual
+    if not isinstance(value, np.ndarray) and callable(value):
+        return value
+    if isinstance(value, np.ndarray) and value.ndim == 2:
+        scale: Any = scales_of("guidance", value)
+        if scale.shape != (rows, count):
+            raise ValueError(
+                f"guidance over rows must have shape ({rows}, {count}), not {scale.shape}"
+            )
+        return scale
+    each = [finite("guidance", scale) for scale in _each("guidance", value, count)]
+    return np.array(each * (count // len(each)), np.float32)
 
 
 def _each(name, value, count):

@@ -6,7 +6,7 @@ import numpy as np
 
 from mdx import schedulers
 from mdx.checks import shown, whole
-from mdx.model import Model
+from mdx.families import Model
 from mdx.schedulers import Scheduler, Table
 from mdx.schedulers.config import runs
 

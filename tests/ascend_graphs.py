@@ -13,9 +13,10 @@ import numpy as np
 from mindspore import Tensor
 
 import mdx
-from mdx import guidance, schedulers
+from mdx import schedulers
 from mdx.kernels import device
 from mdx.nets import clip, unet, vae
+from mdx.sampling import staged
 
 
 def outputs(model):
@@ -32,10 +33,9 @@ def outputs(model):
 
     @mindspore.jit
     def predict(params, x, t, context, scale):
-        def denoiser(x, t, context):
-            return unet.apply(model.unet.config, params, x, t, {"context": context})
-
-        return guidance.classifier_free(denoiser, scale)(x, t, context)
+        x, t = staged.doubled(x, t)
+        both = unet.apply(model.unet.config, params, x, t, {"context": context})
+        return staged.combined(both, scale)
 
     @mindspore.jit
     def encode(params, images, noise):

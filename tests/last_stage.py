@@ -8,8 +8,8 @@ import json
 import numpy as np
 from mindspore import Tensor
 
-from mdx import staged
 from mdx.nets import unet
+from mdx.sampling import staged
 from tests import tiny
 from tests.compiles import counted
 

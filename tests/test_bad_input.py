@@ -11,39 +11,39 @@ import pytest
 from PIL import Image
 
 import mdx
-from mdx import cli, cli_arguments, cli_pictures, images, model, schedulers, tokenizer, weights
+from mdx import cli, cli_arguments, cli_pictures, images, loading, schedulers, tokenizer, weights
 from mdx import settings as recipe
 from tests.spoilt import CHECKPOINTS, UNET, rewrite, spoil_value
 
 
 def too_large(folder):
     rewrite(folder, UNET, spoil_value(1e6))
-    model.load(folder, dtype="float16")
+    loading.load(folder, dtype="float16")
 
 
 # A call, given a good checkpoint's folder, and the error.
 CALLS = {
-    "dtype": (lambda f: model.load(f, dtype="int8"), "one of float32, float16, not 'int8'"),
+    "dtype": (lambda f: loading.load(f, dtype="int8"), "one of float32, float16, not 'int8'"),
     "too large for float16": (too_large, 'too large for float16; load it with dtype="float32"'),
-    "folder does not exist": (lambda f: model.load("./no/such"), "'./no/such' is neither a folder"),
-    "folder as a path": (lambda f: model.load(f / "gone"), "gone' is neither a folder nor a Hub"),
-    "no Hub id": (lambda f: model.load("a/b/c d"), "'a/b/c d' is neither a folder nor a Hub id"),
-    "Hub id that starts with a dot": (lambda f: model.load(".a/b"), "neither a folder nor a Hub"),
-    "Hub id with two dots": (lambda f: model.load("a/b..c"), "'a/b..c' is not a valid Hub id"),
-    "a file": (lambda f: model.load(f / "model_index.json"), "is a file; give the folder"),
+    "no such folder": (lambda f: loading.load("./no/such"), "'./no/such' is neither a folder"),
+    "folder as a path": (lambda f: loading.load(f / "gone"), "gone' is neither a folder nor a Hub"),
+    "no Hub id": (lambda f: loading.load("a/b/c d"), "'a/b/c d' is neither a folder nor a Hub id"),
+    "Hub id that starts with a dot": (lambda f: loading.load(".a/b"), "neither a folder nor a Hub"),
+    "Hub id with two dots": (lambda f: loading.load("a/b..c"), "'a/b..c' is not a valid Hub id"),
+    "a file": (lambda f: loading.load(f / "model_index.json"), "is a file; give the folder"),
     "variant that is not there": (
-        lambda f: model.load(f, variant="fp16"),
+        lambda f: loading.load(f, variant="fp16"),
         "no weights of variant 'fp16', nor of any other; leave variant out",
     ),
     "variant of 300 letters": (
-        lambda f: model.load(f, variant="v" * 300),
+        lambda f: loading.load(f, variant="v" * 300),
         "variant is longer than any file's name: 'vvv",
     ),
     "offline and not cached": (
-        lambda f: model.load("someone/never-fetched", offline=True),
+        lambda f: loading.load("someone/never-fetched", offline=True),
         "someone/never-fetched is not .* in the Hub's cache and offline is set",
     ),
-    "vae without a vae": (lambda f: model.load_vae(f / "tokenizer"), "no folder .*vae"),
+    "vae without a vae": (lambda f: loading.load_vae(f / "tokenizer"), "no folder .*vae"),
     "prompt is a number": (
         lambda f: tokenizer.encode(tokenizer.load(f / "tokenizer"), ["a", 3]),
         "a prompt must be a string, not int: 3",
@@ -74,15 +74,15 @@ CALLS = {
         "must have one size",
     ),
     "plan of another dtype": (
-        lambda f: mdx.plan(model.load(f), 64, 64, 1, "int8"),
+        lambda f: mdx.plan(loading.load(f), 64, 64, 1, "int8"),
         "dtype must be one of float32, float16, not 'int8'",
     ),
     "plan of half a picture": (
-        lambda f: mdx.plan(model.load(f), 64, 64, 0.5),
+        lambda f: mdx.plan(loading.load(f), 64, 64, 0.5),
         "batch must be a whole number, not 0.5",
     ),
     "plan of an odd size": (
-        lambda f: mdx.plan(model.load(f), 64, 65, 1),
+        lambda f: mdx.plan(loading.load(f), 64, 65, 1),
         "height and width must be multiples of 2, not 64, 65",
     ),
     "saving into no folder": (
@@ -96,7 +96,7 @@ def generating(**arguments):
     """A call of generate() that must fail before anything is computed."""
 
     def act(folder):
-        mdx.generate(model.load(folder), **{"prompt": "a", "progress": False, **arguments})
+        mdx.generate(loading.load(folder), **{"prompt": "a", "progress": False, **arguments})
 
     return act
 
@@ -271,7 +271,7 @@ def load_spoilt(spoil):
     def act(folder):
         spoil(folder)
         with unchanged(folder):
-            model.load(folder)
+            loading.load(folder)
 
     return act
 
@@ -324,7 +324,7 @@ def test_hub_error(monkeypatch, name, message):
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", fail)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
     with pytest.raises((FileNotFoundError, ConnectionError, PermissionError), match=message):
-        model.load("some/one", revision="v9")
+        loading.load("some/one", revision="v9")
 
 
 def first_time(arguments):

@@ -16,9 +16,10 @@ from mindspore import Tensor
 from mindspore.graph.api import _pynative_executor, ms_compile_cache
 
 import mdx
-from mdx import compile_cache, graph_files, graph_key, latents, sampling, staged, texts
+from mdx import compile_cache, encoding, graph_files, graph_key, latents
 from mdx.kernels.device import ASCEND
 from mdx.nets import clip, unet_stages, vae
+from mdx.sampling import network, one_graph, staged
 from tests import tiny
 from tests.generating import latents as generated
 from tests.last_stage import CONFIG, inputs, run
@@ -105,15 +106,20 @@ def test_a_change_of_the_code_is_seen(folder, expected, tmp_path):
 
 
 def test_code_that_changed_since_it_was_imported_is_not_kept(folder, expected, monkeypatch):
-    monkeypatch.setitem(graph_key.SOURCES, "mdx.guidance", "of before")
+    monkeypatch.setitem(graph_key.SOURCES, "mdx.sampling.staged", "of before")
     out, made = run(inputs())
     assert (out.tobytes(), made, files(folder)) == (expected.tobytes(), 0, [])
 
 
 def test_what_is_reached_is_seen_and_nothing_else():
     """A UNet's stage depends on kernels that it names through others, and not on the command."""
-    reached = graph_key.reached({"mdx.staged"})
-    assert {"mdx.staged", "mdx.nets.unet", "mdx.nets.layers", "mdx.kernels.parts"} <= reached
+    reached = graph_key.reached({"mdx.sampling.staged"})
+    assert {
+        "mdx.sampling.staged",
+        "mdx.nets.unet",
+        "mdx.nets.layers",
+        "mdx.kernels.parts",
+    } <= reached
     assert not {"mdx.cli", "mdx.listing", "mdx.settings", "mdx.shapes"} & reached
     assert "mdx.nets.unet" not in graph_key.reached({"mdx.schedulers.device"})
 
@@ -210,7 +216,7 @@ def test_memory_settings_are_seen():
 def plain(factory, *arguments):
     """The function that a factory of compiled ones compiles."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (latents, sampling, staged, texts):
+        for module in (encoding, latents, network, one_graph, staged):
             patch.setattr(module, "compiled", lambda function: function)
         return factory.__wrapped__(*arguments)
 
@@ -220,9 +226,9 @@ def test_everything_has_a_key():
     text, decoder = clip.from_json(tiny.TEXT), vae.from_json(tiny.VAE)
     stages = [(staged._stage, CONFIG, stage, 10**6) for stage in unet_stages.stages(CONFIG)]
     made = [
-        (texts.text_encoder, text),
+        (encoding.graph_of_clip, text, None),
         *((kind, CONFIG, guided, 10**6) for guided in (True, False)
-          for kind in (sampling._predictor, sampling._runner)),
+          for kind in (network._in_one_call, one_graph._runner)),
         *((kind, CONFIG, guided) for guided in (True, False)
           for kind in (staged._entry, staged._exit)),
         *stages,

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
-from mdx import fields, model, model_index, schedulers
+from mdx import families, fields, loading, model_index, schedulers
+from mdx.families import stable_diffusion
 from mdx.nets import clip, unet, vae
 from mdx.schedulers import from_config
 from mdx.schedulers.keys import KINDS
@@ -136,7 +137,7 @@ def test_the_class_of_the_index_wins(checkpoint, changes, name):
         tiny.change_json(checkpoint / "model_index.json", scheduler=changes["index"])
     if "config" in changes:
         tiny.change_json(checkpoint / SCHEDULER, _class_name=changes["config"])
-    assert model.load(checkpoint).scheduler.name == name
+    assert loading.load(checkpoint).scheduler.name == name
 
 
 @pytest.mark.parametrize(
@@ -167,10 +168,10 @@ def test_sample_size_of_old_conversions(version, said, meant):
     json = {"_diffusers_version": version, "sample_size": said}
     json = {key: value for key, value in json.items() if value is not ...}
     index = model_index.Index(Path("model_index.json"), "StableDiffusionPipeline", {})
-    assert unet.from_json(model_index.unet_json(index, json)).sample_size == meant
+    assert unet.from_json(stable_diffusion.meant(index, json)).sample_size == meant
     index = index._replace(pipeline="LatentConsistencyModelPipeline")
     own = tuple(said) if isinstance(said, list) else None if said is ... else said
-    assert unet.from_json(model_index.unet_json(index, json)).sample_size == own
+    assert unet.from_json(stable_diffusion.meant(index, json)).sample_size == own
 
 
 @pytest.mark.parametrize("side", [True, 31.5, math.nan, "32", {}, [8]])
@@ -178,13 +179,13 @@ def test_no_sample_size_of_an_old_conversion(side):
     index = model_index.Index(Path("model_index.json"), "StableDiffusionPipeline", {})
     json = {"_diffusers_version": "0.6.0", "sample_size": side}
     with pytest.raises(ValueError, match="sample_size"):
-        unet.from_json(model_index.unet_json(index, json))
+        unet.from_json(stable_diffusion.meant(index, json))
 
 
 def test_an_old_conversion_loads(checkpoint):
     tiny.change_json(checkpoint / "unet" / "config.json", **wild.AVERAGED)
     tiny.change_json(checkpoint / "unet" / "config.json", _diffusers_version="0.6.0")
-    assert model.load(checkpoint).unet.config.sample_size == 64
+    assert loading.load(checkpoint).unet.config.sample_size == 64
 
 
 # What changes the picture and is not computed
@@ -393,7 +394,7 @@ def test_one_error_that_names_file_and_key(checkpoint, file, key, value):
     tiny.change_json(checkpoint / file, **{key: value})
     begun = process_time()
     with pytest.raises(ValueError, match=key) as error:
-        model.load(checkpoint)
+        loading.load(checkpoint)
     assert process_time() - begun < 1
     error.value.args = (str(error.value).replace(str(checkpoint), ""),)
     one_error(error, file, key)
@@ -420,7 +421,7 @@ def test_files_that_are_no_configs(checkpoint, file, text, words):
         text, words = (s.replace("act_fn", "beta_schedule") for s in (text, words))
     (checkpoint / file).write_text(text)
     with pytest.raises(ValueError, match=words) as error:
-        model.load(checkpoint)
+        loading.load(checkpoint)
     assert file in str(error.value)
     assert len(str(error.value)) < LONGEST
 
@@ -428,12 +429,12 @@ def test_files_that_are_no_configs(checkpoint, file, text, words):
 def test_layers_are_weighed_against_the_file(checkpoint, monkeypatch):
     """A config is refused for layers that its file has no tensors for, before they are listed."""
     held = len(load_file(checkpoint / "text_encoder" / "model.safetensors"))
-    monkeypatch.setattr(model, "FEW_LAYERS", 1)
-    assert model.load(checkpoint).text_encoder.config.num_hidden_layers == 2
+    monkeypatch.setattr(loading, "FEW_LAYERS", 1)
+    assert loading.load(checkpoint).text_encoder.config.num_hidden_layers == 2
     tiny.change_json(checkpoint / "text_encoder" / "config.json", num_hidden_layers=held + 1)
     monkeypatch.setattr(clip, "shapes", None)
     with pytest.raises(ValueError, match=f"{held + 1} layers .* the weights beside it are {held} "):
-        model.load(checkpoint)
+        loading.load(checkpoint)
 
 
 @pytest.mark.parametrize("part", NETS)
@@ -535,6 +536,6 @@ def test_any_value_of_the_index(tmp_path_factory, data):
     if index is not None:
         assert isinstance(index.pipeline, str | None)
         assert all(isinstance(part, str) for part in index.parts.values())
-        _, error = outcome(model_index.check, index)
+        _, error = outcome(families.find, index)
     assert error is None or (key in error and str(folder) in error)
     shutil.rmtree(folder)

@@ -9,8 +9,9 @@ from mindspore import Tensor
 from tqdm import tqdm
 
 import mdx
-from mdx import compile_cache, heap, mindspore_internals, progress, staged
+from mdx import compile_cache, heap, mindspore_internals, progress
 from mdx.graphs import Graph, HeldGraphs
+from mdx.sampling import staged
 from tests.compiles import counted
 from tests.last_stage import CONFIG, inputs
 

@@ -10,9 +10,9 @@ from mindspore import Tensor
 from PIL import Image
 
 import mdx
-from mdx import sampling, schedulers, staged, tiles
+from mdx import schedulers, tiles
 from mdx.nets import unet
-from mdx.request import SLOTS
+from mdx.sampling import network, staged
 from tests import tiny
 from tests.compiles import counted
 
@@ -58,7 +58,7 @@ def test_one_graph_with_little_memory(model):
 def test_large_unets_run_in_stages(model, monkeypatch):
     whole = picture(model)
     monkeypatch.setattr(staged, "STAGED_FROM", 1)
-    monkeypatch.setattr(sampling, "_predictor", None)
+    monkeypatch.setattr(network, "_in_one_call", None)
     assert apart(picture(model), whole) < EXACT
 
 
@@ -112,12 +112,12 @@ def test_stages_are_the_whole(net, guided):
     At the size of this file's pictures: the graphs of the tiny checkpoint are made once for both.
     """
     random, length = np.random.default_rng(1), mdx.Memory().part_bytes
-    slots = Tensor(random.standard_normal((SLOTS, 1, 4, 9, 6)).astype(np.float32))
+    x = Tensor(random.standard_normal((1, 4, 9, 6)).astype(np.float32))
     context = Tensor(random.standard_normal((1 + guided, 16, 16)).astype(np.float32))
-    ones = [Tensor(np.float32([value])) for value in (0.9, 500, 4)]
-    inputs = (slots, ones[0], ones[1], context, ones[2])
+    t, scale = (Tensor(np.float32([value])) for value in (500, 4))
+    inputs = (x, t, mindspore.mutable({"context": context}), scale)
     params = mindspore.mutable(dict(net.params))
-    whole = sampling._predictor(net.config, guided, length)(params, *inputs).asnumpy()
+    whole = network._in_one_call(net.config, guided, length)(params, *inputs).asnumpy()
     parts, done = staged.parts(net.config, net.params), []
     predict = staged.predictor(net.config, parts, guided, length, done.append)
     with counted() as compiles:
@@ -184,7 +184,7 @@ def test_weights_leave_memory_when_they_are_asked_to(model, monkeypatch, weights
     """Each net's weights after its work, and the UNet's after every stage of every step."""
     left = []
     monkeypatch.setattr("mdx.memory.drop", lambda places: left.append(len(list(places))))
-    monkeypatch.setattr("mdx.sampling.drop", lambda places: left.append(len(list(places))))
+    monkeypatch.setattr("mdx.sampling.network.drop", lambda places: left.append(len(list(places))))
     picture(model, memory=mdx.Memory(weights=weights))
     text, noise, pixels = (len(n.params) for n in (model.text_encoder, model.unet, model.vae))
     if weights == "net":

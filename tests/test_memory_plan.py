@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import mdx
-from mdx import staged
 from mdx.checks import bytes_of
+from mdx.sampling import staged
 
 STAGES = mdx.Memory(weights="stage")
 

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, example, given, settings
 from PIL import Image
 
 import mdx
-from mdx import guidance, inpainting, latents, request, schedulers, step_noise
+from mdx import inpainting, latents, request, schedulers, step_noise
+from mdx.sampling import staged
 from tests.anything import ANYTHING, refused
 from tests.generating import samplers
 
@@ -20,11 +21,10 @@ FUZZ = settings(
 )
 DEFAULTS = {
     "prompt": "a", "negative_prompt": None, "scheduler": None, "steps": 2, "guidance": 7.5,
-    "seed": 0, "height": None, "width": None, "per_prompt": 1, "start": None, "kind": None,
-    "output": "pil", "progress": None, "callback": None, "after": None, "one_graph": False,
-    "memory": None, "batch": None,
+    "seed": 0, "height": None, "width": None, "images_per_prompt": 1, "sizes": None,
+    "start": None, "step_noise": None, "output": "pil", "progress": None, "callback": None,
+    "after": None, "one_graph": False, "memory": None, "batch": None,
 }  # fmt: skip
-NAMES = {"per_prompt": "images_per_prompt", "kind": "step_noise"}
 
 
 @pytest.fixture(scope="module")
@@ -41,14 +41,14 @@ def machine(monkeypatch):
 
 def asked(model, **arguments):
     """The Requests of a call of generate()."""
-    return request.checked(model, **DEFAULTS | arguments)
+    return request.checked(request.Arguments(model, **DEFAULTS | arguments)).requests
 
 
 @pytest.mark.parametrize("name", DEFAULTS)
 @given(value=ANYTHING)
 @FUZZ
 def test_generate_refuses_by_name(model, name, value):
-    if not refused(NAMES.get(name, name), lambda: asked(model, **{name: value})):
+    if not refused(name, lambda: asked(model, **{name: value})):
         assert all(isinstance(one, request.Request) for one in asked(model, **{name: value}))
 
 
@@ -149,12 +149,12 @@ def test_load_refuses_by_name(tiny_checkpoint, name, value):
 
 # Sizes of 2**63 bytes and more, each in less than a second and before anything is made.
 HUGE = {
-    "images_per_prompt": {"per_prompt": 2**62},
+    "images_per_prompt": {"images_per_prompt": 2**62},
     "height": {"height": 2**62},
     "width": {"width": 2**40},
     "height and width": {"height": 2**24, "width": 2**24},
-    "prompt": {"prompt": ["a"] * 1000, "per_prompt": 2**40},
-    "one batch of them": {"per_prompt": 2**40, "batch": 1},
+    "prompt": {"prompt": ["a"] * 1000, "images_per_prompt": 2**40},
+    "one batch of them": {"images_per_prompt": 2**40, "batch": 1},
 }
 
 
@@ -177,7 +177,7 @@ def test_numbers_that_are_none_of_float32_are_refused(model):
     ):
         with pytest.raises(ValueError, match="guidance must be a finite number"):
             asked(model, guidance=scale)
-    assert asked(model, guidance=3e38)[0].guidance == [3e38]
+    assert asked(model, guidance=3e38)[0].guidance.tolist() == [np.float32(3e38)]
 
 
 MISSPELT = {
@@ -187,7 +187,7 @@ MISSPELT = {
         "'use_karras_sigmas'",
     ),
     "output": (lambda m: asked(m, output="latents"), "'latent'"),
-    "step_noise": (lambda m: asked(m, kind="paths"), "'path'"),
+    "step_noise": (lambda m: asked(m, step_noise="paths"), "'path'"),
     "weights": (lambda m: asked(m, memory=mdx.Memory(weights="stages")), "'stage'"),
     "dtype": (lambda m: mdx.load(dtype="flaot32"), "'float32'"),
     "dtype of a plan": (lambda m: mdx.plan(m, 8, 8, 1, dtype="flot16"), "'float16'"),
@@ -202,17 +202,18 @@ def test_the_name_that_was_meant_is_asked_for(model, act, meant):
 
 def test_whole_numbers_of_numpy_are_whole_numbers(model):
     """Wherever one is taken: the request is the same as with those of Python."""
-    plain = {"steps": 3, "height": 24, "width": 16, "per_prompt": 3, "batch": 2}
+    plain = {"steps": 3, "height": 24, "width": 16, "images_per_prompt": 3, "batch": 2}
     plain |= {"seed": 7, "memory": 10**10, "guidance": 3}
     of_numpy = {name: np.int64(value) for name, value in plain.items()}
     for one, other in zip(asked(model, **plain), asked(model, **of_numpy), strict=True):
-        assert one == other
+        assert repr(one) == repr(other)
+        assert one.table == other.table
 
 
 def test_seeds_in_an_array_are_a_list(model):
-    [listed] = asked(model, per_prompt=3, seed=[5, 0, 2**40])
+    [listed] = asked(model, images_per_prompt=3, seed=[5, 0, 2**40])
     for seeds in (np.array([5, 0, 2**40]), [np.int64(5), np.uint8(0), 2**40]):
-        assert asked(model, per_prompt=3, seed=seeds)[0].seeds == listed.seeds
+        assert asked(model, images_per_prompt=3, seed=seeds)[0].seeds == listed.seeds
     after = inpainting.known(np.zeros((1, 4, 8, 8)), 1, seed=np.int64(3))
     table = schedulers.table(model.scheduler, 2)
     state = schedulers.init(table, np.zeros((2, 4, 8, 8)))
@@ -264,8 +265,11 @@ def test_batches_part_everything_alike(model):
         assert one.table.slots == max(whole, request.SLOTS)
         assert one.table == schedulers.pad(alone.table, one.table.slots)
         assert np.array_equal(one.start.slots.asnumpy()[0], start[part])
-        same = ("seeds", "prompts", "negative", "guidance", "shape", "kinds", "memory")
-        assert all(getattr(one, name) == getattr(alone, name) for name in same)
+        assert all(
+            getattr(one, name) == getattr(alone, name) for name in ("seeds", "shape", "kinds")
+        )
+        assert one.prompts == list(range(5)[part])
+        assert np.array_equal(one.guidance, alone.guidance)
 
 
 def test_a_stacked_table_is_parted_by_images(model):
@@ -273,7 +277,9 @@ def test_a_stacked_table_is_parted_by_images(model):
         schedulers.table(schedulers.from_config(model.scheduler, name), 3)
         for name in ("ddim", "dpmpp_2m", "euler_a")
     ]
-    found = asked(model, scheduler=schedulers.stack(tables), steps=None, per_prompt=3, batch=1)
+    found = asked(
+        model, scheduler=schedulers.stack(tables), steps=None, images_per_prompt=3, batch=1
+    )
     for one, table in zip(found, tables, strict=True):
         own = schedulers.pad(schedulers.stack([table]), one.table.slots)
         assert one.table.width == 1
@@ -283,14 +289,14 @@ def test_a_stacked_table_is_parted_by_images(model):
 
 def test_a_batch_as_large_as_all_is_one(model):
     for size in (None, 3, 4, 2**40):
-        [one] = asked(model, per_prompt=3, batch=size)
+        [one] = asked(model, images_per_prompt=3, batch=size)
         assert len(one.prompts) == 3
 
 
 def test_a_state_is_parted_with_its_row(model):
     slots = np.random.default_rng(0).normal(size=(2, 3, 4, 8, 8)).astype(np.float32)
     state = schedulers.State(mindspore.Tensor(slots), 1)
-    found = asked(model, per_prompt=3, batch=2, start=state)
+    found = asked(model, images_per_prompt=3, batch=2, start=state)
     assert [one.start.index for one in found] == [1, 1]
     got = np.concatenate([one.start.slots.asnumpy()[:2] for one in found], axis=1)
     assert np.array_equal(got, slots)
@@ -309,7 +315,11 @@ def test_a_sampler_for_another_prediction_is_refused(model, prediction):
     error = rf"scheduler is for a model that returns '{prediction}', and the .* returns 'epsilon'"
     for wrong in (scheduler, [scheduler, "ddim"], ["ddim", scheduler]):
         with pytest.raises(ValueError, match=error):
-            asked(model, scheduler=wrong, per_prompt=len(wrong) if isinstance(wrong, list) else 1)
+            asked(
+                model,
+                scheduler=wrong,
+                images_per_prompt=len(wrong) if isinstance(wrong, list) else 1,
+            )
     for wrong in (table, schedulers.stack([table]), schedulers.pad(table, 7)):
         with pytest.raises(ValueError, match=error):
             asked(model, scheduler=wrong, steps=None)
@@ -345,9 +355,9 @@ def test_after_is_for_one_batch(model):
     def after(table, state):
         return state
 
-    assert len(asked(model, per_prompt=2, batch=2, after=after)) == 1
+    assert len(asked(model, images_per_prompt=2, batch=2, after=after)) == 1
     with pytest.raises(ValueError, match=r"after sees one batch at a time.*: leave out batch"):
-        asked(model, per_prompt=2, batch=1, after=after)
+        asked(model, images_per_prompt=2, batch=1, after=after)
 
 
 def test_guidance_moves_away_from_the_first_half():
@@ -356,11 +366,11 @@ def test_guidance_moves_away_from_the_first_half():
     halves = rng.normal(size=(2, 2, 4, 8, 8)).astype(np.float32)
     scale = np.float32([1.0, 7.5])
     both = mindspore.Tensor(np.concatenate(halves))
-    got = guidance.combined(both, mindspore.Tensor(scale)).asnumpy()
+    got = staged.combined(both, mindspore.Tensor(scale)).asnumpy()
     away, towards = halves.astype(np.float64)
     expected = away + scale[:, None, None, None].astype(np.float64) * (towards - away)
     np.testing.assert_allclose(got, expected, atol=1e-5)
-    x, t = guidance.doubled(mindspore.Tensor(halves[0]), mindspore.Tensor(scale))
+    x, t = staged.doubled(mindspore.Tensor(halves[0]), mindspore.Tensor(scale))
     assert np.array_equal(x.asnumpy(), np.concatenate([halves[0]] * 2))
     assert t.asnumpy().tolist() == [1.0, 7.5, 1.0, 7.5]
 
@@ -368,9 +378,12 @@ def test_guidance_moves_away_from_the_first_half():
 @pytest.mark.parametrize(("name", "kind"), [("dpmpp_sde", "path"), ("ddpm", "fresh")])
 def test_samplers_have_the_noise_they_were_made_for(model, name, kind):
     assert asked(model, scheduler=name)[0].kinds == [kind]
-    both = asked(model, per_prompt=2, scheduler=[name, "ddim"])[0]
+    both = asked(model, images_per_prompt=2, scheduler=[name, "ddim"])[0]
     assert both.kinds == [kind, "fresh"]
-    assert asked(model, per_prompt=2, scheduler=name, kind="path")[0].kinds == ["path"] * 2
+    assert (
+        asked(model, images_per_prompt=2, scheduler=name, step_noise="path")[0].kinds
+        == ["path"] * 2
+    )
 
 
 def test_a_path_has_the_variance_of_each_row(model):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mdx import model, tokenizer, tokenizer_files
+from mdx import loading, tokenizer, tokenizer_files
 from mdx.tokenizer_files import Flags, settle
 from tests import tiny
 from tests.goldens import make_tokens
@@ -230,7 +230,7 @@ def test_a_checkpoint_with_a_textual_inversion(checkpoint):
     """diffusers saves the token beside the vocabulary, and the embedding with a row more."""
     tiny.write_json(checkpoint / "tokenizer" / "added_tokens.json", {"<cat-toy>": 560})
     respell(checkpoint, "text_encoder", vocab_size=561)
-    loaded = model.load(checkpoint)
+    loaded = loading.load(checkpoint)
     assert ids(loaded.tokenizer, "<cat-toy>") == [560]
     rows = loaded.text_encoder.params["text_model.embeddings.token_embedding.weight"].shape[0]
     assert rows == loaded.tokenizer.size == 561

@@ -1,23 +1,21 @@
 """Tables and states as files: safetensors, so that any program can read them."""
 
 import os
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
+from mdx.array_files import read, write
 from mdx.fields import shown
-from mdx.files import as_name, first_few, replacing
 
 from .record import ARRAYS, Table, check, frozen
 from .step import MOST_AXES, State, checked, whole
 
 TABLE = {"format": "mdx.schedulers.table", "version": "3"}
+# What a denoiser carries came with version 2, which is written where there is any.
 STATE = {"format": "mdx.schedulers.state", "version": "1"}
+CARRYING = {**STATE, "version": "2"}
+CARRY = "carry."  # begins the names of what is carried
 
 # Tables of older versions lack these: what they read is not known, and nothing else bounds them.
 ADDED = {"1": ("quantile", "spread"), "2": (), "3": ()}
@@ -52,7 +50,7 @@ def load(path: str | os.PathLike[str]) -> Table:
 
 
 def save_state(state: State, path: str | os.PathLike[str]) -> None:
-    """Write a run's state to a safetensors file: slots float32, index int64.
+    """Write a run's state to a safetensors file: slots float32, index int64, and what is carried.
 
     The table that it runs and, of a sampler that adds noise, the generators are not in it. The file
     appears whole or not at all. ValueError for an index that is no row, OSError if the file cannot
@@ -61,7 +59,10 @@ def save_state(state: State, path: str | os.PathLike[str]) -> None:
     slots: Any = checked(state).slots
     if not whole(state.index, 2**63 - 1):
         raise ValueError(f"a state's index must be a row of its table, not {shown(state.index)}")
-    write({"slots": slots.asnumpy(), "index": np.array(state.index, np.int64)}, path, STATE)
+    fields = {"slots": slots.asnumpy(), "index": np.array(state.index, np.int64)}
+    for name, value in (state.carry or {}).items():
+        fields[CARRY + name] = np.asarray(value.asnumpy() if hasattr(value, "asnumpy") else value)
+    write(fields, path, CARRYING if state.carry else STATE)
 
 
 def load_state(path: str | os.PathLike[str]) -> State:
@@ -70,7 +71,8 @@ def load_state(path: str | os.PathLike[str]) -> State:
     FileNotFoundError if there is none; ValueError that names the file if it is anything else.
     """
     names = {"slots": "F32", "index": "I64"}
-    _, fields = read("state", path, STATE["format"], names, {STATE["version"]: ()})
+    versions = {kind["version"]: () for kind in (STATE, CARRYING)}
+    _, fields = read("state", path, STATE["format"], names, versions, CARRY)
     slots, index = fields["slots"], fields["index"]
     if not 2 <= slots.ndim <= MOST_AXES + 1 or slots.size == 0:
         raise ValueError(
@@ -83,67 +85,5 @@ def load_state(path: str | os.PathLike[str]) -> State:
 
     from mindspore import Tensor
 
-    return State(Tensor(slots), int(index))
-
-
-def write(
-    fields: Mapping[str, NDArray[Any]], path: str | os.PathLike[str], metadata: dict[str, str]
-) -> None:
-    """Write arrays to a safetensors file, whole or not at all; OSError if it cannot be done."""
-    target = Path(path)
-    try:
-        with replacing(target) as partial:
-            save_file(dict(fields), partial, metadata=metadata)
-    except SafetensorError as error:
-        raise OSError(f"cannot write {target}: {error}") from None
-
-
-def read(
-    kind: str,
-    path: str | os.PathLike[str],
-    form: str,
-    dtypes: Mapping[str, str],
-    versions: Mapping[str, tuple[str, ...]],
-) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
-    """Metadata and arrays of a safetensors file, if they are those of the kind.
-
-    `dtypes` are the arrays' as the format writes them; `versions` are those that can be read, each
-    with the arrays that it lacks. FileNotFoundError, or ValueError that names the file.
-    """
-    if not isinstance(path, (str, os.PathLike)):
-        raise TypeError(f"path must be the name of a file, not {shown(path)}")
-    said = as_name(str(path))
-    try:
-        exists = Path(path).is_file()
-    except (OSError, ValueError):  # no file can have such a name
-        exists = False
-    if not exists:
-        raise FileNotFoundError(f"no {kind} at {said}")
-    try:
-        with safe_open(path, framework="np") as file:
-            found, there = file.metadata() or {}, set(file.keys())
-            version = found.get("version", "")
-            if found.get("format") != form:
-                raise ValueError(
-                    f"{said} is no {kind} of mdx: {shown(found) if found else 'no metadata'}"
-                )
-            if version not in versions:
-                raise ValueError(
-                    f"{said} is a {kind} of version {shown(version)}, and this mdx reads "
-                    f"{', '.join(versions)}: install a newer one, or write the file again"
-                )
-            wanted = set(dtypes).difference(versions[version])
-            lists = {"lacks": sorted(wanted - there), "should not have": sorted(there - wanted)}
-            wrong = [f"{verb} {first_few(names)}" for verb, names in lists.items() if names]
-            if wrong:
-                raise ValueError(f"{said} is no {kind} of mdx: it {' and '.join(wrong)}")
-            for name in sorted(there):
-                # Asked before it is read: numpy does not know all dtypes that the format has.
-                dtype = file.get_slice(name).get_dtype()
-                if dtype != dtypes[name]:
-                    raise ValueError(
-                        f"{said} is no {kind} of mdx: {name} must be {dtypes[name]}, not {dtype}"
-                    )
-            return found, {name: file.get_tensor(name) for name in there}
-    except SafetensorError as error:
-        raise ValueError(f"{said} is no safetensors file: {shown(str(error))}") from None
+    carry = {name[len(CARRY) :]: Tensor(fields[name]) for name in fields if name not in names}
+    return State(Tensor(slots), int(index), carry or None)

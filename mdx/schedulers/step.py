@@ -6,7 +6,7 @@ looked at and saved without it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -31,10 +31,12 @@ class State(NamedTuple):
 
     slots: Tensor  # (K, B, ...) float32; slots[0] is the sample, (B, C, H, W) of pictures
     index: int  # the next row of the table  # pyright: ignore[reportIncompatibleMethodOverride]
+    carry: Mapping[str, Any] | None = None  # what the denoiser carries on, by name; None: nothing
 
     def __repr__(self) -> str:
         """Its shape and place; its numbers are in its fields."""
-        return f"State(slots={shaped(self.slots)}, index={self.index!r})"
+        carried = "" if self.carry is None else f", carry={', '.join(self.carry)}"
+        return f"State(slots={shaped(self.slots)}, index={self.index!r}{carried})"
 
 
 class Info(NamedTuple):
@@ -131,7 +133,7 @@ def step(
         fresh = device("noise", noise, shape)
     row = (Tensor(array) for array in factors(table, i, batch, len(shape)))
     new, x0 = advance_alone(state.slots, out, fresh, *row)
-    return State(new, i + 1), Info(x0)
+    return state._replace(slots=new, index=i + 1), Info(x0)
 
 
 def add_noise(

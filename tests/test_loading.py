@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from mdx import hub, model, weights
+from mdx import families, hub, loading, weights
 from mdx.nets import unet
 from tests import tiny
 
@@ -35,18 +35,18 @@ def same(net, folder, name="diffusion_pytorch_model.safetensors"):
 
 
 def test_a_folder_loads(tiny_checkpoint):
-    loaded = model.load(tiny_checkpoint)
+    loaded = loading.load(tiny_checkpoint)
     assert loaded.unet.config == unet.from_json(tiny.UNET)
     assert loaded.tokenizer.length == 16
     assert loaded.scheduler.name == "PNDMScheduler"
     same(loaded.unet, tiny_checkpoint / "unet")
     same(loaded.vae, tiny_checkpoint / "vae")
     same(loaded.text_encoder, tiny_checkpoint / "text_encoder", "model.safetensors")
-    assert model.load(str(tiny_checkpoint)).unet.config == loaded.unet.config
+    assert loading.load(str(tiny_checkpoint)).unet.config == loaded.unet.config
 
 
 def test_float16_is_half_the_bytes(tiny_checkpoint):
-    whole, half = model.load(tiny_checkpoint), model.load(tiny_checkpoint, dtype="float16")
+    whole, half = loading.load(tiny_checkpoint), loading.load(tiny_checkpoint, dtype="float16")
     for key, value in whole.unet.params.items():
         other = half.unet.params[key].asnumpy()
         assert other.dtype == np.float16
@@ -59,7 +59,7 @@ def test_variant_files(checkpoint):
         halves = {k: v.astype(np.float16) for k, v in load_file(plain).items()}
         weights.save(halves, checkpoint / part / f"{base}.fp16.safetensors")
         plain.unlink()
-    loaded = model.load(checkpoint, variant="fp16", dtype="float16")
+    loaded = loading.load(checkpoint, variant="fp16", dtype="float16")
     same(loaded.unet, checkpoint / "unet", "diffusion_pytorch_model.fp16.safetensors")
 
 
@@ -75,7 +75,7 @@ def halves(checkpoint, *parts, dtype=np.float16):
 def test_float16_uses_fp16_files_where_they_are(checkpoint):
     """Without a word about variants; what is not cast stays in its file."""
     halves(checkpoint, "unet", "vae")
-    plain, half = model.load(checkpoint), model.load(checkpoint, dtype="float16")
+    plain, half = loading.load(checkpoint), loading.load(checkpoint, dtype="float16")
     for part in ("unet", "vae"):
         net = getattr(half, part)
         assert net.places.keys() == net.params.keys()
@@ -83,32 +83,32 @@ def test_float16_uses_fp16_files_where_they_are(checkpoint):
         assert getattr(plain, part).places.keys() == net.places.keys()
         same(getattr(plain, part), checkpoint / part)
     assert half.text_encoder.places == {}
-    assert not model.load_vae(checkpoint, dtype="float32").places.keys() ^ plain.vae.params.keys()
-    assert model.load_vae(checkpoint, dtype="float16").places.keys() == half.vae.places.keys()
+    assert not loading.load_vae(checkpoint, dtype="float32").places.keys() ^ plain.vae.params.keys()
+    assert loading.load_vae(checkpoint, dtype="float16").places.keys() == half.vae.places.keys()
 
 
 def test_a_variant_that_only_some_parts_have(checkpoint):
     halves(checkpoint, "unet", dtype=np.float32)
     (checkpoint / "unet" / "diffusion_pytorch_model.safetensors").unlink()
     with pytest.raises(FileNotFoundError, match=r'unet has no .*; load with variant="fp16", which'):
-        model.load(checkpoint)
+        loading.load(checkpoint)
     with pytest.raises(FileNotFoundError, match="no weights of variant 'ema'; there are fp16"):
-        model.load(checkpoint, variant="ema")
-    loaded = model.load(checkpoint, variant="fp16")
+        loading.load(checkpoint, variant="ema")
+    loaded = loading.load(checkpoint, variant="fp16")
     same(loaded.unet, checkpoint / "unet", "diffusion_pytorch_model.fp16.safetensors")
     same(loaded.vae, checkpoint / "vae")
     with pytest.raises(FileNotFoundError, match="variant 'fp16', nor of any other; leave variant"):
-        model.load_vae(checkpoint, variant="fp16")
+        loading.load_vae(checkpoint, variant="fp16")
 
 
 def test_hub_id_from_the_cache(tiny_checkpoint, cache):
     tiny.hub_cache(cache, "someone/tiny", tiny_checkpoint)
-    loaded = model.load("someone/tiny", offline=True)
+    loaded = loading.load("someone/tiny", offline=True)
     same(loaded.unet, tiny_checkpoint / "unet")
-    folder = hub.resolve("someone/tiny", offline=True)
+    folder = loading.found("someone/tiny", offline=True)
     assert hub.commit(folder) == "c0ffee" * 6 + "cafe"
     assert hub.commit(tiny_checkpoint) is None
-    assert hub.resolve("someone/tiny", revision=hub.commit(folder), offline=True) == folder
+    assert loading.found("someone/tiny", revision=hub.commit(folder), offline=True) == folder
 
 
 def test_a_folder_wins_over_a_hub_id(checkpoint, cache, monkeypatch):
@@ -137,7 +137,9 @@ SD_1_5 = """model_index.json README.md v1-5-pruned.ckpt v1-5-pruned.safetensors 
 def test_only_what_is_needed_is_fetched(variant):
     """SD 1.5's repository, filtered as the Hub's client does."""
     repo = SD_1_5.split()
-    wanted = hub.patterns(dict.fromkeys(hub.BASES, variant))
+    kinds = families.stable_diffusion.FAMILY.parts
+    folders = {name: hub.BASES.get(part.kind) for name, part in kinds.items()}
+    wanted = hub.patterns(folders, dict.fromkeys(folders, variant))
     found = set(huggingface_hub.utils.filter_repo_objects(repo, allow_patterns=wanted))
     small = {f for f in repo if f.endswith((".json", ".txt"))}
     small -= {f for f in repo if f.startswith(("feature_extractor", "safety_checker"))}
@@ -151,12 +153,12 @@ def test_only_what_is_needed_is_fetched(variant):
 
 
 def test_a_vae_alone_and_in_a_checkpoint(tiny_checkpoint, tmp_path, cache):
-    same(model.load_vae(tiny_checkpoint), tiny_checkpoint / "vae")
-    same(model.load_vae(tiny_checkpoint / "vae"), tiny_checkpoint / "vae")
+    same(loading.load_vae(tiny_checkpoint), tiny_checkpoint / "vae")
+    same(loading.load_vae(tiny_checkpoint / "vae"), tiny_checkpoint / "vae")
     tiny.hub_cache(cache, "someone/vae", tiny_checkpoint / "vae")
-    same(model.load_vae("someone/vae", offline=True), tiny_checkpoint / "vae")
-    whole = model.load(tiny_checkpoint)
-    other = whole._replace(vae=model.load_vae(tiny_checkpoint, dtype="float16"))
+    same(loading.load_vae("someone/vae", offline=True), tiny_checkpoint / "vae")
+    whole = loading.load(tiny_checkpoint)
+    other = whole._replace(vae=loading.load_vae(tiny_checkpoint, dtype="float16"))
     assert other.unet is whole.unet
 
 
@@ -167,7 +169,7 @@ def test_extra_parts_are_named_in_one_log_line(checkpoint, caplog):
         feature_extractor=["transformers", "CLIPImageProcessor"],
     )
     with caplog.at_level(logging.INFO, "mdx"):
-        model.load(checkpoint)
+        loading.load(checkpoint)
     [record] = caplog.records
     assert record.getMessage().endswith("feature_extractor, safety_checker")
 
@@ -177,4 +179,4 @@ def test_text_encoder_without_prefix(checkpoint):
     path = checkpoint / "text_encoder" / "model.safetensors"
     stored = load_file(path)
     weights.save({k.removeprefix("text_model."): v for k, v in stored.items()}, path)
-    assert model.load(checkpoint).text_encoder.params.keys() == stored.keys()
+    assert loading.load(checkpoint).text_encoder.params.keys() == stored.keys()

@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 import mindspore
 from mindspore import Tensor, ops
 
-from mdx import guidance, kernels
+from mdx import kernels
 from mdx.compile_cache import compiled
 from mdx.memory import Memory
-from mdx.model import Net
+from mdx.net import Net
 from mdx.nets import unet, unet_stages
 from mdx.nets.unet_stages import Stage
 
-__all__ = ["Part", "graph_of", "in_stages", "parts", "predictor"]
+__all__ = ["Part", "combined", "doubled", "graph_of", "in_stages", "parts", "predictor"]
 
 # The name of a stage when it is compiled, so that another stage can be the same graph.
 NAME = "stage"
@@ -69,20 +69,19 @@ def predictor(
     part_bytes: int,
     used: Callable[[Part], None],
 ) -> Callable[..., Tensor]:
-    """A function (slots, rescale, t, context, scale) -> the model's output (B, C, h, w).
+    """A function (x, t, conditioning, scale) -> the model's output (B, C, h, w).
 
-    Slot 0 of `slots` (K, B, C, h, w), times `rescale` (B,), is what the model sees; `guided` says
-    whether context has a negative half (2B, T, D) to move away from by `scale` (B,). used(part) is
-    called when a stage has run.
+    `guided` says whether the conditioning has a negative half, 2B in all, to move away from by
+    `scale` (B,). used(part) is called when a stage has run.
     """
     first, *inner, last = parts
     stages = [part.stage for part in inner if part.stage is not None]
 
-    def predict(slots, rescale, t, context, scale):
-        x, embedding, context = _entry(config, guided)(first.params, slots, rescale, t, context)
+    def predict(x: Tensor, t: Tensor, conditioning: Any, scale: Tensor) -> Tensor:
+        x, embedding, context = _entry(config, guided)(first.params, x, t, conditioning)
         used(first)
 
-        def run(number, x, known):
+        def run(number: int, x: Tensor, known: Tensor) -> Tensor:
             stage, part = stages[number], inner[number]
             compiled = _stage(config, graph_of(config, stage), part_bytes)
             out = compiled(part.params, x, known, embedding, context)
@@ -96,6 +95,21 @@ def predictor(
     return predict
 
 
+def doubled(x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+    """x and t once for each half of a guided call; runs inside a graph."""
+    return ops.concat((x, x)), ops.concat((t, t))
+
+
+def combined(both: Tensor, scale: Tensor) -> Tensor:
+    """What guidance makes of both halves (2B, C, h, w) -> (B, C, h, w); runs inside a graph.
+
+    arXiv 2207.12598, equation 6, with scale (B,) = 1 + w.
+    """
+    batch = both.shape[0] // 2
+    away, towards = both[:batch], both[batch:]
+    return away + scale.reshape((batch, 1, 1, 1)) * (towards - away)
+
+
 def graph_of(config, stage):
     """The stage without what its graph does not depend on: stages that are equal then share it."""
     scaled = stage.kind == "block" and config.mid_block_scale_factor != 1
@@ -104,12 +118,11 @@ def graph_of(config, stage):
 
 
 @functools.cache
-def _entry(config, guided):
-    def enter(params, slots, rescale, t, context):
-        x = slots[0] * rescale.reshape((-1, 1, 1, 1))
+def _entry(config: unet.Config, guided: bool) -> Callable[..., Any]:
+    def enter(params, x, t, conditioning):
         if guided:
-            x, t = guidance.doubled(x, t)
-        x, inputs = unet.enter(config, params, x, t, {"context": context})
+            x, t = doubled(x, t)
+        x, inputs = unet.enter(config, params, x, t, conditioning)
         return x, inputs["embedding"], inputs["context"]
 
     return compiled(enter)
@@ -133,7 +146,7 @@ def _exit(config, guided):
     def leave(params, x, scale):
         out = unet.leave(config, params, x)
         if guided:
-            return guidance.combined(out, scale)
+            return combined(out, scale)
         return out
 
     return compiled(leave)

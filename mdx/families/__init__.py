@@ -1,0 +1,127 @@
+"""The families of checkpoints that mdx runs, and which of them a checkpoint or a model is of."""
+
+from typing import Any, TypeAlias
+
+from mdx import weights
+from mdx.families import stable_diffusion
+from mdx.families.family import Asked, Family, Part
+from mdx.families.stable_diffusion import StableDiffusion
+from mdx.fields import shown
+from mdx.model_index import Index
+from mdx.net import Net
+from mdx.nets import clip, unet, vae
+from mdx.schedulers import Scheduler
+from mdx.tokenizer import Tokenizer
+
+__all__ = [
+    "FAMILIES", "Asked", "Family", "Model", "Part", "StableDiffusion",
+    "check_encoders", "check_model", "check_weights", "family_of", "find", "nets_of",
+]  # fmt: skip
+
+FAMILIES = (stable_diffusion.FAMILY,)
+
+Model: TypeAlias = StableDiffusion  # the record of any family
+
+# The module of each kind of net.
+NETS = {"clip": clip, "unet": unet, "vae": vae}
+
+# Parts that change the picture: a checkpoint with one of them is of a family that has it.
+ESSENTIAL = {
+    "adapter", "controlnet", "low_res_scheduler", "prior", "text_encoder_2", "tokenizer_2",
+    "text_encoder_3", "tokenizer_3", "transformer", "transformer_2", "vqvae",
+}  # fmt: skip
+
+
+def find(index: Index) -> Family:
+    """The family of a checkpoint, by its parts; ValueError by their names for one of none."""
+    there = index.parts.keys()
+    nearest = min(
+        FAMILIES, key=lambda family: len(_beyond(family, index) + _lacking(family, index))
+    )
+    if extra := _beyond(nearest, index):
+        raise ValueError(
+            f"{index.file.parent} is a {shown(index.pipeline or 'checkpoint')[1:-1]} with "
+            f"{', '.join(extra)}; mdx runs {_titles()}"
+        )
+    if lacking := _lacking(nearest, index):
+        raise ValueError(
+            f"{index.file} has no {lacking[0]}; mdx runs {_titles()}, and {nearest.title} has the "
+            f"parts {', '.join(nearest.parts)}"
+        )
+    for name, part in nearest.parts.items():
+        if part.classes and name in there and index.parts[name] not in part.classes:
+            raise ValueError(
+                f"{index.file}: mdx has no {name} of class {shown(index.parts[name])}, only "
+                f"{' or '.join(sorted(part.classes))}"
+            )
+    return nearest
+
+
+def _beyond(family: Family, index: Index) -> list[str]:
+    """The parts of a checkpoint without which its picture is another, and that the family lacks."""
+    return sorted((ESSENTIAL & index.parts.keys()) - family.parts.keys())
+
+
+def _lacking(family: Family, index: Index) -> list[str]:
+    """The parts of the family that a checkpoint lacks; its scheduler is looked for by its file."""
+    return [
+        name
+        for name, part in family.parts.items()
+        if part.required and part.kind != "scheduler" and name not in index.parts
+    ]
+
+
+def _titles() -> str:
+    *some, last = (family.title for family in FAMILIES)
+    return f"{', '.join(some)} and {last}" if some else last
+
+
+def family_of(model: Any) -> Family:
+    """The family of a model; TypeError for what is none."""
+    for family in FAMILIES:
+        if isinstance(model, family.record):
+            return family
+    raise TypeError(f"model must be what mdx.load returns, not {type(model).__name__}")
+
+
+def check_model(model: Any) -> Family:
+    """The family of a model whose parts are what its fields say; TypeError otherwise."""
+    family = family_of(model)
+    for name, part in family.parts.items():
+        found: Any = getattr(model, name)
+        if found is None and (part.kind in ("clip", "tokenizer") or not part.required):
+            continue
+        kind = {"tokenizer": Tokenizer, "scheduler": Scheduler}.get(part.kind, Net)
+        if not isinstance(found, kind):
+            what = "Net of that kind" if kind is Net else kind.__name__
+            raise TypeError(f"model.{name} must be a {what}, not {type(found).__name__}")
+        if isinstance(found, Net) and not isinstance(found.config, NETS[part.kind].Config):
+            raise TypeError(f"model.{name} must be a Net of that kind, not {type(found).__name__}")
+    return family
+
+
+def check_encoders(model: Any) -> None:
+    """ValueError for a model without the parts by which its checkpoint encodes prompts."""
+    for name, part in family_of(model).parts.items():
+        had = part.required or (model.index is not None and name in model.index.parts)
+        if part.kind in ("clip", "tokenizer") and had and getattr(model, name) is None:
+            raise ValueError(
+                f"model.{name} is None, which encodes prompts: give a mdx.Conditioning that was "
+                "made with it, in the place of texts"
+            )
+
+
+def nets_of(model: Any) -> dict[str, Net]:
+    """The nets of a model by their folders, those that it has."""
+    parts = ((name, getattr(model, name)) for name in family_of(model).parts)
+    return {name: part for name, part in parts if isinstance(part, Net)}
+
+
+def check_weights(*nets: Net) -> None:
+    """Raise FloatingPointError that names the weights that hold NaN or infinity, if any do."""
+    if spoilt := [name for net in nets for name in weights.not_finite(net.params)]:
+        more = f", ... ({len(spoilt)} in all)" if len(spoilt) > 10 else ""
+        raise FloatingPointError(
+            f"weights hold NaN or infinity: {', '.join(spoilt[:10])}{more}; "
+            "their file is damaged or their training diverged"
+        )

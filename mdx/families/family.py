@@ -1,0 +1,54 @@
+"""What a family of checkpoints supplies, as a record of data and plain functions.
+
+A family is one kind of checkpoint: its parts by their folders, how a prompt becomes conditioning,
+and what its network reads. Everything above the nets is written for any family.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+from mdx.conditioning import Conditioning
+from mdx.sizes import Sizes
+
+__all__ = ["Asked", "Family", "Part"]
+
+
+class Part(NamedTuple):
+    """One folder of a checkpoint."""
+
+    kind: str  # "tokenizer", "scheduler", or of which net: see `mdx.loading.NETS`
+    classes: frozenset[str]  # by which model_index.json may call it; the same net has had several
+    required: bool = True  # a model without it is none of the family
+
+
+class Asked(NamedTuple):
+    """What is asked of conditioning beside the texts."""
+
+    negative: bool = False  # whether it is what guidance moves away from
+    second: tuple[str, ...] | None = None  # texts of the second text encoder; None: the same ones
+    sizes: Sizes | None = None  # micro-conditioning; None: of the picture that is drawn
+    clip_skip: int | None = None  # layers of the text encoders left out beyond the usual
+
+
+class Family(NamedTuple):
+    """One kind of checkpoint."""
+
+    name: str  # by which a Conditioning says whom it is for
+    title: str  # in sentences
+    record: type  # of its models: its fields are the folders of `parts`, and `index`
+    parts: Mapping[str, Part]  # by folder, in the order of the record's fields
+    guidance: Callable[[Any], float]  # (model) -> how far to guide where nobody says
+    embeds_guidance: Callable[[Any], bool]  # (model) -> whether its network reads that number
+    # (model) -> None; ValueError where one part's output is not what the next one takes
+    check: Callable[[Any], None]
+    # (model, texts, Asked) -> their conditioning; texts None: of a negative prompt nobody gave
+    encode: Callable[[Any, list[str] | None, Asked], Conditioning]
+    # (model, conditioning) -> None; ValueError for one that its network cannot read
+    fits: Callable[[Any, Conditioning], None]
+    # (model) -> (conditioning, shape of the sample (B, C, h, w)) -> what the network reads, by name
+    inputs: Callable[[Any], Callable[[Conditioning, tuple[int, ...]], dict[str, NDArray[Any]]]]
+    # (index, config.json of the network) -> as it is meant
+    meant: Callable[[Any, Mapping[str, Any]], dict[str, Any]]
+    network: str = "unet"  # the part that denoises

@@ -1,0 +1,205 @@
+"""Prompts to pictures: conditioning, denoiser and table, composed."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from mdx import conditioning, schedulers
+from mdx.compile_cache import run
+from mdx.conditioning import Conditioning
+from mdx.denoising import denoiser
+from mdx.families import Model, check_weights, nets_of
+from mdx.latents import decode
+from mdx.mapped import check_files
+from mdx.memory import Memory, release
+from mdx.progress import bar, without_compiling
+from mdx.prompts import encode_prompt
+from mdx.request import Arguments, Request, Run, checked, generator
+from mdx.sampling import guidance as guiding
+from mdx.sampling import loop, step_noise
+from mdx.sampling.guidance import Guide
+from mdx.sampling.loop import After, Callback
+from mdx.schedulers import Scheduler, State, Table
+from mdx.sizes import Sizes
+
+__all__ = ["generate"]
+
+
+@run()
+def generate(
+    model: Model,
+    prompt: str | Sequence[str] | Conditioning,
+    *,
+    negative_prompt: str | Sequence[str] | Conditioning | None = None,
+    scheduler: str | Scheduler | Table | Sequence[str | Scheduler | Table] | None = None,
+    steps: int | None = None,
+    guidance: float | Sequence[float] | NDArray[np.floating] | Guide | None = None,
+    seed: int | Sequence[int] | np.random.Generator | Sequence[np.random.Generator] | None = None,
+    height: int | None = None,
+    width: int | None = None,
+    images_per_prompt: int = 1,
+    sizes: Sizes | None = None,
+    start: NDArray[np.floating] | State | None = None,
+    step_noise: str | None = None,
+    output: str = "pil",
+    progress: bool | None = None,
+    callback: Callback | None = None,
+    after: After | None = None,
+    one_graph: bool = False,
+    memory: Memory | int | str | None = None,
+    batch: int | None = None,
+) -> Any:
+    """Make pictures of prompts: `images_per_prompt` of each, a prompt's pictures in succession.
+
+    Args:
+        model: what `load` returned, with any of its parts exchanged.
+        prompt: a text, or a list of them; or what `encode_prompt` made of them, which may have been
+            saved, blended, or made by another program.
+        negative_prompt: what guidance moves away from: one for all prompts, or one each; or a
+            Conditioning. None is what the checkpoint has for it: the empty text, or zeros.
+        scheduler: a name, a Scheduler or a Table, or a list of them, one an image; None for the
+            checkpoint's own. Image i is drawn by scheduler[i] as it would be alone. One whose
+            sampler has fewer rows rests at its end until the longest is done: it is still in the
+            batch that the model is called with, but the answer is not used, the sample stays bit
+            for bit and no noise is drawn. One for a model of another prediction_type than the
+            checkpoint's is refused: its picture would look plausible, and be wrong.
+        steps: None is 50, or the rows of a Table, which has its own steps.
+        guidance: how far to move, or a list, one an image, or an array (N, B) over the rows of the
+            run; in a row where all are at 1 or less no negative half is computed. Or a function of
+            two denoisers, (positive, negative) -> denoiser, such as `mdx.guidance.interval` makes.
+            None is the family's usual number. Checkpoints that were distilled to read the number
+            (LCM) are given it, and are not guided from outside.
+        seed: image i of a list is drawn from seed[i], and of an int from seed + i. The generator of
+            a seed is numpy.random.Generator(PCG64(seed)), initial latents are its standard_normal
+            in float64, and a sampler's own noise follows from the same generator, so that an image
+            depends on its seed and not on its batch. One Generator serves all images in turn, those
+            of a batch before those of the next.
+        height, width: of the pictures in pixels, multiples of the VAE's factor; None for the size
+            of `start`, or of the model's training.
+        images_per_prompt: pictures of each prompt.
+        sizes: what the model is told of the picture's sizes, where it reads them: see `Sizes`.
+        start: replaces the initial latents: an array (B, C, h, w) at the noise level of the table's
+            first row, or a State from `callback` or a file, to go on from its row. Nothing tells
+            clean latents from noisy ones: those of `encode` must have noise added first, by
+            `schedulers.add_noise`, or the run takes the picture itself for noise. With the seed of
+            its run, a resumed run ends bit for bit as the whole one: what was drawn for the rows
+            before is drawn again, and dropped.
+        step_noise: where a sampler's own noise comes from: "fresh" is a draw a row; "path" reads
+            it off one Brownian path for each image, the same for any number of steps, so that more
+            steps are the same picture in more detail; None is "path" for samplers made for one
+            (DPM++ SDE, SA-Solver) and "fresh" for others.
+        output: "pil", "np" or "latent": see below.
+        progress: True draws a bar on stderr, False none, None one where stderr is a terminal.
+        callback: is called with (step, state, info) after every step; info.x0 is the picture that
+            the model has in mind.
+        after: a function (table, state) -> state to go on with, as that of `inpainting.known`;
+            callback sees that one.
+        one_graph: runs all steps in one compiled graph, to the same latents bit for bit. Nothing
+            can be seen of it before it ends: no bar, and neither callback nor after.
+        memory: what is held in memory at once, None for what is quickest: see `Memory`. Or a
+            budget, in bytes or as "6GB": `plan` then chooses what keeps within it.
+        batch: how many images are run at once, None for all. The others follow, batch by batch, in
+            their order; what is one an image is parted alike, and each image is as it is alone. The
+            bar counts the calls of all batches; callback sees one batch from its first step to its
+            last, with its images in the state, then the next. after is for one batch only.
+
+    Returns:
+        A list of PIL images; with output "np" float32 pixels (B, H, W, 3) in [0, 1]; with output
+        "latent" float32 latents (B, C, h, w).
+
+    Raises:
+        ValueError, TypeError: for arguments that do not fit, before anything is computed.
+        MemoryError: before anything is computed, for more than the machine can hold, and with the
+            plan where no choice keeps within the budget; later, where memory runs out.
+        FloatingPointError: where the model's numbers overflow or its weights hold NaN: after the
+            first step, or when all are done.
+    """
+    asked = checked(Arguments(**locals()))
+    for net in nets_of(model).values():
+        check_files(net.places.values())
+    positive, negative = _conditionings(model, asked)
+    total = sum(request.table.rows for request in asked.requests)
+    begun = sum(0 if one.start is None else one.start.index for one in asked.requests)
+    watch = Watch(callback, after, one_graph)
+    found = []
+    with bar(total, begun, False if one_graph else progress) as shown, without_compiling(shown):
+        for request in asked.requests:
+            found.append(_batch(model, asked, request, (positive, negative), watch, shown))
+    release(getattr(model, asked.family.network), asked.memory)
+    latents = np.concatenate(found)
+    if output == "latent":
+        return latents
+    return decode(model, latents, output=output, memory=asked.memory)
+
+
+class Watch(NamedTuple):
+    """Who looks at a run."""
+
+    callback: Callback | None
+    after: After | None
+    one_graph: bool  # whether nobody can
+
+
+def _conditionings(model: Model, asked: Run) -> tuple[Conditioning, Conditioning | None]:
+    """Of all prompts, and of what guidance moves away from, as many, where any image is guided."""
+
+    def made(texts: list[str] | Conditioning | None, negative: bool) -> Conditioning:
+        if isinstance(texts, Conditioning):
+            return texts
+        sizes, memory = asked.sizes, asked.memory
+        return encode_prompt(model, texts, negative=negative, sizes=sizes, memory=memory)
+
+    positive = made(asked.prompts, False)
+    if not asked.guided:
+        return positive, None
+    negative = made(asked.negative, True)
+    alone = negative.batch < positive.batch
+    return positive, conditioning.repeat(negative, positive.batch) if alone else negative
+
+
+def _batch(
+    model: Model,
+    asked: Run,
+    request: Request,
+    made: tuple[Conditioning, Conditioning | None],
+    watch: Watch,
+    shown: tqdm,
+) -> NDArray[np.float32]:
+    """The latents of one batch (B, C, h, w)."""
+    generators = [generator(seed) for seed in request.seeds]
+    noise = np.stack([one.standard_normal(request.shape) for one in generators])
+    state = request.start or schedulers.init(request.table, noise)
+    fresh = step_noise.rows(request.table, generators, request.shape, request.kinds)
+    drawn = _denoiser(model, asked, request, made)
+    try:
+        state = loop.run(
+            drawn, request.table, state, fresh, watch.callback, watch.after, shown.update,
+            watch.one_graph,
+        )  # fmt: skip
+    except FloatingPointError:
+        check_weights(*nets_of(model).values())
+        raise
+    slots: Any = state.slots
+    return slots.asnumpy()[0]
+
+
+def _denoiser(
+    model: Model, asked: Run, request: Request, made: tuple[Conditioning, Conditioning | None]
+) -> Any:
+    """What the batch is drawn by."""
+    positive, negative = made
+    positive = conditioning.take(positive, request.prompts)
+    if asked.family.embeds_guidance(model):
+        arrays = {**positive.arrays, "guidance": request.guidance}
+        positive = conditioning.make(positive.family, arrays)
+    towards = denoiser(model, positive, memory=asked.memory)
+    if negative is None:
+        return towards
+    negative = conditioning.take(negative, request.prompts)
+    away = denoiser(model, negative, memory=asked.memory)
+    if not isinstance(request.guidance, np.ndarray):
+        return request.guidance(towards, away)
+    return guiding.classifier_free(towards, away, request.guidance)

@@ -1,0 +1,207 @@
+"""A checkpoint's folder to one immutable record of its nets, tokenizers and scheduler."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from os import PathLike
+from pathlib import Path
+from types import MappingProxyType, ModuleType
+from typing import Any
+
+import mindspore
+
+from mdx import families, hub, model_index, tokenizer, weight_files, weights
+from mdx.checks import flag, one_of, shown
+from mdx.families import Model
+from mdx.files import how_to_complete, is_there, read_json
+from mdx.model_index import Index
+from mdx.net import Net
+from mdx.nets import clip, unet, vae
+from mdx.safetensors_file import entries
+
+__all__ = ["dtype_name", "found", "load", "load_vae"]
+
+log = logging.getLogger("mdx")
+
+# The kinds of nets, and the names under which their weights were once saved.
+NETS: dict[str, tuple[ModuleType, Callable[[str], str] | None]] = {
+    "clip": (clip, weights.new_text_names),
+    "unet": (unet, None),
+    "vae": (vae, weights.old_vae_names),
+}
+
+SECOND_VAE = "vae-ft-mse"  # the folder in the packaged checkpoint
+
+LONGEST = 255  # characters of a file's name
+
+# More layers than any net of this package has are counted before their weights are listed.
+FEW_LAYERS = 1000
+
+
+def load(
+    source: str | PathLike | None = None,
+    *,
+    dtype: str | mindspore.Type = "float32",
+    variant: str | None = None,
+    revision: str | None = None,
+    offline: bool = False,
+) -> Model:
+    """Load a checkpoint: None for the packaged one, a folder in the diffusers layout, or a Hub id.
+
+    `dtype` is that of the weights, "float32" or "float16"; `variant` chooses files such as
+    "fp16" of each part that has them, and of other parts the plain ones. Without it float16 takes
+    a part's fp16 files where there are any, which are used as they lie. `revision` is a Hub branch,
+    tag or commit; `offline` uses only what is cached.
+    Raises FileNotFoundError, PermissionError, ConnectionError or ValueError that say what to do.
+    """
+    dtype = dtype_name(dtype)
+    _check_arguments(source, variant, revision, offline)
+    folder = found(source, dtype=dtype, variant=variant, revision=revision, offline=offline)
+    index = model_index.read(folder)
+    family = families.find(index)
+    unused = sorted(index.parts.keys() - family.parts.keys())
+    if unused:
+        log.info("%s: not loaded, mdx has no use for them: %s", folder, ", ".join(unused[:20]))
+    there = {name: part for name, part in family.parts.items() if _has(index, name, part)}
+    bases = {name: hub.BASES[part.kind] for name, part in there.items() if part.kind in hub.BASES}
+    chosen = _variants(folder, bases, variant, dtype)
+    parts: dict[str, Any] = {}
+    for name, part in family.parts.items():
+        if name not in there:
+            parts[name] = None
+        elif part.kind == "tokenizer":
+            parts[name] = tokenizer.load(folder / name)
+        elif part.kind == "scheduler":
+            parts[name] = model_index.scheduler(index)
+        else:
+            meant = partial(family.meant, index) if part.kind == "unet" else dict
+            parts[name] = _net(part.kind, folder / name, chosen[name], dtype, meant)
+    model = family.record(**parts, index=index)
+    try:
+        family.check(model)
+    except ValueError as error:
+        raise ValueError(f"{folder}: {error}") from None
+    return model
+
+
+def found(
+    source: str | PathLike | None,
+    *,
+    dtype: str = "float32",
+    variant: str | None = None,
+    revision: str | None = None,
+    offline: bool = False,
+) -> Path:
+    """The folder of a checkpoint; one of the Hub is fetched first. Arguments and errors of `load`.
+
+    Nothing but its index is fetched of one whose family mdx does not have.
+    """
+    return hub.resolve(
+        source, variant=variant, dtype=dtype, revision=revision, offline=offline, wanted=_wanted
+    )
+
+
+def _has(index: Index, name: str, part: families.Part) -> bool:
+    """Whether a checkpoint has a part: its scheduler is there whether the index names it or not."""
+    return name in index.parts or part.kind == "scheduler"
+
+
+def _wanted(folder: Path) -> dict[str, str | None]:
+    """What is wanted of a checkpoint whose model_index.json is in a folder: see `hub.Folders`."""
+    index = model_index.read(folder)
+    parts = families.find(index).parts.items()
+    return {name: hub.BASES.get(part.kind) for name, part in parts if _has(index, name, part)}
+
+
+def load_vae(
+    source: str | PathLike | None = None,
+    *,
+    dtype: str | mindspore.Type = "float32",
+    variant: str | None = None,
+    revision: str | None = None,
+    offline: bool = False,
+) -> Net:
+    """Load a VAE alone, from a repository or folder that is one or has one in vae/.
+
+    None is the second VAE of the packaged checkpoint: the first one's encoder, and a decoder
+    trained further on the squared error alone. Other arguments and errors as `load`. Use it as
+    `model._replace(vae=load_vae(...))`.
+    """
+    dtype = dtype_name(dtype)
+    _check_arguments(source, variant, revision, offline)
+    base = hub.BASES["vae"]
+    folder = hub.resolve(
+        source, variant=variant, dtype=dtype, revision=revision, offline=offline,
+        wanted={"vae": base, "": base},
+    )  # fmt: skip
+    alone = not is_there(folder / "model_index.json") and is_there(folder / "config.json")
+    part = SECOND_VAE if source is None else "" if alone else "vae"
+    [chosen] = _variants(folder, {part: base}, variant, dtype).values()
+    return _net("vae", folder / part, chosen, dtype)
+
+
+def dtype_name(dtype: Any) -> str:
+    """The name of a dtype of weights, given by name or as MindSpore's; ValueError for others."""
+    named = str(dtype).lower() if type(dtype) is type(mindspore.float32) else dtype
+    return one_of("dtype", named, tuple(weights.DTYPES))
+
+
+def _check_arguments(source: Any, variant: Any, revision: Any, offline: Any) -> None:
+    """TypeError or ValueError by name for what can be no name of a checkpoint."""
+    if source is not None and not isinstance(source, (str, PathLike)):
+        raise TypeError(f"source must be a Hub id, a folder or None, not {shown(source)}")
+    if source == "":
+        raise FileNotFoundError("source is empty: give a Hub id or a folder, or None")
+    weight_files.check_variant(variant)
+    if revision is not None and not isinstance(revision, str):
+        raise TypeError(f"revision must be a str or None, not {shown(revision)}")
+    for name, value in (("variant", variant), ("revision", revision)):
+        if value is not None and len(value) > LONGEST:
+            raise ValueError(f"{name} is longer than any file's name: {shown(value)}")
+    flag("offline", offline)
+
+
+def _variants(
+    folder: Path, bases: Mapping[str, str], variant: str | None, dtype: str
+) -> dict[str, str | None]:
+    """The variant of each part's weights that is loaded (see `weight_files.choose`)."""
+    there = {
+        part: weight_files.found_in(folder / part, base, variant) for part, base in bases.items()
+    }
+    return weight_files.choose(folder, there, variant, dtype)
+
+
+def _net(
+    kind: str,
+    folder: Path,
+    variant: str | None,
+    dtype: str,
+    meant: Callable[[dict], dict] = dict,
+) -> Net:
+    """The net of a kind, one of NETS, in a folder; `meant` makes of its config what is read."""
+    module, rename = NETS[kind]
+    if not folder.is_dir():
+        raise FileNotFoundError(f"the checkpoint has no folder {folder}" + how_to_complete(folder))
+    file = folder / "config.json"
+    json = read_json(file)
+    try:
+        config = module.from_json(meant(json))
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
+    files = weight_files.find(folder, hub.BASES[kind], variant)
+    _check_depth(file, module.depth(config), files)
+    params, places = weights.read_in_place(files, module.shapes(config), dtype, rename=rename)
+    again = partial(_net, kind, folder.absolute(), variant, dtype, meant)
+    return Net(config, mindspore.mutable(params), MappingProxyType(places), again)
+
+
+def _check_depth(file: Path, layers: int, files: Sequence[Path]) -> None:
+    """Raise ValueError for a config of more layers than its weights' files hold tensors.
+
+    Every layer has one at least; to list the names of millions that are not there takes minutes.
+    """
+    if layers > FEW_LAYERS and layers > (held := sum(len(entries(one)) for one in files)):
+        raise ValueError(
+            f"{file} asks for {layers} layers (num_hidden_layers, layers_per_block, "
+            f"transformer_layers_per_block), but the weights beside it are {held} tensors"
+        )

@@ -1,0 +1,159 @@
+"""A network as a denoiser: its weights and its conditioning, lowered to compiled calls."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import mindspore
+import numpy as np
+from mindspore import Tensor
+from numpy.typing import NDArray
+
+from mdx.compile_cache import compiled
+from mdx.conditioning import Conditioning
+from mdx.mapped import check_files, drop
+from mdx.memory import Memory
+from mdx.net import Net
+from mdx.nets import unet
+from mdx.sampling import staged
+from mdx.sampling.denoiser import Carry, Denoiser, Row, nothing, per_image
+from mdx.sampling.scales import Followed, at
+
+__all__ = ["Network", "alike", "guided_in", "inputs", "predict"]
+
+# Makes of a conditioning and the sample's shape (B, C, h, w) what the network reads beside x and t.
+Inputs = Callable[[Conditioning, tuple[int, ...]], dict[str, NDArray[Any]]]
+
+
+class Network(NamedTuple):
+    """A denoiser made of a network; exchange what it is made of with _replace.
+
+    It is called stage by stage where the network is large, or its weights come and go: see
+    `Memory`. What it is made of is fixed for a run: `lowered` makes it ready for one.
+    """
+
+    net: Net  # config, weights and where they lie
+    conditioning: Conditioning  # of B images
+    inputs: Inputs  # the family's: see there
+    memory: Memory = Memory()
+    prediction: str | None = None  # what the network returns, as schedulers.PREDICTIONS has it
+    negative: Conditioning | None = None  # what guidance moves away from; None: no guidance
+    scale: Followed = np.ones((), np.float32)  # how far: see guidance.classifier_free
+
+    def __repr__(self) -> str:
+        """What it is, in short; its weights are in its fields."""
+        away = "" if self.negative is None else f", away from {self.negative!r}"
+        return f"Network({self.net!r},\n    {self.conditioning!r}{away})"
+
+    def init(self, shape: tuple[int, ...]) -> Carry:
+        """What is carried first for samples of a shape: nothing. See `Denoiser`."""
+        return self.lowered().init(shape)
+
+    def apply(self, carry: Carry, x: Tensor, row: Row) -> tuple[Tensor, Carry]:
+        """The output for x (B, C, h, w), and what is carried on. See `Denoiser`.
+
+        For one call: `sample` makes the network ready once, for a run.
+        """
+        return self.lowered().apply(carry, x, row)
+
+    def lowered(self) -> Denoiser:
+        """The denoiser as functions that are ready for a run, in which nothing is made twice."""
+        prepared = functools.cache(functools.partial(inputs, self))
+        predictors = {guided: _predictor(self.net, guided, self.memory) for guided in (False, True)}
+
+        def init(shape: tuple[int, ...]) -> Carry:
+            check_files(self.net.places.values())
+            if shape and len(shape) == 4 and shape[0] != self.conditioning.batch:
+                raise ValueError(
+                    f"the conditioning is of {self.conditioning.batch} images, and the sample of "
+                    f"{shape[0]}: take or repeat the conditioning"
+                )
+            return nothing(shape)
+
+        def apply(carry: Carry, x: Tensor, row: Row) -> tuple[Tensor, Carry]:
+            scale = guided_in(self, row, x.shape[0])
+            guided = scale is not None
+            t = Tensor(per_image(row.t, x.shape[0]))
+            factor = Tensor(np.ones(x.shape[0], np.float32) if scale is None else scale)
+            return predictors[guided](x, t, prepared(tuple(x.shape), guided), factor), carry
+
+        return Denoiser(init, apply, self.prediction)
+
+
+def alike(one: Network, other: Network) -> bool:
+    """Whether both are one network whose conditionings can be halves of one call."""
+    shapes = [
+        {name: (array.dtype, array.shape) for name, array in made.conditioning.arrays.items()}
+        for made in (one, other)
+    ]
+    return (
+        one.net.params is other.net.params
+        and one.net.config == other.net.config
+        and one.inputs == other.inputs
+        and one.memory == other.memory
+        and one.prediction == other.prediction
+        and one.negative is None
+        and other.negative is None
+        and shapes[0] == shapes[1]
+    )
+
+
+def guided_in(network: Network, row: Row, count: int) -> NDArray[np.float32] | None:
+    """How far each of `count` images is moved in a row; None where none of them is.
+
+    At 1 the negative half counts for nothing, as for an image that is made without one.
+    """
+    if network.negative is None:
+        return None
+    scale = at(network.scale, row, count)
+    return np.maximum(scale, 1) if (scale > 1).any() else None
+
+
+def inputs(network: Network, shape: tuple[int, ...], guided: bool) -> Any:
+    """What the graphs read beside the sample and the time, as a mutable dict of tensors.
+
+    With `guided` they are the negative half, and then the positive one, of 2B images.
+    """
+    found = network.inputs(network.conditioning, shape)
+    if guided and network.negative is not None:
+        away = network.inputs(network.negative, shape)
+        found = {name: np.concatenate([away[name], found[name]]) for name in found}
+    return mindspore.mutable({name: Tensor(array) for name, array in found.items()})
+
+
+def _predictor(net: Net, guided: bool, memory: Memory) -> Callable[..., Tensor]:
+    """A function (x, t, conditioning, scale) -> the network's output (B, C, h, w)."""
+    if not staged.in_stages(net, memory):
+        return functools.partial(_in_one_call(net.config, guided, memory.part_bytes), net.params)
+
+    def used(part: staged.Part) -> None:
+        if memory.weights == "stage":
+            drop(net.places[name] for name in part.names if name in net.places)
+
+    @functools.cache
+    def made() -> Callable[..., Tensor]:
+        parts = staged.parts(net.config, net.params)
+        return staged.predictor(net.config, parts, guided, memory.part_bytes, used)
+
+    return lambda *arguments: made()(*arguments)
+
+
+# One compiled function a config: MindSpore keeps a graph for each shape it is called with.
+
+
+@functools.cache
+def _in_one_call(config: Any, guided: bool, part_bytes: int) -> Callable[..., Tensor]:
+    return compiled(predict(config, guided, part_bytes))
+
+
+def predict(config: Any, guided: bool, part_bytes: int) -> Callable[..., Tensor]:
+    """The network's call as a function (params, x, t, conditioning, scale) inside a graph."""
+
+    def call(params, x, t, conditioning, scale):
+        if not guided:
+            return unet.apply(config, params, x, t, conditioning, part_bytes)
+        x, t = staged.doubled(x, t)
+        both = unet.apply(config, params, x, t, conditioning, part_bytes)
+        return staged.combined(both, scale)
+
+    return call

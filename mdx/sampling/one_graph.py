@@ -1,0 +1,83 @@
+"""All rows of a run in one compiled graph, to the same numbers bit for bit."""
+
+import functools
+from itertools import groupby
+from typing import Any
+
+import mindspore
+import numpy as np
+from mindspore import Tensor, ops
+
+from mdx.compile_cache import compiled
+from mdx.sampling.denoiser import per_image, rows
+from mdx.sampling.network import Network, guided_in, inputs, predict
+from mdx.schedulers import State, Table
+from mdx.schedulers.device import advance
+from mdx.schedulers.step import factors
+
+__all__ = ["run"]
+
+# Tables are padded to a multiple of this many rows, so that another number of steps needs no other
+# graph.
+ROWS = 64
+
+
+def run(network: Network, table: Table, state: State, step_noise: list[Any]) -> State:
+    """The state after all rows; step_noise has the noise of each row (B, C, h, w), or None.
+
+    Rows that follow each other, guided all or none of them, are one call of a graph.
+    """
+    _, count, *shape = state.slots.shape
+    # The length of the arrays is part of the graph, the number of rows that it runs is not.
+    length = -(-table.rows // ROWS) * ROWS
+    noise = np.zeros((length, count, *shape), np.float32)
+    for i, drawn in enumerate(step_noise):
+        if drawn is not None:
+            noise[i] = drawn
+    times, rescale = (
+        _lengthened([per_image(x, count) for x in array], length)
+        for array in (table.t, table.scale)
+    )
+    each = zip(*(factors(table, i, count) for i in range(table.rows)), strict=True)
+    denoise, mix, clip = (_lengthened(array, length) for array in each)
+    scales = [guided_in(network, row, count) for row in rows(table)]
+    ones = np.ones(count, np.float32)
+    scale = _lengthened([ones if one is None else one for one in scales], length)
+
+    slots, begin, noise = state.slots, state.index, Tensor(noise)
+    for guided, group in groupby(range(begin, table.rows), lambda i: scales[i] is not None):
+        end = max(group) + 1
+        runner = _runner(network.net.config, guided, network.memory.part_bytes)
+        slots = runner(
+            network.net.params, slots, noise, times, rescale, denoise, mix, clip,
+            inputs(network, (count, *shape), guided), scale,
+            Tensor(begin, mindspore.int32), Tensor(end, mindspore.int32),
+        )  # fmt: skip
+        begin = end
+    return state._replace(slots=slots, index=table.rows)
+
+
+def _lengthened(rows: Any, length: int) -> Tensor:
+    """Rows of a table as one tensor, with zeros up to the length."""
+    rows = np.stack(list(rows))
+    more = np.zeros((length - len(rows), *rows.shape[1:]), np.float32)
+    return Tensor(np.concatenate([rows, more]))
+
+
+@functools.cache
+def _runner(config: Any, guided: bool, part_bytes: int) -> Any:
+    predicted = predict(config, guided, part_bytes)
+
+    def run(params, slots, fresh, t, rescale, denoise, mix, clip, conditioning, scale, i, rows):
+        # Rows by gather: an index in brackets might be negative, and the graph would check it.
+        while i < rows:
+            time, factor = ops.gather(t, i, 0), ops.gather(rescale, i, 0)
+            x = slots[0] * factor.reshape((-1, 1, 1, 1))
+            out = predicted(params, x, time, conditioning, ops.gather(scale, i, 0))
+            noise, to_x0 = ops.gather(fresh, i, 0), ops.gather(denoise, i, 0)
+            to_slots, bound = ops.gather(mix, i, 0), ops.gather(clip, i, 0)
+            slots, _ = advance(slots, out, noise, to_x0, to_slots, bound)
+            i = i + 1
+        return slots
+
+    return compiled(run)
