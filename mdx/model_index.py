@@ -84,6 +84,9 @@ def scheduler(index: Index) -> Scheduler:
     file = index.file.parent / "scheduler" / "scheduler_config.json"
     config, name = read_json(file), index.parts.get("scheduler")
     meant = {"steps_offset": 1, "clip_sample": False} if index.old_meaning else {}
+    if isinstance(unset := config.get("_use_default_values"), list):
+        # Of these keys the value is not read, for it was the default of the class that wrote it.
+        config["_use_default_values"] = [key for key in unset if key not in [*meant]]
     try:
         if name is not None:
             find(name)

@@ -18,6 +18,13 @@ CARRIED = {
     "steps_offset": 1,
     "trained_betas": None,
 }
+# And since the middle of 2023, of classes that bound what they predict.
+BOUNDS = {
+    "clip_sample_range": 1.0,
+    "dynamic_thresholding_ratio": 0.995,
+    "sample_max_value": 1.0,
+    "thresholding": False,
+}
 
 
 def scheduler(name, version, *parts, **own):
@@ -94,22 +101,64 @@ SCHEDULERS = {
             "LCMScheduler",
             "0.22.0.dev0",
             CARRIED,
-            clip_sample_range=1.0,
-            dynamic_thresholding_ratio=0.995,
+            BOUNDS,
             original_inference_steps=50,
             prediction_type="epsilon",
             rescale_betas_zero_snr=False,
-            sample_max_value=1.0,
             set_alpha_to_one=True,
             steps_offset=0,
-            thresholding=False,
             timestep_spacing="leading",
+        ),
+    ),
+    "LCM LoRA, fused": (
+        "StableDiffusionPipeline",
+        "LCMScheduler",
+        scheduler(
+            "LCMScheduler",
+            "0.24.0",
+            CARRIED,
+            BOUNDS,
+            original_inference_steps=50,
+            prediction_type="epsilon",
+            rescale_betas_zero_snr=False,
+            timestep_scaling=10.0,
+            timestep_spacing="leading",
+        ),
+    ),
+    "DreamBooth of 2023": (
+        "StableDiffusionPipeline",
+        "DDPMScheduler",
+        scheduler(
+            "DDPMScheduler",
+            "0.17.0.dev0",
+            CARRIED,
+            BOUNDS,
+            prediction_type="epsilon",
+            timestep_spacing="leading",
+            variance_type="fixed_small",
         ),
     ),
     "DreamBooth of 2022": (
         "StableDiffusionPipeline",
         "DDIMScheduler",
         scheduler("DDIMScheduler", "0.5.1", set_alpha_to_one=False, tensor_format="pt"),
+    ),
+    "conversion older than 0.9": (
+        "StableDiffusionPipeline",
+        "PNDMScheduler",
+        scheduler(
+            "PNDMScheduler",
+            "0.7.2",
+            set_alpha_to_one=False,
+            skip_prk_steps=True,
+            steps_offset=0,
+            trained_betas=None,
+        ),
+    ),
+    "conversion without steps_offset": (
+        "StableDiffusionPipeline",
+        "PNDMScheduler",
+        scheduler("PNDMScheduler", "0.3.0", set_alpha_to_one=False, skip_prk_steps=True),
     ),
     "index and config differ": (
         "StableDiffusionPipeline",
@@ -120,6 +169,19 @@ SCHEDULERS = {
         "StableDiffusionPipeline",
         "DDIMScheduler",
         scheduler("DDIMScheduler", "0.9.0", steps_offset=0, clip_sample=True),
+    ),
+    "defaults marked as such": (
+        "StableDiffusionPipeline",
+        "DDIMScheduler",
+        scheduler(
+            "DDIMScheduler",
+            "0.19.3",
+            _use_default_values=["clip_sample", "steps_offset", "timestep_spacing"],
+            clip_sample=True,
+            set_alpha_to_one=False,
+            steps_offset=0,
+            timestep_spacing="trailing",
+        ),
     ),
     "image to image": (
         "StableDiffusionImg2ImgPipeline",
