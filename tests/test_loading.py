@@ -1,6 +1,7 @@
 """Loading whole checkpoints: folders, Hub ids from the cache, variants, parts and their fit."""
 
 import logging
+import re
 
 import huggingface_hub
 import numpy as np
@@ -9,7 +10,7 @@ from safetensors.numpy import load_file
 
 from mdx import families, hub, loading, weights
 from mdx.nets import unet
-from tests import tiny
+from tests import repositories, tiny
 
 
 @pytest.fixture
@@ -43,6 +44,14 @@ def test_a_folder_loads(tiny_checkpoint):
     same(loaded.vae, tiny_checkpoint / "vae")
     same(loaded.text_encoder, tiny_checkpoint / "text_encoder", "model.safetensors")
     assert loading.load(str(tiny_checkpoint)).unet.config == loaded.unet.config
+
+
+@pytest.mark.parametrize("name", repositories.REFUSED)
+def test_repositories_of_other_kinds_are_refused_by_name(tmp_path, name):
+    repository, words = repositories.REFUSED[name]
+    folder = repositories.write(tmp_path / "repository", repository)
+    with pytest.raises(ValueError, match=re.escape(words)):
+        model.load(folder)
 
 
 def test_float16_is_half_the_bytes(tiny_checkpoint):
