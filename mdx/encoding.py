@@ -14,35 +14,43 @@ from mdx.mapped import check_files
 from mdx.net import Net
 from mdx.nets import clip
 
-__all__ = ["clip_rows", "graph_of_clip"]
+__all__ = ["clip_graph", "clip_rows"]
 
 Rows = NDArray[np.float32]
 
 
 def clip_rows(
-    words: tokenizer.Tokenizer, net: Net, texts: Sequence[str], layer: int | None = None
-) -> tuple[Rows, Rows]:
-    """A vector a token (B, T, D), and one a text (B, P), by one of CLIP's text encoders.
+    words: tokenizer.Tokenizer,
+    net: Net,
+    texts: Sequence[str],
+    layer: int = -1,
+    *,
+    normed: bool = True,
+    pooled: bool = False,
+) -> tuple[Rows, Rows | None]:
+    """A vector a token (B, T, D), and with `pooled` one a text (B, P), by one of CLIP's encoders.
 
-    `layer` is which of its layers' states is read: see `clip.apply`. Each distinct text is encoded
-    once and alone, so that one graph serves any number. ValueError for a text that is no valid
-    Unicode.
+    `layer` and `normed` say which of its states are read: see `clip.apply`. Each distinct text is
+    encoded once and alone, so that one graph serves any number. ValueError for a text that is no
+    valid Unicode, and for a layer that the encoder does not have.
     """
     check_files(net.places.values())
+    clip.layers_run(net.config, layer)
     distinct = list(dict.fromkeys(texts))
-    encode, found = graph_of_clip(net.config, layer), {}
+    encode, found = clip_graph(net.config, layer, normed, pooled), {}
     for text, ids in zip(distinct, tokenizer.encode(words, distinct), strict=True):
         rows: Any = encode(net.params, Tensor(ids[None]))
-        found[text] = [one.asnumpy() for one in rows]
-    tokens, whole = (np.concatenate([found[text][i] for text in texts]) for i in (0, 1))
-    return tokens, whole
+        found[text] = [one.asnumpy() for one in (rows if pooled else [rows])]
+    tokens, *whole = (np.concatenate(each) for each in zip(*map(found.get, texts), strict=True))
+    return tokens, *whole or [None]
 
 
 @functools.cache
-def graph_of_clip(config: clip.Config, layer: int | None) -> Any:
+def clip_graph(config: clip.Config, layer: int, normed: bool, pooled: bool) -> Any:
     """The compiled text encoder of a config: (params, ids) -> what `clip.apply` gives."""
 
     def encode(params, ids):
-        return clip.apply(config, params, ids)
+        tokens, whole = clip.apply(config, params, ids, layer, normed, pooled)
+        return (tokens, whole) if pooled else tokens
 
     return compiled(encode)

@@ -226,7 +226,7 @@ def test_everything_has_a_key():
     text, decoder = clip.from_json(tiny.TEXT), vae.from_json(tiny.VAE)
     stages = [(staged._stage, CONFIG, stage, 10**6) for stage in unet_stages.stages(CONFIG)]
     made = [
-        (encoding.graph_of_clip, text, None),
+        (encoding.clip_graph, text, -1, True, False),
         *((kind, CONFIG, guided, 10**6) for guided in (True, False)
           for kind in (network._in_one_call, one_graph._runner)),
         *((kind, CONFIG, guided) for guided in (True, False)

@@ -3,9 +3,10 @@
 from typing import Any, TypeAlias
 
 from mdx import weights
-from mdx.families import stable_diffusion
+from mdx.families import stable_diffusion, stable_diffusion_xl
 from mdx.families.family import Asked, Family, Part
 from mdx.families.stable_diffusion import StableDiffusion
+from mdx.families.stable_diffusion_xl import StableDiffusionXL
 from mdx.fields import shown
 from mdx.model_index import Index
 from mdx.net import Net
@@ -14,13 +15,13 @@ from mdx.schedulers import Scheduler
 from mdx.tokenizer import Tokenizer
 
 __all__ = [
-    "FAMILIES", "Asked", "Family", "Model", "Part", "StableDiffusion",
+    "FAMILIES", "Asked", "Family", "Model", "Part", "StableDiffusion", "StableDiffusionXL",
     "check_encoders", "check_model", "check_weights", "family_of", "find", "nets_of",
 ]  # fmt: skip
 
-FAMILIES = (stable_diffusion.FAMILY,)
+FAMILIES = (stable_diffusion.FAMILY, stable_diffusion_xl.FAMILY)
 
-Model: TypeAlias = StableDiffusion  # the record of any family
+Model: TypeAlias = StableDiffusion | StableDiffusionXL  # the record of any family
 
 # The module of each kind of net.
 NETS = {"clip": clip, "unet": unet, "vae": vae}

@@ -52,3 +52,5 @@ class Family(NamedTuple):
     # (index, config.json of the network) -> as it is meant
     meant: Callable[[Any, Mapping[str, Any]], dict[str, Any]]
     network: str = "unet"  # the part that denoises
+    # Whether a VAE whose config says force_upcast is held in float32: its numbers overflow in half.
+    upcasts_vae: bool = False

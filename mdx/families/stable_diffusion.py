@@ -64,9 +64,7 @@ def encode(model: Any, texts: list[str] | None, asked: Asked) -> Conditioning:
     for name in ("second", "sizes"):
         if getattr(asked, name) is not None:
             raise ValueError(f"{name} is for families that read it, and {FAMILY.title} does not")
-    skipped = asked.clip_skip
-    # The layer before the last but `skipped`, and the final norm: what the reference reads.
-    layer = None if skipped is None else -(skipped + 1)
+    layer = -1 - (asked.clip_skip or 0)
     rows, _ = clip_rows(model.tokenizer, model.text_encoder, texts or [""], layer)
     return make(NAME, {"context": rows})
 
