@@ -1,7 +1,8 @@
 """The safetensors format, read without copying: where each tensor lies, checked against the file.
 
 Eight bytes give the header's length (little endian), the header is JSON, then come the data.
-The safetensors library reads a tensor into new memory; weights here stay in the file, mapped.
+The safetensors library reads a tensor into new memory; weights here stay in the file, mapped. And
+with numpy it writes no bfloat16: files of ours are byte for byte its own where it can.
 
 Whatever the library refuses is refused. What it lets pass is refused where a reader could be
 misled or kept busy: a name that stands twice (the library takes the last), keys of a record that
@@ -10,12 +11,16 @@ in another JSON type, headers above MAX_HEADER and shapes above MAX_DIMS.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mdx.files import as_name, missing, without_twins
 
-__all__ = ["BITS", "MAX_DIMS", "MAX_HEADER", "Entry", "entries"]
+__all__ = ["BITS", "MAX_DIMS", "MAX_HEADER", "Entry", "entries", "stored_as", "write"]
 
 # Bits of one element, for every dtype that the format names.
 BITS = {
@@ -24,6 +29,12 @@ BITS = {
     "F6_E2M3": 6, "F6_E3M2": 6, "F4": 4,
     "I64": 64, "I32": 32, "I16": 16, "I8": 8, "U64": 64, "U32": 32, "U16": 16, "U8": 8, "BOOL": 8,
 }  # fmt: skip
+
+# What can be written, in the order in which it is: so each begins at a multiple of its own size.
+WRITTEN = (
+    "U64", "I64", "F64", "C64", "F32", "U32", "I32", "BF16", "F16", "U16", "I16", "I8", "U8",
+    "BOOL",
+)  # fmt: skip
 
 MAX_HEADER = 25_000_000  # bytes: room for 200,000 tensors; the library reads four times as many
 MAX_DIMS = 8  # of a tensor: MindSpore's limit
@@ -104,6 +115,42 @@ def entries(path: str | Path) -> dict[str, Entry]:
             "download it again"
         )
     return found
+
+
+def stored_as(numbers: NDArray[Any]) -> str:
+    """What the format calls the dtype of an array. Raises ValueError where it has none of it."""
+    kind = {"f": "F", "i": "I", "u": "U", "c": "C"}.get(numbers.dtype.kind, "")
+    found = "BOOL" if numbers.dtype == bool else f"{kind}{8 * numbers.dtype.itemsize}"
+    if found not in WRITTEN:
+        raise ValueError(f"a safetensors file holds no numbers of dtype {numbers.dtype}")
+    return found
+
+
+def write(path: str | Path, tensors: Mapping[str, tuple[str, NDArray[Any]]]) -> None:
+    """Write tensors, each as its dtype, one of WRITTEN, and its numbers, by name.
+
+    Raises OSError where the file cannot be written.
+    """
+    names = sorted(tensors, key=lambda name: (WRITTEN.index(tensors[name][0]), name))
+    # The mark that diffusers and transformers ask for: laid out as in PyTorch.
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    end = 0
+    for name in names:
+        dtype, numbers = tensors[name]
+        begin, end = end, end + numbers.nbytes
+        header[name] = {
+            "dtype": dtype,
+            "shape": list(numbers.shape),
+            "data_offsets": [begin, end],
+        }
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for name in names:
+            numbers = tensors[name][1]
+            little = np.ascontiguousarray(numbers, numbers.dtype.newbyteorder("<"))
+            file.write(little.reshape(-1).view(np.uint8).data)
 
 
 def _records(raw: bytes) -> dict[str, Any]:

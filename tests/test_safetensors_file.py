@@ -2,13 +2,15 @@
 
 import json
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from safetensors import SafetensorError, deserialize, safe_open
+from safetensors.numpy import save_file
 
 from mdx import safetensors_file
-from mdx.safetensors_file import BITS, entries
+from mdx.safetensors_file import BITS, entries, stored_as, write
 
 PAIR = '{"dtype":"F32","shape":[2],"data_offsets":[0,8]}'
 GOOD = f'{{"a":{PAIR}}}'
@@ -53,6 +55,43 @@ def ours(folder, data):
     except ValueError as error:
         return None, str(error)
     return {name: (one.dtype, one.shape) for name, one in found.items()}, ""
+
+
+ARRAYS = {
+    "scalar": np.array(3, np.float32),
+    "empty": np.zeros((0, 4), np.float32),
+    "half": np.arange(5, dtype=np.float16),
+    "turned": np.arange(6, dtype=np.float64).reshape(2, 3).T,
+    "big-endian": np.arange(4, dtype=">i4"),
+    "flags": np.array([True, False, True]),
+    "bytes": np.arange(3, dtype=np.uint8),
+    "a name \u00e9 \u2603": np.arange(2, dtype=np.int64),
+    "complex": np.array([1j], np.complex64),
+}
+
+
+@pytest.mark.parametrize("names", [list(ARRAYS), list(ARRAYS)[::-1], []])
+def test_a_file_of_ours_is_the_library_s(tmp_path, names):
+    """Byte for byte, whatever the order in which tensors come."""
+    arrays = {name: ARRAYS[name] for name in names}
+    write(tmp_path / "ours", {name: (stored_as(one), one) for name, one in arrays.items()})
+    usual = {name: np.ascontiguousarray(one).reshape(one.shape) for name, one in arrays.items()}
+    save_file(usual, tmp_path / "theirs", metadata={"format": "pt"})
+    assert (tmp_path / "ours").read_bytes() == (tmp_path / "theirs").read_bytes()
+
+
+def test_words_of_bfloat16_are_written_as_what_they_are(tmp_path):
+    words = np.arange(6, dtype=np.uint16).reshape(2, 3)
+    write(tmp_path / "x", {"a": ("BF16", words), "b": ("F32", np.ones(1, np.float32))})
+    [(first, found), _] = sorted(deserialize((tmp_path / "x").read_bytes()))
+    assert (first, found["dtype"], found["shape"]) == ("a", "BF16", [2, 3])
+    assert bytes(found["data"]) == words.tobytes()
+
+
+@pytest.mark.parametrize("dtype", [object, "U3", "complex128", "longdouble", "datetime64[s]"])
+def test_arrays_that_no_file_holds(dtype):
+    with pytest.raises(ValueError, match="a safetensors file holds no numbers of dtype"):
+        stored_as(np.zeros(2, dtype))
 
 
 # Files that both refuse, and what mdx says.
