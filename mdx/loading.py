@@ -11,7 +11,7 @@ from typing import Any
 import mindspore
 
 from mdx import families, hub, model_index, tokenizer, weight_files, weights
-from mdx.checks import flag, one_of, shown
+from mdx.checks import flag, shown
 from mdx.families import Model
 from mdx.files import how_to_complete, is_there, read_json
 from mdx.model_index import Index
@@ -48,10 +48,10 @@ def load(
 ) -> Model:
     """Load a checkpoint: None for the packaged one, a folder in the diffusers layout, or a Hub id.
 
-    `dtype` is that of the weights, "float32" or "float16"; `variant` chooses files such as
-    "fp16" of each part that has them, and of other parts the plain ones. Without it float16 takes
-    a part's fp16 files where there are any, which are used as they lie. `revision` is a Hub branch,
-    tag or commit; `offline` uses only what is cached.
+    `dtype` is that of the weights, "float32", "float16" or "bfloat16"; `variant` chooses files such
+    as "fp16" of each part that has them, and of other parts the plain ones. Without it float16
+    takes a part's fp16 files where there are any, and bfloat16 its bf16 files, which are used as
+    they lie. `revision` is a Hub branch, tag or commit; `offline` uses only what is cached.
     Raises FileNotFoundError, PermissionError, ConnectionError or ValueError that say what to do.
     """
     dtype = dtype_name(dtype)
@@ -75,7 +75,8 @@ def load(
             parts[name] = model_index.scheduler(index)
         else:
             meant = partial(family.meant, index) if part.kind == "unet" else dict
-            parts[name] = _net(part.kind, folder / name, chosen[name], dtype, meant)
+            held = vae.held_in if part.kind == "vae" and family.upcasts_vae else _as_asked
+            parts[name] = _net(part.kind, folder / name, chosen[name], dtype, meant, held)
     model = family.record(**parts, index=index)
     try:
         family.check(model)
@@ -124,8 +125,9 @@ def load_vae(
     """Load a VAE alone, from a repository or folder that is one or has one in vae/.
 
     None is the second VAE of the packaged checkpoint: the first one's encoder, and a decoder
-    trained further on the squared error alone. Other arguments and errors as `load`. Use it as
-    `model._replace(vae=load_vae(...))`.
+    trained further on the squared error alone. A repository or folder that is one, and says
+    force_upcast, is held in float32 whatever the dtype. Other arguments and errors as `load`. Use
+    it as `model._replace(vae=load_vae(...))`.
     """
     dtype = dtype_name(dtype)
     _check_arguments(source, variant, revision, offline)
@@ -137,13 +139,15 @@ def load_vae(
     alone = not is_there(folder / "model_index.json") and is_there(folder / "config.json")
     part = SECOND_VAE if source is None else "" if alone else "vae"
     [chosen] = _variants(folder, {part: base}, variant, dtype).values()
-    return _net("vae", folder / part, chosen, dtype)
+    # In a checkpoint the family says whether that counts.
+    return _net("vae", folder / part, chosen, dtype, held=vae.held_in if alone else _as_asked)
 
 
 def dtype_name(dtype: Any) -> str:
     """The name of a dtype of weights, given by name or as MindSpore's; ValueError for others."""
-    named = str(dtype).lower() if type(dtype) is type(mindspore.float32) else dtype
-    return one_of("dtype", named, tuple(weights.DTYPES))
+    named = str(dtype).lower() if isinstance(dtype, mindspore.Type) else dtype
+    weights.check_dtype(named)
+    return named
 
 
 def _check_arguments(source: Any, variant: Any, revision: Any, offline: Any) -> None:
@@ -171,27 +175,36 @@ def _variants(
     return weight_files.choose(folder, there, variant, dtype)
 
 
+def _as_asked(json: dict, dtype: str) -> str:
+    return dtype
+
+
 def _net(
     kind: str,
     folder: Path,
     variant: str | None,
     dtype: str,
     meant: Callable[[dict], dict] = dict,
+    held: Callable[[dict, str], str] = _as_asked,
 ) -> Net:
-    """The net of a kind, one of NETS, in a folder; `meant` makes of its config what is read."""
+    """The net of a kind, one of NETS, in a folder.
+
+    `meant` makes of its config what is read; `held` says by the config in which dtype weights are
+    held where `dtype` is asked for.
+    """
     module, rename = NETS[kind]
     if not folder.is_dir():
         raise FileNotFoundError(f"the checkpoint has no folder {folder}" + how_to_complete(folder))
     file = folder / "config.json"
     json = read_json(file)
     try:
-        config = module.from_json(meant(json))
+        config, own = module.from_json(meant(json)), held(json, dtype)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
     files = weight_files.find(folder, hub.BASES[kind], variant)
     _check_depth(file, module.depth(config), files)
-    params, places = weights.read_in_place(files, module.shapes(config), dtype, rename=rename)
-    again = partial(_net, kind, folder.absolute(), variant, dtype, meant)
+    params, places = weights.read_in_place(files, module.shapes(config), own, rename=rename)
+    again = partial(_net, kind, folder.absolute(), variant, dtype, meant, held)
     return Net(config, mindspore.mutable(params), MappingProxyType(places), again)
 
 

@@ -16,6 +16,7 @@ from mdx.loading import dtype_name
 from mdx.memory import LEAST_TILE, Memory, checked
 from mdx.nets import unet_stages, vae
 from mdx.sampling import staged
+from mdx.weights import DTYPES, STORED, dtype_of
 
 __all__ = ["Plan", "Step", "plan"]
 
@@ -128,7 +129,7 @@ def plan(
             f"height {height}, width {width} and batch {batch} make more pixels than memory can "
             "address"
         )
-    own = _dtype(model)
+    own = dtype_of(model.unet.params)
     dtype = own if dtype is None else dtype_name(dtype)
     latents = (height // factor, width // factor)
 
@@ -213,24 +214,24 @@ class Weights(NamedTuple):
 
 
 def _weights(model, dtype) -> Weights:
-    each = 2 if dtype == "float16" else 4
+    each = STORED[DTYPES[dtype]].itemsize
     nets = (model.text_encoder, model.unet, model.vae)
     # Another dtype than the files' is a copy.
-    in_place = dtype == _dtype(model)
+    in_place = dtype == dtype_of(model.unet.params)
     used, copied = [], 0
     for net in nets:
         mapped = 0
         for name, param in net.params.items():
             if not in_place or name not in net.places:
-                copied += each * param.size
+                copied += param.nbytes if in_place else each * param.size
             elif not _unused(name):
-                mapped += each * param.size
+                mapped += param.nbytes
         used.append(mapped)
     config = model.unet.config
     stages = [unet_stages.shapes(config, stage) for stage in unet_stages.stages(config)]
     largest = each * max(sum(map(math.prod, shapes.values())) for shapes in stages)
     unet = each * sum(param.size for param in model.unet.params.values())
-    half = dtype == "float16"
+    half = dtype != "float32"
     text, all_stages, decoder = used
     return Weights(text, all_stages, decoder, largest, copied, 2 * unet * half, 2 * largest * half)
 
@@ -272,8 +273,3 @@ def _vae_maps(model, latents, memory) -> float:
         maps += MIDDLE_MAPS * 4 * channels[-1] * math.prod(latents)
     pixels = 4 * 3 * math.prod(latents) * factor**2
     return maps + 2 * pixels
-
-
-def _dtype(model: Model) -> str:
-    first = next(iter(model.unet.params.values()))
-    return "float16" if "16" in str(first.dtype) else "float32"

@@ -2,9 +2,11 @@
 
 They are those of the versions that pyproject.toml allows. A version that lacks one costs speed or
 memory and never a run: without `READS_GRAPHS` no graph is kept in a file, without `RELEASES` what
-was traced is not given back, and the log says so once.
+was traced is not given back, and the log says so once; without `memory` weights of bfloat16 are
+copied where they are looked at.
 """
 
+import ctypes
 import functools
 import importlib
 import logging
@@ -12,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import mindspore
 from mindspore import Tensor
 
 from mdx import traced_integers
@@ -21,6 +24,7 @@ __all__ = [
     "RELEASES",
     "derivatives_wanted",
     "is_input",
+    "memory",
     "quickly_traced",
     "release",
     "report_missing",
@@ -71,6 +75,19 @@ def derivatives_wanted() -> bool:
 def is_input(value: Any) -> bool:
     """Whether a graph would take the value as an input: a tensor that is no constant."""
     return type(value) is Tensor and not getattr(value, "const_arg", False)
+
+
+def memory(tensor: Tensor) -> Any:
+    """The bytes of a tensor where they lie, which stay for as long as the result is there.
+
+    None on a device with memory of its own, and where nobody knows.
+    """
+    pointer = getattr(tensor, "_data_ptr", None)
+    if pointer is None or mindspore.get_context("device_target") != "CPU":
+        return None
+    found = (ctypes.c_char * tensor.nbytes).from_address(pointer())
+    found.tensor = tensor  # what looks into the memory keeps this, and so the tensor
+    return found
 
 
 def traced() -> frozenset[str]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import mindspore
 import numpy as np
 
+from mdx.bfloat16 import array
 from mdx.mapped import Place, check_files, drop
 
 __all__ = ["Net", "summary"]
@@ -87,8 +88,8 @@ def _changed(net: Net, other: Net) -> str:
     if net.params.keys() != other.params.keys():
         return "the names of the weights"
     for name, param in net.params.items():
-        now, then = param.asnumpy(), other.params[name].asnumpy()
-        if now.dtype != then.dtype or not np.array_equal(now, then):
+        now, then = array(param), array(other.params[name])
+        if param.dtype != other.params[name].dtype or not np.array_equal(now, then):
             return name
     # The pages that were looked at hold what is in the files.
     drop([*net.places.values(), *other.places.values()])

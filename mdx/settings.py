@@ -71,8 +71,8 @@ class Settings(NamedTuple):
     ]
     dtype: Annotated[
         str,
-        word("float32", "float16"),
-        Option("--dtype", "D", "float32 (default) or float16"),
+        word("float32", "float16", "bfloat16"),
+        Option("--dtype", "D", "float32 (default), float16 or bfloat16"),
     ]
     # pictures are made for every prompt and every seed
     prompts: Annotated[tuple[str, ...], PROMPT, Option("prompts", "PROMPT", "what to draw", "*")]

@@ -52,7 +52,8 @@ def text(longest: int, *, unicode: bool = True) -> Kind:
 
 def word(*choices: str) -> Kind:
     """One of a few words."""
-    return Kind(" or ".join(choices), lambda value: value in choices, choices=choices)
+    *others, last = choices
+    return Kind(", ".join(others) + f" or {last}", lambda value: value in choices, choices=choices)
 
 
 def _is_scale(value: Any) -> bool:

@@ -12,7 +12,7 @@ __all__ = ["check_variant", "choose", "find", "found_in", "nothing_found", "vari
 PICKLES = (".bin", ".ckpt", ".pt", ".pth")
 
 # The variant that stores a dtype; float32 is stored without one.
-OF_DTYPE = {"float16": "fp16"}
+OF_DTYPE = {"float16": "fp16", "bfloat16": "bf16"}
 
 WORD = r"\w[\w.-]*"
 
@@ -72,7 +72,8 @@ def choose(
     """Choose the variant of each part out of those that are `there` for it.
 
     A part takes the variant that is asked for, and its plain files where it has none. Where no
-    variant is asked for, "float16" takes fp16 files, which need not be cast, before plain ones.
+    variant is asked for, "float16" takes fp16 files and "bfloat16" bf16 ones, which need not be
+    cast, before plain ones.
     FileNotFoundError, with `where` this is, if no part has the variant that is asked for.
     """
     there = {part: set(some) for part, some in there.items()}

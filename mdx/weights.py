@@ -13,17 +13,17 @@ from typing import Any
 
 import mindspore
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import save_file
 
+from mdx import bfloat16
 from mdx.checks import one_of
 from mdx.files import as_name, first_few, replacing
 from mdx.mapped import MappedFile, Place, array, drop, open_file
-from mdx.safetensors_file import Entry, entries
+from mdx.safetensors_file import Entry, entries, stored_as, write
 
 __all__ = [
     "DTYPES",
     "check_dtype",
+    "dtype_of",
     "new_text_names",
     "not_finite",
     "old_vae_names",
@@ -32,14 +32,19 @@ __all__ = [
     "save",
 ]
 
-DTYPES = {"float32": np.dtype(np.float32), "float16": np.dtype(np.float16)}
+# What weights may be held in, and how a file says so.
+DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 
+# What files may hold, and the arrays of it.
 STORED = {
     "F64": np.dtype("<f8"),
     "F32": np.dtype("<f4"),
     "F16": np.dtype("<f2"),
-    "BF16": np.dtype("<u2"),  # numpy has no bfloat16: the upper half of a float32
+    "BF16": bfloat16.WORD,
 }
+
+# Of 16 bits, by the arrays that hold them: those of NaN and infinity, of which all are set.
+EXPONENT = {STORED["F16"]: 0x7C00, STORED["BF16"]: 0x7F80}
 
 CHUNK = 1 << 18  # elements handled at once, so that no temporary grows with the tensor
 THREADS = 4  # that cast tensors, each through a buffer of its own
@@ -57,6 +62,12 @@ def check_dtype(dtype: str) -> None:
     one_of("dtype", dtype, tuple(DTYPES))
 
 
+def dtype_of(params: Mapping[str, mindspore.Tensor]) -> str:
+    """The dtype in which weights are held, one of DTYPES, by the first of them; else "float32"."""
+    named = str(next(iter(params.values())).dtype).lower()
+    return named if named in DTYPES else "float32"
+
+
 def read(
     files: Iterable[str | Path],
     shapes: Mapping[str, Sequence[int]],
@@ -64,7 +75,7 @@ def read(
     *,
     rename: Callable[[str], str] | None = None,
 ) -> dict[str, mindspore.Tensor]:
-    """Read the parameters named in `shapes` as tensors of `dtype`, "float32" or "float16".
+    """Read the parameters named in `shapes` as tensors of `dtype`, one of DTYPES.
 
     `rename` maps a name in the files to the one in `shapes`. Raises ValueError that lists every
     missing, unexpected or misshapen key (the first three and the count), and for weights that are
@@ -94,13 +105,13 @@ def read_in_place(
                 )
             found[name] = entry
     _check_keys(files, found, shapes)
-    maps, wanted = {file: open_file(file) for file in files}, DTYPES[dtype]
-    placed = {name: _place(name, found[name], maps[found[name].path], wanted) for name in shapes}
+    maps = {file: open_file(file) for file in files}
+    placed = {name: _place(name, found[name], maps[found[name].path], dtype) for name in shapes}
     places = {name: place for name, place in placed.items() if place is not None}
-    arrays = {name: array(place, wanted) for name, place in places.items()}
+    arrays = {name: array(place, STORED[DTYPES[dtype]]) for name, place in places.items()}
     others = [name for name in shapes if name not in places]
     with ThreadPoolExecutor(THREADS) as pool:
-        casts = pool.map(lambda name: _cast(name, found[name], wanted), others)
+        casts = pool.map(lambda name: _cast(name, found[name], dtype), others)
         arrays.update(zip(others, casts, strict=True))
 
     for name in places:
@@ -108,15 +119,15 @@ def read_in_place(
             _check_finite(name, found[name], some)
     # Looking at them took memory, which is not needed before the first use.
     drop(places.values())
-    from_numpy = mindspore.Tensor.from_numpy
-    return {name: from_numpy(arrays[name].reshape(shapes[name])) for name in shapes}, places
+    made = bfloat16.tensor if dtype == "bfloat16" else mindspore.Tensor.from_numpy
+    return {name: made(arrays[name].reshape(shapes[name])) for name in shapes}, places
 
 
 def not_finite(params: Mapping[str, mindspore.Tensor]) -> list[str]:
     """The names of parameters that hold NaN or infinity; reads all of them."""
 
     def spoilt(param):
-        numbers = param.asnumpy().reshape(-1)
+        numbers = bfloat16.array(param).reshape(-1)
         parts = (numbers[i : i + CHUNK] for i in range(0, len(numbers), CHUNK))
         return not all(map(_finite, parts))
 
@@ -153,42 +164,39 @@ def _same_layout(stored: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
     )
 
 
-def _place(name: str, entry: Entry, file: MappedFile, dtype: np.dtype) -> Place | None:
+def _place(name: str, entry: Entry, file: MappedFile, dtype: str) -> Place | None:
     """Where a tensor can be used as it lies; None where it must be cast, or lies askew."""
     if entry.dtype not in STORED:
         raise ValueError(
             f"{entry.path}: {name} is stored as {entry.dtype}, which mdx does not read as weights; "
             f"it reads {', '.join(STORED)}"
         )
-    if STORED[entry.dtype] != dtype or entry.start % dtype.itemsize:
+    size = STORED[entry.dtype].itemsize
+    if entry.dtype != DTYPES[dtype] or entry.start % size:
         return None
-    count = math.prod(entry.shape)
-    return Place(file, entry.start, count * dtype.itemsize)
+    return Place(file, entry.start, math.prod(entry.shape) * size)
 
 
-def _cast(name: str, entry: Entry, dtype: np.dtype) -> np.ndarray:
+def _cast(name: str, entry: Entry, dtype: str) -> np.ndarray:
     """One tensor's numbers, flat, in another dtype."""
     stored = STORED[entry.dtype]
     count = math.prod(entry.shape)
     # Read, not mapped: pages of a mapping would count beside the copy until the kernel drops them.
-    numbers = np.empty(count, dtype)
-    buffer = np.empty(min(count, CHUNK), stored)
+    numbers = np.empty(count, STORED[DTYPES[dtype]])
+    buffer: np.ndarray = np.empty(min(count, CHUNK), stored)
     with entry.path.open("rb") as file:
         file.seek(entry.start)
         for i in range(0, count, CHUNK):
             part = buffer[: min(CHUNK, count - i)]
             if file.readinto(part.data.cast("B")) != part.nbytes:
                 raise ValueError(f"{entry.path} became shorter while it was read")
-            wide = _widen(part) if entry.dtype == "BF16" else part
-            _check_finite(name, entry, wide)
+            _check_finite(name, entry, part)
+            wide = bfloat16.widened(part) if entry.dtype == "BF16" else part
             with np.errstate(over="ignore"):
-                numbers[i : i + CHUNK] = wide
-            _check_range(name, entry, numbers[i : i + CHUNK])
+                some = bfloat16.rounded(wide) if dtype == "bfloat16" else wide
+                numbers[i : i + CHUNK] = some
+            _check_range(name, entry, numbers[i : i + CHUNK], dtype)
     return numbers
-
-
-def _widen(bfloat16: np.ndarray) -> np.ndarray:
-    return (bfloat16.astype(np.uint32) << 16).view(np.float32)
 
 
 def _check_finite(name: str, entry: Entry, numbers: np.ndarray) -> None:
@@ -199,18 +207,16 @@ def _check_finite(name: str, entry: Entry, numbers: np.ndarray) -> None:
         )
 
 
-def _check_range(name: str, entry: Entry, numbers: np.ndarray) -> None:
+def _check_range(name: str, entry: Entry, numbers: np.ndarray, dtype: str) -> None:
     if not _finite(numbers):
-        raise ValueError(
-            f"{entry.path}: {name} has values too large for {numbers.dtype}; "
-            'load it with dtype="float32"'
-        )
+        hint = "mdx holds nothing wider" if dtype == "float32" else 'load it with dtype="float32"'
+        raise ValueError(f"{entry.path}: {name} has values too large for {dtype}; {hint}")
 
 
 def _finite(numbers: np.ndarray) -> bool:
-    if numbers.dtype == np.float16:
-        # All exponent bits set means NaN or infinity; integers, for float16 arithmetic is slow.
-        return int((numbers.view(np.uint16) & 0x7FFF).max(initial=0)) < 0x7C00
+    if numbers.dtype in EXPONENT:
+        # As integers, for float16 arithmetic is slow, and numpy has none of bfloat16.
+        return int((numbers.view(np.uint16) & 0x7FFF).max(initial=0)) < EXPONENT[numbers.dtype]
     # NaN and infinity survive a sum. The sum of large finite numbers may overflow: look closer.
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(numbers.sum())) or bool(np.isfinite(numbers).all())
@@ -239,13 +245,15 @@ def save(params: Mapping[str, Any], path: str | Path) -> None:
 
     Dtypes are kept. Raises OSError where the file cannot be written.
     """
-    arrays = {
-        name: np.asarray(p.asnumpy() if isinstance(p, mindspore.Tensor) else p, order="C")
-        for name, p in params.items()
-    }
+    tensors = {name: _stored(param) for name, param in params.items()}
     with replacing(path) as part:
-        try:
-            # The mark that diffusers and transformers ask for: laid out as in PyTorch.
-            save_file(arrays, part, metadata={"format": "pt"})
-        except SafetensorError as error:
-            raise OSError(f"cannot write {path}: {error}") from None
+        write(part, tensors)
+
+
+def _stored(param: Any) -> tuple[str, np.ndarray]:
+    """A parameter as a file holds it: its dtype, and its numbers."""
+    if not isinstance(param, mindspore.Tensor):
+        param = np.asarray(param)
+        return stored_as(param), param
+    numbers = bfloat16.array(param)
+    return "BF16" if param.dtype == mindspore.bfloat16 else stored_as(numbers), numbers

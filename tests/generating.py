@@ -1,9 +1,11 @@
 """Short runs of generate() on the tiny checkpoint, and how far apart their ends are."""
 
+import mindspore
 import numpy as np
+from mindspore import Tensor
 
 import mdx
-from mdx import schedulers
+from mdx import bfloat16, schedulers
 
 # Of the largest value: another batch size makes GEMM sum float32 in another order.
 TOLERANCE = 1e-4
@@ -28,3 +30,18 @@ def noise(seed, shape=(1, 4, 8, 8)):
 def apart(got, expected):
     """The largest difference, relative to the largest value."""
     return np.abs(got - expected).max() / np.abs(expected).max()
+
+
+def rounded(model):
+    """The model with weights of float32 that are what bfloat16 rounds them to."""
+
+    def changed(net):
+        numbers = {
+            name: bfloat16.widened(bfloat16.rounded(param.asnumpy()))
+            for name, param in net.params.items()
+        }
+        params = {name: Tensor(array) for name, array in numbers.items()}
+        return net._replace(params=mindspore.mutable(params), places={})
+
+    nets = ("text_encoder", "unet", "vae")
+    return model._replace(**{part: changed(getattr(model, part)) for part in nets})

@@ -23,7 +23,10 @@ def too_large(folder):
 
 # A call, given a good checkpoint's folder, and the error.
 CALLS = {
-    "dtype": (lambda f: loading.load(f, dtype="int8"), "one of float32, float16, not 'int8'"),
+    "dtype": (
+        lambda f: loading.load(f, dtype="int8"),
+        "one of float32, float16, bfloat16, not 'int8'",
+    ),
     "too large for float16": (too_large, 'too large for float16; load it with dtype="float32"'),
     "no such folder": (lambda f: loading.load("./no/such"), "'./no/such' is neither a folder"),
     "folder as a path": (lambda f: loading.load(f / "gone"), "gone' is neither a folder nor a Hub"),
@@ -75,7 +78,7 @@ CALLS = {
     ),
     "plan of another dtype": (
         lambda f: mdx.plan(loading.load(f), 64, 64, 1, "int8"),
-        "dtype must be one of float32, float16, not 'int8'",
+        "dtype must be one of float32, float16, bfloat16, not 'int8'",
     ),
     "plan of half a picture": (
         lambda f: mdx.plan(loading.load(f), 64, 64, 0.5),
@@ -372,7 +375,11 @@ COMMANDS = {
         "--guidance must be a finite number from .*, not nan",
     ),
     "steps is no whole number": (nothing, ["a", "--steps", "2.5"], "invalid int value: '2.5'"),
-    "dtype": (nothing, ["a", "--dtype", "int8"], "--dtype must be float32 or float16, not 'int8'"),
+    "dtype": (
+        nothing,
+        ["a", "--dtype", "int8"],
+        "--dtype must be float32, float16 or bfloat16, not 'int8'",
+    ),
     "size is no number": (nothing, ["a", "--size", "big"], "--size must be .* not 'big'"),
     "size 0": (nothing, ["a", "--size", "0x8"], "--size must be .* not '0x8'"),
     "size of three": (nothing, ["a", "--size", "8x8x8"], "--size must be .* not '8x8x8'"),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mindspore import Tensor, ops
 
-from mdx import kernels
+from mdx import bfloat16, kernels
 from mdx.kernels import convolution_weights, convolutions, device, upsampling
 from mdx.kernels.convolution_columns import columns
 from mdx.kernels.convolution_folded import folded
@@ -103,6 +103,36 @@ def test_a_weight_with_its_matrices(monkeypatch, lowering, shape):
         # The weight itself is not looked at: what is made of it in a graph is a copy.
         params["a.weight"] = Tensor(np.full(shape, np.nan, np.float32))
         assert np.array_equal(convolved(mindspore.mutable(params), Tensor(x)).asnumpy(), got)
+
+
+@pytest.mark.parametrize(
+    ("lowering", "shape"),
+    [(lowering, shape) for lowering in ("cpu", "avx512", "eager")
+     for shape in ((3, 4, 1, 1), (3, 4, 3, 3), (2, 32, 3, 3))] + [("eager", (704, 704, 3, 3))],
+)  # fmt: skip
+def test_a_weight_of_bfloat16(monkeypatch, lowering, shape):
+    """With its matrices, of the same memory, or without: to the bits of the numbers it stands for.
+
+    A CPU has no kernel of its own for it but to widen it, or a slice of it.
+    """
+    monkeypatch.setattr(device, "lowering", lambda: LOWERINGS[lowering])
+    monkeypatch.setattr(convolution_weights, "lowering", lambda: LOWERINGS[lowering])
+    x, *numbers = randoms((1, shape[1], 16, 32), shape, shape[:1])
+    words = {f"a.{kind}": bfloat16.rounded(one) for kind, one in zip(("weight", "bias"), numbers)}  # noqa: B905
+    plain = {name: bfloat16.tensor(one) for name, one in words.items()}
+    wide = {name: Tensor(bfloat16.widened(one)) for name, one in words.items()}
+    params = kernels.with_matrices(plain)
+    assert params.keys() == kernels.with_matrices(wide).keys()
+    for name in params.keys() - {"a.bias"}:
+        assert np.shares_memory(bfloat16.array(params[name]), words["a.weight"])
+
+    @mindspore.jit
+    def convolved(params, x):
+        return layers.convolution(params, "a", x)
+
+    found = [convolved(mindspore.mutable(p), Tensor(x)).asnumpy() for p in (params, plain, wide)]
+    assert np.array_equal(found[0], found[2])
+    assert np.array_equal(found[1], found[2])
 
 
 @pytest.mark.parametrize("copies", [0, COPIES])

@@ -13,7 +13,7 @@ import mdx
 from mdx import schedulers
 from mdx.sampling import one_graph
 from tests.compiles import counted
-from tests.generating import TOLERANCE, apart, latents, noise, samplers
+from tests.generating import TOLERANCE, apart, latents, noise, rounded, samplers
 
 
 @pytest.fixture(scope="module")
@@ -399,6 +399,19 @@ def test_float16_is_near_float32(tiny_checkpoint, model):
     expected = mdx.generate(model, "a red circle", **options)
     assert np.isfinite(got).all()
     assert psnr(got, expected) > 35
+
+
+def test_bfloat16_computes_as_float32_does_from_the_rounded_weights(tiny_checkpoint, model):
+    """The same bits, stage by stage too: widening is exact, and all else is float32."""
+    brain = mdx.load(tiny_checkpoint, dtype="bfloat16")
+    assert [2 * p.nbytes for p in brain.unet.params.values()] == [
+        p.nbytes for p in model.unet.params.values()
+    ]
+    options = {"steps": 3, "seed": 0, "output": "np", "progress": False}
+    options["memory"] = mdx.Memory(weights="stage")
+    found = mdx.generate(brain, "a red circle", **options)
+    assert np.array_equal(found, mdx.generate(rounded(model), "a red circle", **options))
+    assert psnr(found, mdx.generate(model, "a red circle", **options)) > 35
 
 
 def test_overflow_is_an_error(model):

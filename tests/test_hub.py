@@ -91,6 +91,7 @@ FETCHES = {
         {"dtype": "float16"},
         PLAIN - {"unet/diffusion_pytorch_model.safetensors"} | {f"unet/{HALVES['unet']}"},
     ),
+    "bfloat16 where there is no bf16": (HALVES, HALVES, {"dtype": "bfloat16"}, PLAIN),
     "fp16 of what has nothing else": (
         ["unet"],
         ["vae", "text_encoder"],

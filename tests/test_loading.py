@@ -1,6 +1,7 @@
 """Loading whole checkpoints: folders, Hub ids from the cache, variants, parts and their fit."""
 
 import logging
+import pickle
 import re
 
 import huggingface_hub
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from mdx import families, hub, loading, weights
+from mdx import bfloat16, families, hub, loading, weights
 from mdx.nets import unet
 from tests import repositories, tiny
 
@@ -51,7 +52,7 @@ def test_repositories_of_other_kinds_are_refused_by_name(tmp_path, name):
     repository, words = repositories.REFUSED[name]
     folder = repositories.write(tmp_path / "repository", repository)
     with pytest.raises(ValueError, match=re.escape(words)):
-        model.load(folder)
+        loading.load(folder)
 
 
 def test_float16_is_half_the_bytes(tiny_checkpoint):
@@ -81,6 +82,15 @@ def halves(checkpoint, *parts, dtype=np.float16):
         weights.save(half, checkpoint / part / f"{base}.fp16.safetensors")
 
 
+def brains(checkpoint, *parts):
+    """Give parts bf16 files besides the plain ones."""
+    for part in parts:
+        net, config, base = tiny.NETS[part]
+        plain = checkpoint / part / f"{base}.safetensors"
+        params = weights.read([plain], net.shapes(net.from_json(config)), "bfloat16")
+        weights.save(params, checkpoint / part / f"{base}.bf16.safetensors")
+
+
 def test_float16_uses_fp16_files_where_they_are(checkpoint):
     """Without a word about variants; what is not cast stays in its file."""
     halves(checkpoint, "unet", "vae")
@@ -94,6 +104,55 @@ def test_float16_uses_fp16_files_where_they_are(checkpoint):
     assert half.text_encoder.places == {}
     assert not loading.load_vae(checkpoint, dtype="float32").places.keys() ^ plain.vae.params.keys()
     assert loading.load_vae(checkpoint, dtype="float16").places.keys() == half.vae.places.keys()
+
+
+def test_bfloat16_uses_bf16_files_where_they_are(checkpoint):
+    """As float16 does fp16 ones, and each the plain files where the other's are."""
+    halves(checkpoint, "unet")
+    brains(checkpoint, "unet", "vae")
+    half, brain = (loading.load(checkpoint, dtype=dtype) for dtype in ("float16", "bfloat16"))
+    assert [net.places.keys() == net.params.keys() for net in brain[1:4]] == [False, True, True]
+    assert [net.places.keys() == net.params.keys() for net in half[1:4]] == [False, True, False]
+    wide = loading.load(checkpoint, variant="bf16")
+    for part in ("unet", "vae"):
+        for name, value in getattr(brain, part).params.items():
+            numbers = bfloat16.widened(bfloat16.array(value))
+            np.testing.assert_array_equal(getattr(wide, part).params[name].asnumpy(), numbers)
+    vae = loading.load_vae(checkpoint, dtype="bfloat16")
+    assert vae.places.keys() == vae.params.keys()
+
+
+# What vae/config.json says, and whether a VAE by itself is held in float32 whatever the dtype.
+UPCASTS = {
+    "true": (True, True),
+    "false": (False, False),
+    "null": (None, False),
+    "none": (..., False),
+}
+
+
+@pytest.mark.parametrize(("said", "upcast"), UPCASTS.values(), ids=UPCASTS)
+@pytest.mark.parametrize("dtype", weights.DTYPES)
+def test_a_vae_that_is_to_be_upcast(checkpoint, dtype, said, upcast):
+    """By itself, or where a family asks for it; SD 1.x and 2.x do not."""
+    tiny.change_json(checkpoint / "vae" / "config.json", force_upcast=said)
+    alone = loading.load_vae(checkpoint / "vae", dtype=dtype)
+    own = "float32" if upcast else dtype
+    assert weights.dtype_of(alone.params) == own
+    assert len(alone.places) == (len(alone.params) if own == "float32" else 0)
+    again = pickle.loads(pickle.dumps(alone))
+    assert weights.dtype_of(again.params) == own
+    assert weights.dtype_of(loading.load(checkpoint, dtype=dtype).vae.params) == dtype
+
+
+def test_an_upcast_vae_takes_the_files_of_the_dtype(checkpoint):
+    """They may be all that a repository has."""
+    halves(checkpoint, "vae")
+    (checkpoint / "vae" / "diffusion_pytorch_model.safetensors").unlink()
+    tiny.change_json(checkpoint / "vae" / "config.json", force_upcast=True)
+    alone = loading.load_vae(checkpoint / "vae", dtype="float16")
+    assert weights.dtype_of(alone.params) == "float32"
+    same(alone, checkpoint / "vae", "diffusion_pytorch_model.fp16.safetensors")
 
 
 def test_a_variant_that_only_some_parts_have(checkpoint):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mindspore import Tensor, ops
 
-from mdx import mapped, weights
+from mdx import bfloat16, mapped, weights
 
 SIZE = 32 * 2**20  # bytes of each tensor
 
@@ -226,6 +226,28 @@ def test_files_that_are_mapped_still(small, tmp_path, change):
     mapped.check_files(places.values())
     mapped.drop(places.values())
     np.testing.assert_array_equal(params["a"].asnumpy(), values)
+
+
+def test_weights_of_bfloat16_are_dropped_and_come_again(checkpoint):
+    """In a graph, too, which reads them where they lie."""
+    path, arrays = checkpoint
+    shapes = {name: (8, a.size // 8) for name, a in arrays.items()}
+    plain = path.with_name("plain.safetensors")
+    path.rename(plain)
+    flat, _ = weights.read_in_place([plain], {n: a.shape for n, a in arrays.items()}, "bfloat16")
+    tall = {n: bfloat16.tensor(bfloat16.array(p).reshape(shapes[n])) for n, p in flat.items()}
+    weights.save(tall, path)
+    before = in_memory()
+    params, places = weights.read_in_place([path], shapes, "bfloat16")
+    assert {name: place.size for name, place in places.items()} == {"a": SIZE // 2, "b": SIZE // 2}
+    assert in_memory() < before + SIZE / 8
+    for _ in range(2):
+        for name, values in arrays.items():
+            found = bfloat16.array(params[name]).reshape(-1)
+            np.testing.assert_array_equal(found, bfloat16.rounded(values))
+        assert in_memory() > before + 0.9 * SIZE
+        mapped.drop(places.values())
+        assert in_memory() < before + 0.1 * SIZE
 
 
 def test_cast_weights_have_no_place(checkpoint):

@@ -87,17 +87,29 @@ def test_weights_that_stay(model):
             assert 0 < kept[1] < size / 3
 
 
-def test_copied_weights_are_always_there(tiny_checkpoint):
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_copied_weights_are_always_there(tiny_checkpoint, dtype):
     """Another dtype than the files'."""
-    half = mdx.load(tiny_checkpoint, dtype="float16")
+    half = mdx.load(tiny_checkpoint, dtype=dtype)
     found = mdx.plan(half, 64, 64, 1, memory=STAGES)
     size = sum(p.nbytes for net in (half.text_encoder, half.unet, half.vae)
                for p in net.params.values())  # fmt: skip
-    assert found.dtype == "float16"
+    assert found.dtype == dtype
     assert [step.weights for step in found.steps] == [0, 0, 0]
     whole = mdx.plan(mdx.load(tiny_checkpoint), 64, 64, 1, memory=STAGES)
     assert found.steps[0].rest - whole.steps[0].rest == size
-    assert mdx.plan(mdx.load(tiny_checkpoint), 64, 64, 1, "float16", memory=STAGES) == found
+    assert mdx.plan(mdx.load(tiny_checkpoint), 64, 64, 1, dtype, memory=STAGES) == found
+
+
+def test_a_part_of_another_dtype_counts_as_what_it_is(tiny_checkpoint):
+    """As a VAE that is held in float32 in a model of half precision."""
+    half = mdx.load(tiny_checkpoint, dtype="bfloat16")
+    vae = mdx.load_vae(tiny_checkpoint)
+    found = mdx.plan(half._replace(vae=vae), 64, 64, 1, memory=STAGES)
+    copied = sum(p.nbytes for net in (half.text_encoder, half.unet) for p in net.params.values())
+    whole = mdx.plan(mdx.load(tiny_checkpoint), 64, 64, 1, memory=STAGES)
+    assert found.steps[0].rest - whole.steps[0].rest == copied
+    assert found.steps[-1].weights == whole.steps[-1].weights > 0
 
 
 def test_a_budget_chooses_what_keeps_within_it():

@@ -14,6 +14,7 @@ from mindspore import Tensor
 
 import mdx
 from mdx import weights
+from mdx.bfloat16 import array
 from mdx.net import Net
 from mdx.nets import clip, unet, vae
 from tests import tiny
@@ -48,6 +49,8 @@ def test_a_net_shows_its_numbers(model, tiny_checkpoint):
         assert words in second
     half = mdx.load(tiny_checkpoint, dtype="float16")
     assert "float16, 0.4 MB, held in memory" in repr(half.unet)
+    brain = mdx.load(tiny_checkpoint, dtype="bfloat16")
+    assert "bfloat16, 0.4 MB, held in memory" in repr(brain.unet)
     mixed = changed(half.vae, "quant_conv.bias", 1)
     assert "vae: 56,711 parameters, float16, float32, 0.1 MB, held" in repr(mixed)
     some = model.unet._replace(places=dict(list(model.unet.places.items())[:10]))
@@ -119,11 +122,18 @@ def test_another_process_loads_the_pickle(model, tmp_path):
     assert done.stdout.strip() == repr(model)
 
 
-def test_exchanged_parts_are_pickled_as_what_they_are(tiny_checkpoint):
-    """Half precision, and the packaged checkpoint's second VAE in its model."""
-    half = mdx.load(tiny_checkpoint, dtype="float16")
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_is_pickled_as_what_it_is(tiny_checkpoint, dtype):
+    half = mdx.load(tiny_checkpoint, dtype=dtype)
     again = pickle.loads(pickle.dumps(half))
-    assert {str(param.dtype) for param in again.unet.params.values()} == {"Float16"}
+    assert {str(param.dtype).lower() for param in again.unet.params.values()} == {dtype}
+    array(half.unet.params["conv_out.bias"])[0] += 1
+    with pytest.raises(pickle.PicklingError, match=r"conv_out.bias of this net changed"):
+        pickle.dumps(half)
+
+
+def test_exchanged_parts_are_pickled_as_what_they_are():
+    """The packaged checkpoint's second VAE in its model."""
     packaged = mdx.load()
     other = packaged._replace(vae=mdx.load_vae())
     name = "decoder.conv_out.bias"

@@ -221,14 +221,14 @@ def test_seeds_in_an_array_are_a_list(model):
     assert np.array_equal(after(table, state).slots.asnumpy(), expected.slots.asnumpy())
 
 
-@pytest.mark.parametrize("name", ["float32", "float16"])
+@pytest.mark.parametrize("name", ["float32", "float16", "bfloat16"])
 def test_dtypes_of_mindspore_name_those_of_weights(tiny_checkpoint, model, name):
     dtype = getattr(mindspore, name)
     assert next(iter(mdx.load(tiny_checkpoint, dtype=dtype).unet.params.values())).dtype == dtype
     assert next(iter(mdx.load_vae(tiny_checkpoint, dtype=dtype).params.values())).dtype == dtype
     assert mdx.plan(model, 8, 8, 1, dtype) == mdx.plan(model, 8, 8, 1, name)
-    with pytest.raises(ValueError, match=r"one of float32, float16, not mindspore.bfloat16"):
-        mdx.load(tiny_checkpoint, dtype=mindspore.bfloat16)
+    with pytest.raises(ValueError, match=r"one of float32, float16, bfloat16, not 'int8'"):
+        mdx.load(tiny_checkpoint, dtype=mindspore.int8)
 
 
 def test_seeds_are_those_of_numpy():

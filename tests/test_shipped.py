@@ -12,6 +12,7 @@ from PIL import Image
 
 import mdx
 from mdx import cli, hub, shapes
+from tests.generating import rounded
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "examples"), str(ROOT / "benchmarks")]
@@ -151,6 +152,17 @@ def test_float16_draws_the_same(model):
     )
     assert np.abs(half - full).max() <= 1
     assert full.std() > 10
+
+
+def test_bfloat16_draws_nearly_the_same(model):
+    """In float32 of the weights that it rounds to: to the same bits."""
+    prompt = "a small green star on a white background"
+    brain, wide, full = (
+        mdx.generate(m, prompt, seed=3, output="np", **FAST)
+        for m in (mdx.load(dtype="bfloat16"), rounded(model), model)
+    )
+    assert np.array_equal(brain, wide)
+    assert 45 <= decibels(brain, full) < 60
 
 
 def first_prompt():

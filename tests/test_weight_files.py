@@ -114,6 +114,7 @@ def test_variants_that_are_there_in_part(tmp_path):
 
 # What parts have, what is asked for, and what each part takes.
 BOTH, PLAIN, HALF, ODD = {None, "fp16"}, {None}, {"fp16"}, {"ema"}
+ALL = {None, "fp16", "bf16"}
 CHOICES = [
     ((BOTH, BOTH), None, "float32", (None, None)),
     ((BOTH, BOTH), None, "float16", ("fp16", "fp16")),
@@ -125,6 +126,12 @@ CHOICES = [
     ((BOTH, ODD), "fp16", "float16", ("fp16", None)),
     ((BOTH, {None, "ema"}), "ema", "float16", (None, "ema")),
     ((PLAIN, PLAIN), None, "float16", (None, None)),
+    ((ALL, BOTH), None, "bfloat16", ("bf16", None)),
+    ((ALL, BOTH), None, "float16", ("fp16", "fp16")),
+    ((ALL, {"bf16"}), None, "float32", (None, None)),
+    (({"bf16"}, HALF), None, "bfloat16", ("bf16", None)),
+    ((ALL, BOTH), "fp16", "bfloat16", ("fp16", "fp16")),
+    ((ALL, PLAIN), "bf16", "float16", ("bf16", None)),
     ((set(), BOTH), "fp16", "float32", (None, "fp16")),
     ((set(), set()), None, "float32", (None, None)),
 ]

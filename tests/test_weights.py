@@ -10,14 +10,21 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from mdx import weights
+from mdx import bfloat16, weights
+from mdx.safetensors_file import entries
 
-DTYPES = {"float32": mindspore.float32, "float16": mindspore.float16}
+DTYPES = {name: getattr(mindspore, name) for name in ("float32", "float16", "bfloat16")}
+NUMPY = {"F64": np.float64, "F32": np.float32, "F16": np.float16}
 
 
-def bf16(array):
-    """The two bytes that a bfloat16 file holds for each float32 (truncated)."""
-    return (np.asarray(array, np.float32).view(np.uint32) >> 16).astype(np.uint16)
+def as_stored(array, stored):
+    """An array of what a file holds of numbers that it stores so."""
+    return bfloat16.rounded(array) if stored == "BF16" else array.astype(NUMPY[stored])
+
+
+def numbers_of(array):
+    """Those of an array of a file's or a tensor's, in float32 where they are bfloat16."""
+    return bfloat16.widened(array) if array.dtype == bfloat16.WORD else array
 
 
 def write_raw(path, tensors):
@@ -53,18 +60,15 @@ def shapes(arrays):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("stored", ["F64", "F32", "F16", "BF16"])
 def test_every_stored_dtype_reads_as_its_numbers(tmp_path, arrays, stored, dtype):
-    numpy = {"F64": np.float64, "F32": np.float32, "F16": np.float16}
-    cast = {k: bf16(v) if stored == "BF16" else v.astype(numpy[stored]) for k, v in arrays.items()}
+    cast = {k: as_stored(v, stored) for k, v in arrays.items()}
     write_raw(tmp_path / "x", {k: (stored, v.shape, v.tobytes()) for k, v in cast.items()})
     read = weights.read([tmp_path / "x"], shapes(arrays), dtype)
     for name, value in cast.items():
-        exact = (
-            (value.astype(np.uint32) << 16).view(np.float32).reshape(value.shape)
-            if stored == "BF16"
-            else value
-        )
+        exact = numbers_of(value)
+        expected = as_stored(exact, weights.DTYPES[dtype])
         assert read[name].dtype == DTYPES[dtype]
-        np.testing.assert_array_equal(read[name].asnumpy(), exact.astype(dtype))
+        assert read[name].shape == value.shape
+        np.testing.assert_array_equal(bfloat16.array(read[name]), expected)
 
 
 def test_offsets_that_are_not_aligned(tmp_path):
@@ -77,17 +81,20 @@ def test_offsets_that_are_not_aligned(tmp_path):
     np.testing.assert_array_equal(read["whole"].asnumpy(), values)
 
 
-def test_matching_dtype_is_mapped_and_never_written_back(tmp_path, arrays):
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_matching_dtype_is_mapped_and_never_written_back(tmp_path, arrays, dtype):
     path = tmp_path / "x.safetensors"
-    weights.save(arrays, path)
+    weights.save(arrays, tmp_path / "plain")
+    weights.save(weights.read([tmp_path / "plain"], shapes(arrays), dtype), path)
     before = path.read_bytes()
-    read = weights.read([path], shapes(arrays))
+    read, places = weights.read_in_place([path], shapes(arrays), dtype)
+    assert places.keys() == arrays.keys()
     with open("/proc/self/maps") as lines:
         maps = [line.split()[0] for line in lines if line.rstrip().endswith(str(path))]
-    address = read["a.weight"].asnumpy().ctypes.data
+    address = bfloat16.array(read["a.weight"]).ctypes.data
     assert any(int(m.split("-")[0], 16) <= address < int(m.split("-")[1], 16) for m in maps)
     ctypes.memset(address, 0, 4)
-    assert read["a.weight"].asnumpy()[0, 0] == 0
+    assert bfloat16.array(read["a.weight"])[0, 0] == 0
     assert path.read_bytes() == before
 
 
@@ -152,16 +159,21 @@ def test_large_finite_numbers_are_not_called_infinite(tmp_path):
     assert weights.read([tmp_path / "x"], {"a": (1000,)})
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize(
+    ("stored", "dtype"),
+    [("F32", "float32"), ("F32", "float16"), ("F32", "bfloat16"), ("BF16", "bfloat16")],
+)
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_weights_that_are_not_finite(tmp_path, dtype, value):
+def test_weights_that_are_not_finite(tmp_path, stored, dtype, value):
     """At either end, or cast: refused when read. Within, mapped: found when all are looked at."""
     length = 2 * weights.LOOKED_AT + 3
     for at in (0, length // 2, length - 1):
         numbers = np.zeros(length, np.float32)
         numbers[at] = value
-        weights.save({"a": numbers, "b": np.zeros(1, np.float32)}, tmp_path / "x")
-        if at == length // 2 and dtype == "float32":
+        made = bfloat16.tensor if stored == "BF16" else np.asarray
+        cast = {"a": as_stored(numbers, stored), "b": as_stored(np.zeros(1), stored)}
+        weights.save({name: made(value) for name, value in cast.items()}, tmp_path / "x")
+        if at == length // 2 and stored == weights.DTYPES[dtype]:
             found = weights.read([tmp_path / "x"], {"a": (length,), "b": (1,)}, dtype)
             assert weights.not_finite(found) == ["a"]
         else:
@@ -169,13 +181,42 @@ def test_weights_that_are_not_finite(tmp_path, dtype, value):
                 weights.read([tmp_path / "x"], {"a": (length,), "b": (1,)}, dtype)
 
 
+# The largest number that each holds is read, and one that it would round to infinity refused.
+LARGEST = {"float16": (65504.0, 65520.0), "bfloat16": (2.0**128 - 2.0**120, 2.0**128 - 2.0**119)}
+
+
+@pytest.mark.parametrize("dtype", LARGEST)
+@pytest.mark.parametrize("stored", ["F32", "F64"])
+def test_numbers_beyond_a_dtype(tmp_path, stored, dtype):
+    for number, fits in zip(LARGEST[dtype], (True, False), strict=True):
+        numbers = as_stored(np.array([1.0, -number]), stored)
+        write_raw(tmp_path / "x", {"a": (stored, (2,), numbers.tobytes())})
+        if fits:
+            [read] = weights.read([tmp_path / "x"], {"a": (2,)}, dtype).values()
+            np.testing.assert_array_equal(numbers_of(bfloat16.array(read)), numbers)
+        else:
+            message = f'a has values too large for {dtype}; load it with dtype="float32"'
+            with pytest.raises(ValueError, match=message):
+                weights.read([tmp_path / "x"], {"a": (2,)}, dtype)
+
+
+def test_numbers_beyond_float32_are_beyond_mdx(tmp_path):
+    write_raw(tmp_path / "x", {"a": ("F64", (1,), np.array([1e39]).tobytes())})
+    with pytest.raises(ValueError, match="too large for float32; mdx holds nothing wider"):
+        weights.read([tmp_path / "x"], {"a": (1,)})
+
+
 def test_save_reads_back_and_keeps_dtypes(tmp_path, arrays):
     mixed = arrays | {"half": mindspore.Tensor(np.ones(3, np.float16))}
+    mixed |= {"brain": bfloat16.tensor(bfloat16.rounded(np.ones(3, np.float32)))}
     weights.save(mixed, tmp_path / "x.safetensors")
     weights.save(mixed, tmp_path / "x.safetensors")  # onto an existing file
     read = weights.read([tmp_path / "x.safetensors"], shapes(mixed), "float16")
     np.testing.assert_array_equal(read["half"].asnumpy(), np.ones(3))
+    np.testing.assert_array_equal(read["brain"].asnumpy(), np.ones(3))
     assert [p.name for p in tmp_path.iterdir()] == ["x.safetensors"]
+    dtypes = {name: entry.dtype for name, entry in entries(tmp_path / "x.safetensors").items()}
+    assert dtypes == dict.fromkeys(arrays, "F32") | {"half": "F16", "brain": "BF16"}
 
 
 def test_a_saved_file_may_be_read_as_any_other(tmp_path, arrays):
@@ -189,7 +230,7 @@ PEAK = """
 import sys
 import numpy as np
 import mindspore
-from mdx import weights
+from mdx import bfloat16, weights
 from mdx.safetensors_file import entries
 
 def status(key):
@@ -203,9 +244,9 @@ mindspore.mutable({"warm": mindspore.Tensor.from_numpy(np.zeros(3, np.float32))}
 open("/proc/self/clear_refs", "w").write("5")  # peak = now
 before = status("VmRSS")
 params = mindspore.mutable(weights.read([path], shapes, dtype))
-total = sum(np.dtype(dtype).itemsize * int(np.prod(s)) for s in shapes.values())
+total = sum((4 if dtype == "float32" else 2) * int(np.prod(s)) for s in shapes.values())
 for p in params.values():  # every page of it in memory
-    p.asnumpy().sum()
+    bfloat16.array(p).sum()
 print((status("VmHWM") - before) / total)
 """
 
@@ -214,7 +255,7 @@ print((status("VmHWM") - before) / total)
 @pytest.mark.parametrize(
     ("stored", "dtype"),
     [("F32", "float32"), ("F16", "float16"), ("F32", "float16"), ("F16", "float32"),
-     ("BF16", "float32")],
+     ("BF16", "float32"), ("F32", "bfloat16")],
 )  # fmt: skip
 def test_loading_needs_at_most_1_2_times_the_final_weights(tmp_path, stored, dtype):
     size = {"F32": 4, "F16": 2, "BF16": 2}[stored]
@@ -230,7 +271,7 @@ def test_loading_needs_at_most_1_2_times_the_final_weights(tmp_path, stored, dty
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     chunk = np.random.default_rng(0).standard_normal(1 << 20).astype(np.float32)
-    data = {"F32": chunk, "F16": chunk.astype(np.float16), "BF16": bf16(chunk)}[stored].tobytes()
+    data = as_stored(chunk, stored).tobytes()
     with (tmp_path / "x").open("wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         while offset:

@@ -29,7 +29,13 @@ from mdx.kernels.linears import linear
 from mdx.kernels.norms import group_norm, layer_norm, normalised, standardised
 from mdx.kernels.own_threads import on_own_threads
 from mdx.kernels.parts import PART_BYTES, after, by_rows, joined
-from mdx.kernels.tokens import from_tokens, linear_from_tokens, linear_to_tokens, to_tokens
+from mdx.kernels.tokens import (
+    from_tokens,
+    linear_from_tokens,
+    linear_to_tokens,
+    looked_up,
+    to_tokens,
+)
 
 __all__ = [
     "PART_BYTES",
@@ -53,6 +59,7 @@ __all__ = [
     "linear",
     "linear_from_tokens",
     "linear_to_tokens",
+    "looked_up",
     "normalised",
     "on_own_threads",
     "scale_channels",

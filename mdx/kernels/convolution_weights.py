@@ -8,9 +8,11 @@ takes it, rows are None and there are no turns.
 
 from collections.abc import Mapping
 
+import mindspore
 from mindspore import Tensor, ops
 
-from mdx.kernels.device import fits, lowering
+from mdx import bfloat16
+from mdx.kernels.device import as_weight, fits, lowering
 from mdx.kernels.parts import even_spans
 from mdx.kernels.winograd_matrices import VALUES
 
@@ -30,13 +32,14 @@ def with_matrices(params: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for name, param in params.items():
         if len(param.shape) == 4:
             outputs, inputs = param.shape[:2]
-            rows = param.asnumpy().reshape(outputs * inputs, -1)
-            found[name + MATRIX] = Tensor.from_numpy(rows.reshape(outputs, -1))
+            made = bfloat16.tensor if param.dtype == mindspore.bfloat16 else Tensor.from_numpy
+            rows = bfloat16.array(param).reshape(outputs * inputs, -1)
+            found[name + MATRIX] = made(rows.reshape(outputs, -1))
             if any(rule.lowering == "winograd" and fits(rule, param.shape) for rule in rules):
-                found[name + ROWS] = Tensor.from_numpy(rows)
+                found[name + ROWS] = made(rows)
                 spans = _spans(param.shape)
                 for turn, (first, last) in zip(_turns(name, len(spans)), spans, strict=True):
-                    found[turn] = Tensor.from_numpy(rows[first * inputs : last * inputs])
+                    found[turn] = made(rows[first * inputs : last * inputs])
     return found
 
 
@@ -64,14 +67,21 @@ def as_matrix(weight):
     """(O, I * k * k)."""
     if isinstance(weight, tuple):
         return weight[1]
-    return weight.reshape((weight.shape[0], -1))
+    return _reshaped(weight, (weight.shape[0], -1))
 
 
 def as_rows(weight):
     """(O * I, k * k)."""
     if isinstance(weight, tuple):
         return weight[2]
-    return weight.reshape((weight.shape[0] * weight.shape[1], -1))
+    return _reshaped(weight, (weight.shape[0] * weight.shape[1], -1))
+
+
+def _reshaped(weight, shape):
+    """A weight in another shape; a CPU reshapes none of bfloat16 before it is widened."""
+    if weight.dtype == mindspore.bfloat16:
+        return as_weight(weight).reshape(shape)
+    return weight.reshape(shape)
 
 
 def turn(weight, number, span, other):

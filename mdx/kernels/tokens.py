@@ -4,11 +4,20 @@ A matrix product can read an operand transposed, and then no transpose is made; 
 pictures one by one, so small ones are transposed.
 """
 
+import mindspore
 from mindspore import ops
 
 from mdx.kernels.device import as_weight, choice
 from mdx.kernels.linears import linear
 from mdx.kernels.parts import joined, pictures
+
+
+def looked_up(table, ids):
+    """Rows of a weight (N, C) by their numbers (B,) -> (B, C), of the dtype that is computed in."""
+    if table.dtype == mindspore.bfloat16:
+        # A CPU looks up none of bfloat16 before all of them are widened.
+        return ops.gather(as_weight(table), ids, 0)
+    return as_weight(ops.gather(table, ids, 0))
 
 
 def to_tokens(x):

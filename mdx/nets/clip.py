@@ -91,9 +91,9 @@ def apply(config: Config, params, tokens):
     table = params[embeddings + "token_embedding.weight"]
     places = params[embeddings + "position_embedding.weight"]
     batch, length = tokens.shape
-    x = ops.gather(table, tokens.reshape((-1,)), 0).reshape((batch, length, -1))
-    x = kernels.as_input(x, table)
-    x = x + kernels.as_input(ops.tile(places[None, :length], (batch, 1, 1)), table)
+    x = kernels.looked_up(table, tokens.reshape((-1,))).reshape((batch, length, -1))
+    first = kernels.as_input(places, table)[None, :length]
+    x = x + ops.tile(first, (batch, 1, 1))
     for layer in range(config.num_hidden_layers):
         name = "text_model.encoder.layers." + str(layer)
         h = layers.layer_norm(params, name + ".layer_norm1", x, config.layer_norm_eps)

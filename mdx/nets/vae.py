@@ -5,7 +5,8 @@ Pictures are (B, 3, H, W) in [-1, 1]; latents are (B, C, H/f, W/f), already mult
 config's scaling factor, so that they are what the UNet sees, but for `encode`'s.
 """
 
-from typing import Annotated, NamedTuple
+from collections.abc import Mapping
+from typing import Annotated, Any, NamedTuple
 
 import mindspore
 from mindspore import ops
@@ -41,7 +42,7 @@ class Config(NamedTuple):
 
 
 NEUTRAL = {"latents_mean": fields.choice(None), "latents_std": fields.choice(None)}
-# Precision is decided by mdx.load's dtype and kernels.
+# Whether force_upcast counts is for whoever loads the net to say: see `held_in`.
 SILENT = ("force_upcast", *AVERAGED)
 
 
@@ -61,6 +62,16 @@ def from_json(json: dict) -> Config:
         "groups (block_out_channels, norm_num_groups)",
     )
     return config
+
+
+def held_in(json: Mapping[str, Any], dtype: str) -> str:
+    """The dtype to hold the weights in, and so to compute in, where `dtype` is asked for.
+
+    It is float32 where vae/config.json says force_upcast: numbers of such a VAE, SDXL's, go beyond
+    float16, and have more digits than bfloat16. Raises ValueError where that key is no yes or no.
+    """
+    upcast = fields.value("force_upcast", json.get("force_upcast"), fields.FLAG)
+    return "float32" if upcast else dtype
 
 
 def depth(config: Config) -> int:

@@ -19,9 +19,9 @@ PICTURE = (
     ("a red circle",), ("a", "b"), ("--model", "tiny"), ("--model", "tiny"), ("-o", "x.png"),
     ("--scheduler", "euler"), ("--steps", "3"), ("--guidance", "2.5"), ("--seed", "1", "2"),
     ("--size", "16"), ("--size", "16x32"), ("--memory", "6GB"), ("--grid", "1", "2"),
-    ("--dtype", "float16"), ("--negative", "blue"), ("--offline",), ("--variant", "fp16"),
-    ("--set", "use_karras_sigmas=true"), ("--set", "solver_order=3"), ("--keep-path",),
-    ("--revision", "main"), ("--from", "made.png"), ("--version",), ("--help",),
+    ("--dtype", "float16"), ("--dtype", "bfloat16"), ("--negative", "blue"), ("--offline",),
+    ("--variant", "fp16"), ("--set", "use_karras_sigmas=true"), ("--set", "solver_order=3"),
+    ("--keep-path",), ("--revision", "main"), ("--from", "made.png"), ("--version",), ("--help",),
 )  # fmt: skip
 TABLE = (
     ("dpmpp_2m",), ("ddim",), ("--steps", "5"), ("use_karras_sigmas=true",), ("solver_order=3",),

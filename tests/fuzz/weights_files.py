@@ -143,7 +143,7 @@ def prepare(folder: Path) -> Make:
 
     def make(random: Random, turns: list[Random]) -> Input:
         name = random.choice(list(weights))
-        options = {"dtype": random.choice(("float32", "float32", "float16"))}
+        options = {"dtype": random.choice(("float32", "float32", "float16", "bfloat16"))}
         now: dict[str, folders.Content] = {name: weights[name]}
         if random.random() < 0.25:
             files, index = sharded(name, weights[name], random)
