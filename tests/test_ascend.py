@@ -18,31 +18,47 @@ from tests.ascend_graphs import outputs
 PUBLIC = {
     "Adds": "add", "Divs": "div", "Gather": "gather", "Muls": "mul", "Subs": "sub",
     "Concat": "cat", "SiLU": "silu", "StridedSlice": "strided_slice", "ArgMaxExt": "argmax",
+    "ReLU": "relu",
 }  # fmt: skip
 # Parts of the graph, not of a device.
 STRUCTURE = {"Return", "MakeTuple", "TupleGetItem", "Depend", "Load", "UpdateState", "Switch"}
 
 
-@pytest.fixture(scope="module", params=["float32", "float16"])
-def compiled(request, tiny_checkpoint, tmp_path_factory):
-    """The Ascend path's outputs in one dtype, and the names of all primitives in its graphs."""
-    folder = tmp_path_factory.mktemp("graphs")
+def graphs(checkpoint, dtype, folder):
+    """The texts of the Ascend path's graphs in one dtype; in the folder what the module writes."""
     environment = os.environ | {
         "MS_DEV_SAVE_GRAPHS": "2",
         "MS_DEV_DUMP_IR_PASSES": "validate",
         "MS_DEV_SAVE_GRAPHS_PATH": str(folder),
         "MDX_COMPILE_CACHE": "0",  # whose files are made of graphs of their own
     }
-    command = [sys.executable, "-m", "tests.ascend_graphs", str(tiny_checkpoint)]
-    subprocess.run([*command, request.param, folder / "out.npz"], env=environment, check=True)
-    graphs = [path.read_text() for path in folder.glob("*_validate_*.ir")]
-    assert len(graphs) == 7  # text twice, UNet, VAE twice, step, loop
-    names = {
-        name
-        for graph in graphs
-        for name in re.findall(r"^ +%\d+\(.*?\) = (?:PrimFunc_)?([A-Za-z]\w*)\(", graph, re.M)
-    }
+    command = [sys.executable, "-m", "tests.ascend_graphs", str(checkpoint)]
+    subprocess.run([*command, dtype, folder / "out.npz"], env=environment, check=True)
+    return [path.read_text() for path in folder.glob("*_validate_*.ir")]
+
+
+# A primitive in such a text, and in the next line the dtype of its first input, if it says so.
+CALL = re.compile(
+    r"^ +%\d+\(.*?\) = (?:PrimFunc_)?([A-Za-z]\w*)\(.*\n(?: +: \(<Tensor\[(\w+)\])?", re.M
+)
+
+
+@pytest.fixture(scope="module", params=["float32", "float16"])
+def compiled(request, tiny_checkpoint, tmp_path_factory):
+    """The Ascend path's outputs in one dtype, and the names of all primitives in its graphs."""
+    folder = tmp_path_factory.mktemp("graphs")
+    texts = graphs(tiny_checkpoint, request.param, folder)
+    assert len(texts) == 7  # text twice, UNet, VAE twice, step, loop
+    names = {name for text in texts for name, _ in CALL.findall(text)}
     return request.param, dict(np.load(folder / "out.npz")), names
+
+
+@pytest.fixture(scope="module")
+def traced(tiny_checkpoint, tmp_path_factory):
+    """What the Ascend path's graphs of bfloat16 do to which dtype: {(primitive, dtype or "")}."""
+    texts = graphs(tiny_checkpoint, "bfloat16", tmp_path_factory.mktemp("traced"))
+    assert len(texts) == 5  # text, UNet, VAE twice, other kinds of layers
+    return {call for text in texts for call in CALL.findall(text)}
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +87,21 @@ def test_every_primitive_is_documented_for_ascend(compiled):
     _, _, names = compiled
     assert {"Conv2D", "LayerNorm", "BatchMatMul", "MatMul", "ResizeNearestNeighbor"} <= names
     unknown = {n: platforms(n) for n in names - STRUCTURE if "Ascend" not in platforms(n)}
+    assert not unknown, f"not documented for Ascend: {unknown}"
+
+
+# What is computed in the weights' dtype, and what in float32 whatever that is.
+NARROW = ("Conv2D", "MatMul", "BatchMatMul", "BiasAdd", "SiLU")
+WIDE = ("LayerNorm", "BatchNorm", "Erf", "Sin")
+
+
+def test_graphs_of_bfloat16_are_traced(traced):
+    """No CPU has the primitives, so this is what can be known of them here."""
+    for name in NARROW:
+        assert {dtype for other, dtype in traced if other == name and dtype} == {"BFloat16"}, name
+    for name in WIDE:
+        assert {dtype for other, dtype in traced if other == name and dtype} == {"Float32"}, name
+    unknown = {n for n, _ in traced if n not in STRUCTURE and "Ascend" not in platforms(n)}
     assert not unknown, f"not documented for Ascend: {unknown}"
 
 

@@ -103,15 +103,20 @@ ACTIVATIONS = ("silu", "swish", "gelu", "quick_gelu", "mish", "relu")
 
 
 def activation(kind, x):
-    """One of ACTIVATIONS, elementwise; gelu is the exact one, with the error function."""
+    """One of ACTIVATIONS, elementwise; gelu is the exact one, with the error function.
+
+    Sums are of float32: of 1 - 1 little is left in half precision, and while a graph of bfloat16 is
+    traced MindSpore asks numpy for the number that is added, which has none.
+    """
+    wide = ops.cast(x, mindspore.float32)
     if kind == "silu" or kind == "swish":
         return ops.silu(x)
     if kind == "gelu":
-        return x * (ops.erf(x * math.sqrt(0.5)) * 0.5 + 0.5)
+        return x * ops.cast(ops.erf(wide * math.sqrt(0.5)) * 0.5 + 0.5, x.dtype)
     if kind == "quick_gelu":
         return x * ops.sigmoid(x * 1.702)
     if kind == "mish":
-        return x * ops.tanh(ops.softplus(x))
+        return x * ops.cast(ops.tanh(ops.softplus(wide)), x.dtype)
     return ops.relu(x)
 
 

@@ -5,6 +5,9 @@ arXiv 1512.03385; with the time embedding arXiv 2006.11239, with its scale arXiv
 
 from typing import NamedTuple
 
+import mindspore
+from mindspore import ops
+
 from mdx import kernels
 from mdx.nets import layers
 
@@ -48,7 +51,9 @@ def apply(settings, params, name, x, embedding=None, out_scale=1.0):
     if embedding is not None and settings.scale_shift:
         change, channels = layers.linear(params, embed, embedding), h.shape[1]
         h = layers.group_norm(params, norm, h, groups, epsilon)
-        h = kernels.scale_channels(h, change[:, :channels] + 1.0)
+        # In float32: see layers.activation.
+        scale = ops.cast(change[:, :channels], mindspore.float32) + 1.0
+        h = kernels.scale_channels(h, ops.cast(scale, h.dtype))
         h = kernels.add_to_channels(h, change[:, channels:])
         h = layers.convolution(params, conv, layers.activation(kind, h))
     else:

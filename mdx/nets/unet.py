@@ -95,9 +95,9 @@ def enter(
     The arguments are those of `apply`. All of the result has the dtype in which the net computes.
     """
     weight = params["conv_in.weight"]
-    x = kernels.as_input(x, weight)
     if config.center_input_sample:
         x = 2.0 * x - 1.0
+    x = kernels.as_input(x, weight)
     channels = config.block_out_channels[0]
     features = layers.time_features(t, channels, config.flip_sin_to_cos, config.freq_shift)
     h = layers.linear(params, "time_embedding.linear_1", kernels.as_input(features, weight))
