@@ -41,8 +41,8 @@ def clip_rows(
     for text, ids in zip(distinct, tokenizer.encode(words, distinct), strict=True):
         rows: Any = encode(net.params, Tensor(ids[None]))
         found[text] = [one.asnumpy() for one in (rows if pooled else [rows])]
-    tokens, *whole = (np.concatenate(each) for each in zip(*map(found.get, texts), strict=True))
-    return tokens, *whole or [None]
+    tokens = np.concatenate([found[text][0] for text in texts])
+    return tokens, np.concatenate([found[text][1] for text in texts]) if pooled else None
 
 
 @functools.cache

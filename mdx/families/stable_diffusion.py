@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mdx import tokenizer
 from mdx.conditioning import Conditioning, make
 from mdx.encoding import clip_rows
 from mdx.families.family import Asked, Family, Part
@@ -24,6 +23,7 @@ from mdx.families.fitting import (
 from mdx.families.showing import described
 from mdx.model_index import Index
 from mdx.net import Net
+from mdx.tokenizer import Tokenizer
 
 __all__ = ["FAMILY", "StableDiffusion"]
 
@@ -38,7 +38,7 @@ class StableDiffusion(NamedTuple):
     Copies and pickles as its parts do: see `Net`.
     """
 
-    tokenizer: tokenizer.Tokenizer | None  # text to ids
+    tokenizer: Tokenizer | None  # text to ids
     text_encoder: Net | None  # ids to text states
     unet: Net  # noisy latents, time and text states to the model output
     vae: Net  # latents to pixels and back

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mdx import tokenizer
 from mdx.conditioning import Conditioning, make
 from mdx.encoding import clip_rows
 from mdx.families.family import Asked, Family, Part
@@ -29,6 +28,7 @@ from mdx.net import Net
 from mdx.nets import vae
 from mdx.nets.clip import PROJECTED
 from mdx.sizes import Sizes
+from mdx.tokenizer import Tokenizer
 
 __all__ = ["FAMILY", "StableDiffusionXL"]
 
@@ -54,8 +54,8 @@ class StableDiffusionXL(NamedTuple):
     Copies and pickles as its parts do: see `Net`. The refiner has no first text encoder.
     """
 
-    tokenizer: tokenizer.Tokenizer | None  # text to ids of the first text encoder
-    tokenizer_2: tokenizer.Tokenizer | None  # and of the second, which has another padding
+    tokenizer: Tokenizer | None  # text to ids of the first text encoder
+    tokenizer_2: Tokenizer | None  # and of the second, which has another padding
     text_encoder: Net | None  # ids to text states
     text_encoder_2: Net | None  # ids to text states and a vector of the whole text
     unet: Net  # noisy latents, time, text and sizes to the model output
