@@ -75,7 +75,7 @@ def load(
             parts[name] = model_index.scheduler(index)
         else:
             meant = partial(family.meant, index) if part.kind == "unet" else dict
-            held = vae.held_in if part.kind == "vae" and family.upcasts_vae else _as_asked
+            held = _upcast if part.kind == "vae" and family.upcasts_vae else _as_asked
             parts[name] = _net(part.kind, folder / name, chosen[name], dtype, meant, held)
     model = family.record(**parts, index=index)
     try:
@@ -173,6 +173,11 @@ def _variants(
         part: weight_files.found_in(folder / part, base, variant) for part, base in bases.items()
     }
     return weight_files.choose(folder, there, variant, dtype)
+
+
+def _upcast(json: dict, dtype: str) -> str:
+    """The dtype of a VAE whose family upcasts those that do not say otherwise."""
+    return vae.held_in({"force_upcast": True, **json}, dtype)
 
 
 def _as_asked(json: dict, dtype: str) -> str:

@@ -241,6 +241,20 @@ CHECKPOINTS = {
         lambda f: respell(f, "unet", out_channels=8),
         r"takes 4 channels \(in_channels\) and gives 8 \(out_channels\)",
     ),
+    "a unet that is told the guidance": (
+        lambda f: respell(f, "unet", time_cond_proj_dim=8),
+        r"the unet reads guidance beside the text \(addition_embed_type, time_cond_proj_dim\)",
+    ),
+    "a unet of SDXL": (
+        lambda f: respell(
+            f,
+            "unet",
+            addition_embed_type="text_time",
+            addition_time_embed_dim=8,
+            projection_class_embeddings_input_dim=64,
+        ),
+        "the unet reads pooled and ids beside the text",
+    ),
     "text encoder of another width": (
         lambda f: respell(f, "unet", cross_attention_dim=24),
         "gives 16 values a token .* takes 24",

@@ -46,6 +46,16 @@ def outcome(call, *arguments):
     return None, text
 
 
+def frozen(value):
+    """A value of a file as a config holds it: lists are tuples."""
+    return tuple(map(frozen, value)) if isinstance(value, list) else value
+
+
+def more(value):
+    """A number of layers, or all of them, and one more of each."""
+    return tuple(map(more, value)) if isinstance(value, tuple) else value + 1
+
+
 # What people have
 
 
@@ -56,22 +66,29 @@ def test_published_configs_are_read(part, name):
     for field in config._fields:
         said = json.get(field, config._field_defaults[field])
         said = bool(said) if isinstance(config._field_defaults[field], bool) else said
-        assert getattr(config, field) == (tuple(said) if isinstance(said, list) else said)
+        assert getattr(config, field) == frozen(said)
     # Whole numbers stay whole: they size arrays and count layers.
     whole = [v for v in config if isinstance(v, float) and v == int(v)]
     assert set(whole) <= {1.0}  # mid_block_scale_factor
     assert all(isinstance(n, int) for shape in net.shapes(config).values() for n in shape)
 
 
-def test_the_names_of_real_weights():
-    """SD 1.x's config, and with it its 686 + 248 + 196 tensors."""
-    found = {
-        part: len(
-            NETS[part].shapes(NETS[part].from_json(wild.NETS[part]["SD 1.4 as first published"]))
-        )
-        for part in NETS
-    }
-    assert found == {"unet": 686, "vae": 248, "text_encoder": 196}
+# Tensors and numbers of published weights.
+WEIGHTS = {
+    ("unet", "SD 1.4 as first published"): (686, 859_520_964),
+    ("vae", "SD 1.4 as first published"): (248, 83_653_863),
+    ("text_encoder", "SD 1.4 as first published"): (196, 123_060_480),
+    ("unet", "SDXL"): (1680, 2_567_463_684),
+    ("unet", "LCM-SDXL"): (1681, 2_567_463_684 + 256 * 320),
+    ("text_encoder", "SDXL, the second"): (517, 694_659_840),
+}
+
+
+@pytest.mark.parametrize(("part", "name"), WEIGHTS)
+def test_the_names_of_real_weights(part, name):
+    """As many as there are in the published files; tests/parity has each by its name."""
+    shapes = NETS[part].shapes(NETS[part].from_json(wild.NETS[part][name]))
+    assert (len(shapes), sum(map(math.prod, shapes.values()))) == WEIGHTS[part, name]
 
 
 def loaded(tmp_path, name):
@@ -197,8 +214,8 @@ def test_an_old_conversion_loads(checkpoint):
 
 REFUSED = {
     "unet": {
-        "time_cond_proj_dim": 256,  # latent consistency
-        "addition_embed_type": "text_time",  # SDXL
+        "time_cond_proj_dim": 255,
+        "addition_embed_type": "text_image",
         "class_embed_type": "timestep",
         "encoder_hid_dim": 4096,
         "encoder_hid_dim_type": "text_proj",
@@ -210,7 +227,7 @@ REFUSED = {
         "time_embedding_type": "fourier",
         "time_embedding_act_fn": "gelu",
         "timestep_post_act": "silu",
-        "projection_class_embeddings_input_dim": 2816,
+        "projection_class_embeddings_input_dim": -1,
         "attention_type": "gated",
         "class_embeddings_concat": True,
         "mid_block_only_cross_attention": True,
@@ -248,11 +265,40 @@ def test_what_is_not_computed_is_refused_by_name(part, key):
     ("part", "changes", "words"),
     [
         ("unet", {"block_out_channels": [15] * 4, "norm_num_groups": 5, "attention_head_dim": 3},
-         "15 channels cannot be split into 2 halves .* of the time"),
+         "15 channels cannot be split into 2 halves .*block_out_channels"),
         ("unet", {"block_out_channels": [2] * 4, "norm_num_groups": 2, "attention_head_dim": 1,
                   "freq_shift": 1}, "freq_shift 1 is not supported, only below half"),
         ("unet", {"layers_per_block": [2, 2]}, "layers_per_block has 2 entries for 4 blocks"),
         ("unet", {"up_block_types": ["UpBlock2D"]}, "4 entries for 4 down_block_types and 1 up"),
+        ("unet", {"transformer_layers_per_block": [1, 1, [2, 2], 1]},
+         "reverse_transformer_layers_per_block null is not supported where"),
+        ("unet", {"transformer_layers_per_block": [1, 1, [2, 2, 2], 1],
+                  "reverse_transformer_layers_per_block": [1] * 4},
+         r"transformer_layers_per_block\[2\] has 3 entries for 2 layers"),
+        ("unet", {"reverse_transformer_layers_per_block": [1, 1, [1, 2], 1]},
+         r"reverse_transformer_layers_per_block\[2\] has 2 entries for 3 layers"),
+        ("unet", {"reverse_transformer_layers_per_block": [1, 1]},
+         "reverse_transformer_layers_per_block has 2 entries for 4 blocks"),
+        ("unet", {"addition_embed_type": "text_time", "addition_time_embed_dim": 256},
+         "projection_class_embeddings_input_dim null is not supported with addition_embed_type"),
+        ("unet", {"addition_embed_type": "text_time", "addition_time_embed_dim": None,
+                  "projection_class_embeddings_input_dim": 2816},
+         "addition_time_embed_dim null is not supported with addition_embed_type"),
+        ("unet", {"addition_embed_type": "text_time", "addition_time_embed_dim": 255,
+                  "projection_class_embeddings_input_dim": 2816},
+         "255 channels cannot be split into 2 halves .*addition_time_embed_dim"),
+        ("unet", {"addition_embed_type": "text_time", "addition_time_embed_dim": 256,
+                  "projection_class_embeddings_input_dim": 256},
+         "projection_class_embeddings_input_dim 256 is not supported, only more than"),
+        ("unet", {"time_cond_proj_dim": 2}, "time_cond_proj_dim 2 is not supported, only an even"),
+        ("vae", {"latents_mean": [0.0] * 4}, "latents_mean is not supported without latents_std"),
+        ("vae", {"latents_std": [1.0] * 4}, "latents_std is not supported without latents_mean"),
+        ("vae", {"latents_mean": [0.0] * 4, "latents_std": [1.0] * 3},
+         "latents_std has 3 entries for 4 latent_channels"),
+        ("vae", {"latents_mean": [0.0] * 4, "latents_std": [1.0, 0.0, 1.0, 1.0]},
+         r"latents_std\[1\] 0.0 is not supported, only a number above 0"),
+        ("vae", {"latents_mean": [0.0] * 4, "latents_std": [1.0] * 4, "shift_factor": 0.1},
+         "shift_factor 0.1 is not supported with latents_mean"),
         ("vae", {"up_block_types": ["UpDecoderBlock2D"]}, "up_block_types has 1 entries for 4"),
         ("text_encoder", {"architectures": ["CLIPTextModelWithProjection"], "projection_dim": None},
          "projection_dim null is not supported with a projection"),
@@ -289,6 +335,13 @@ TAKEN = {
     "mid_block_type": {"null"},
     "only_cross_attention": FLAGS,
     "time_embedding_dim": {"null"},
+    "reverse_transformer_layers_per_block": {"null"},
+    "addition_embed_type": {"null"},
+    "addition_time_embed_dim": {"null"},
+    "projection_class_embeddings_input_dim": {"null"},
+    "time_cond_proj_dim": {"null"},
+    "latents_mean": {"null"},
+    "latents_std": {"null"},
     "projection_dim": {"null"},
     "architectures": {"null"},
     "norm_eps": {"half"},
@@ -452,8 +505,12 @@ def test_depth_counts_layers(part):
     for published in wild.NETS[part].values():
         config = net.from_json(published)
         assert 0 < net.depth(config) <= len(net.shapes(config)) / 4
-        for name in set(names) & set(config._fields):
-            deeper = config._replace(**{name: getattr(config, name) + 1})
+        nested = getattr(config, "reverse_transformer_layers_per_block", None)
+        # One more in a block that lists its transformers would need a longer list.
+        for name in (set(names) - ({"layers_per_block"} if nested else set())) & set(
+            config._fields
+        ):
+            deeper = config._replace(**{name: more(getattr(config, name))})
             grown = len(net.shapes(deeper)) - len(net.shapes(config))
             assert 0 < net.depth(deeper) - net.depth(config) <= grown / 4
 

@@ -257,6 +257,30 @@ UNET_TURBO = UNET_2 | {
     "transformer_layers_per_block": 1,
     "upcast_attention": None,
 }
+PLAIN_DOWN, CROSS_DOWN = "DownBlock2D", "CrossAttnDownBlock2D"
+PLAIN_UP, CROSS_UP = "UpBlock2D", "CrossAttnUpBlock2D"
+UNET_XL = UNET_TURBO | {
+    "_diffusers_version": "0.19.0.dev0",
+    "addition_embed_type": "text_time",
+    "addition_time_embed_dim": 256,
+    "attention_head_dim": [5, 10, 20],
+    "block_out_channels": [320, 640, 1280],
+    "cross_attention_dim": 2048,
+    "down_block_types": [PLAIN_DOWN, CROSS_DOWN, CROSS_DOWN],
+    "projection_class_embeddings_input_dim": 2816,
+    "sample_size": 128,
+    "transformer_layers_per_block": [1, 2, 10],
+    "up_block_types": [CROSS_UP, CROSS_UP, PLAIN_UP],
+}
+UNET_XL_REFINER = UNET_XL | {
+    "attention_head_dim": [6, 12, 24, 24],
+    "block_out_channels": [384, 768, 1536, 1536],
+    "cross_attention_dim": 1280,
+    "down_block_types": [PLAIN_DOWN, CROSS_DOWN, CROSS_DOWN, PLAIN_DOWN],
+    "projection_class_embeddings_input_dim": 2560,
+    "transformer_layers_per_block": 4,
+    "up_block_types": [PLAIN_UP, CROSS_UP, CROSS_UP, PLAIN_UP],
+}
 AVERAGED = {
     "decay": 0.9999,
     "inv_gamma": 1.0,
@@ -321,6 +345,29 @@ NETS = {
             "up_block_types": UP[1:],
             "use_linear_projection": False,
         },
+        "SDXL": UNET_XL,
+        "SDXL, averaged weights": UNET_XL | AVERAGED,
+        "SDXL refiner": UNET_XL_REFINER,
+        "SDXL turbo": UNET_XL | {"sample_size": 64},
+        "LCM-SDXL": UNET_XL | {"time_cond_proj_dim": 256},
+        "SSD-1B": UNET_XL
+        | {
+            "mid_block_type": "UNetMidBlock2D",
+            "reverse_transformer_layers_per_block": [[4, 4, 10], [2, 1, 1], 1],
+            "transformer_layers_per_block": [1, [2, 2], [4, 4]],
+        },
+        "Vega": UNET_XL
+        | {
+            "mid_block_type": "UNetMidBlock2D",
+            "reverse_transformer_layers_per_block": [[2, 2, 2], [1, 1, 1], 1],
+            "transformer_layers_per_block": [1, [1, 1], [2, 2]],
+        },
+        "KOALA": UNET_XL
+        | {
+            "layers_per_block": 1,
+            "mid_block_type": None,
+            "transformer_layers_per_block": [0, 2, 5],
+        },
         "floats for whole numbers": UNET_1
         | {
             "block_out_channels": [320.0, 640.0, 1280.0, 1280.0],
@@ -352,6 +399,15 @@ NETS = {
             "use_quant_conv": True,
         },
         "averaged weights": VAE | AVERAGED,
+        "SDXL": VAE | {"force_upcast": True, "sample_size": 1024, "scaling_factor": 0.13025},
+        "Playground 2.5": VAE
+        | {
+            "force_upcast": True,
+            "latents_mean": [-1.6574, 1.886, -1.383, 2.5155],
+            "latents_std": [8.4927, 5.9022, 6.5498, 5.2299],
+            "sample_size": 1024,
+            "scaling_factor": 0.5,
+        },
     },
     "text_encoder": {
         "SD 1.4 as first published": TEXT,
@@ -364,6 +420,17 @@ NETS = {
             "num_attention_heads": 16,
             "num_hidden_layers": 23,
             "projection_dim": 512,
+            "torch_dtype": "float16",
+        },
+        "SDXL, the second": TEXT
+        | {
+            "architectures": ["CLIPTextModelWithProjection"],
+            "hidden_act": "gelu",
+            "hidden_size": 1280,
+            "intermediate_size": 5120,
+            "num_attention_heads": 20,
+            "num_hidden_layers": 32,
+            "projection_dim": 1280,
             "torch_dtype": "float16",
         },
         # All that transformers 4 knew of any model.

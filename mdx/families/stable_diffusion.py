@@ -23,11 +23,14 @@ from mdx.families.fitting import (
 from mdx.families.showing import described
 from mdx.model_index import Index
 from mdx.net import Net
+from mdx.nets import unet
 from mdx.tokenizer import Tokenizer
 
 __all__ = ["FAMILY", "StableDiffusion"]
 
 NAME = "stable_diffusion"
+
+READ = ("context", "guidance")  # what the UNet may read of a conditioning
 
 SIDE = 64  # of the latents of every Stable Diffusion before diffusers 0.9
 
@@ -54,6 +57,12 @@ class StableDiffusion(NamedTuple):
 def check(model: StableDiffusion) -> None:
     """ValueError where one part's output is not what the next one takes."""
     check_latents(model.unet, model.vae)
+    told = [name for name in unet.conditioning_names(model.unet.config) if name not in READ]
+    if told:
+        raise ValueError(
+            f"the unet reads {' and '.join(told)} beside the text (addition_embed_type), which "
+            f"{FAMILY.title} do not have: expected a unet without them"
+        )
     if model.text_encoder is not None:
         check_width(model.unet, {"text_encoder": model.text_encoder})
     check_text(model.tokenizer, model.text_encoder)

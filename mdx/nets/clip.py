@@ -1,13 +1,17 @@
-"""CLIP's text encoder (ViT-L in SD 1.x, OpenCLIP-H in SD 2.x), arXiv 2103.00020, section 2.4."""
+"""CLIP's text encoder, arXiv 2103.00020, section 2.4.
+
+ViT-L in SD 1.x, OpenCLIP-H in SD 2.x, ViT-L and OpenCLIP-bigG in SDXL.
+"""
 
 from typing import Annotated, NamedTuple
 
 import mindspore
-from mindspore import ops
+from mindspore import Tensor, ops
 
 from mdx import fields, kernels
 from mdx.nets import layers
 from mdx.nets.config import UNREAD, check_divides
+from mdx.nets.params import Params
 
 PLAIN, PROJECTED = ("CLIPTextModel",), ("CLIPTextModelWithProjection",)
 
@@ -81,36 +85,110 @@ def shapes(config: Config) -> dict[str, tuple[int, ...]]:
     return found
 
 
-def apply(config: Config, params, tokens):
-    """One vector a token (B, T, C), after the final norm, and one a text (B, C), both float32.
+def layers_run(config: Config, layer: int) -> int:
+    """The number of layers below the hidden state `layer`, counted from the end: -1 is the last.
 
-    tokens: (B, T) int32, T at most max_position_embeddings. The vector of a text is that of its
-    end token, (B, P) where the architecture projects it. Runs inside mindspore.jit.
+    -1 - num_hidden_layers is the embeddings. ValueError for one that there is not.
     """
+    count = config.num_hidden_layers
+    if not -1 - count <= layer <= -1:
+        raise ValueError(
+            f"hidden state {layer} of a text encoder of {count} layers is not there: expected "
+            f"{-1 - count} to -1"
+        )
+    return count + 1 + layer
+
+
+def apply(
+    config: Config,
+    params: Params,
+    tokens: Tensor,
+    layer: int = -1,
+    normed: bool = True,
+    pooled: bool = True,
+) -> tuple[Tensor, Tensor | None]:
+    """One vector a token and one a text, of the layers that are asked for; inside mindspore.jit.
+
+    SD 1.x and 2.x read the last layer normed, and with clip skip k layer -1 - k, normed too; SDXL
+    reads -2 as it is, and -2 - k.
+
+    Args:
+        config: the net's record, a constant of the graph.
+        params: the weights by their names in the checkpoint, as `shapes` lists them.
+        tokens: (B, T) int32, T at most max_position_embeddings.
+        layer: the hidden state that is read, counted from the end: see `layers_run`. Nothing above
+            it is computed unless `pooled`.
+        normed: whether the final norm is applied to it.
+        pooled: whether the vectors of texts are wanted. They take all layers, whatever `layer` is.
+
+    Returns:
+        (B, T, C) of tokens, and that of each text, which is of its end token after all layers and
+        the final norm: (B, C), or (B, P) where the architecture projects it; None unless `pooled`.
+        Both float32.
+
+    Raises:
+        ValueError: for a layer that there is not.
+    """
+    count, read = config.num_hidden_layers, _layers_run(config, layer)
+    hidden = _through(config, params, _embedded(params, tokens), 0, read)
+    if not pooled:
+        if normed:
+            hidden = _final_norm(config, params, hidden)
+        return ops.cast(hidden, mindspore.float32), None
+    last = _final_norm(config, params, _through(config, params, hidden, read, count))
+    if normed and read == count:
+        hidden = last
+    elif normed:
+        hidden = _final_norm(config, params, hidden)
+    vectors = ops.cast(_pooled(config, params, tokens, last), mindspore.float32)
+    return ops.cast(hidden, mindspore.float32), vectors
+
+
+@ops.constexpr
+def _layers_run(fields: Config, layer: int) -> int:
+    """`layers_run` while a graph is compiled, where a record has become a tuple."""
+    return layers_run(Config(*fields), layer)
+
+
+def _embedded(params, tokens):
+    """Token ids (B, T) -> (B, T, C)."""
     embeddings = "text_model.embeddings."
     table = params[embeddings + "token_embedding.weight"]
     places = params[embeddings + "position_embedding.weight"]
     batch, length = tokens.shape
     x = kernels.looked_up(table, tokens.reshape((-1,))).reshape((batch, length, -1))
     first = kernels.as_input(places, table)[None, :length]
-    x = x + ops.tile(first, (batch, 1, 1))
-    for layer in range(config.num_hidden_layers):
+    return x + ops.tile(first, (batch, 1, 1))
+
+
+def _through(config, params, x, first, last):
+    """Layers [first, last) on x (B, T, C)."""
+    for layer in range(first, last):
         name = "text_model.encoder.layers." + str(layer)
         h = layers.layer_norm(params, name + ".layer_norm1", x, config.layer_norm_eps)
         x = x + _attention(config, params, name + ".self_attn", h)
         h = layers.layer_norm(params, name + ".layer_norm2", x, config.layer_norm_eps)
         h = layers.activation(config.hidden_act, layers.linear(params, name + ".mlp.fc1", h))
         x = x + layers.linear(params, name + ".mlp.fc2", h)
-    x = layers.layer_norm(params, "text_model.final_layer_norm", x, config.layer_norm_eps)
+    return x
+
+
+def _final_norm(config, params, x):
+    return layers.layer_norm(params, "text_model.final_layer_norm", x, config.layer_norm_eps)
+
+
+def _pooled(config, params, tokens, x):
+    """What x (B, T, C) has at each text's end token, projected where the architecture does it."""
+    batch, length = tokens.shape
     if config.eos_token_id == 2:
         end = ops.argmax(tokens, 1)
     else:
         end = ops.argmax(ops.cast(ops.equal(tokens, config.eos_token_id), mindspore.int32), 1)
     rows = end + length * ops.arange(0, batch, 1)
-    pooled = ops.gather(x.reshape((batch * length, -1)), rows, 0)
+    found = ops.gather(x.reshape((batch * length, -1)), rows, 0)
     if _projects(config):
-        pooled = layers.linear(params, "text_projection", pooled)
-    return ops.cast(x, mindspore.float32), ops.cast(pooled, mindspore.float32)
+        return layers.linear(params, "text_projection", found)
+    return found
 
 
 def _projects(config):

@@ -1,5 +1,8 @@
 """What nets' configs have in common: keys that say nothing, and checks between fields."""
 
+from collections.abc import Iterable
+from typing import Any
+
 # What diffusers writes beside a net's own keys when it saves the mean of weights over training.
 AVERAGED = (
     "decay", "inv_gamma", "min_decay", "optimization_step", "power", "update_after_step",
@@ -23,13 +26,13 @@ UNREAD = (
 )  # fmt: skip
 
 
-def check_blocks(value, count, name):
+def check_blocks(value: Any, count: int, name: str, what: str = "blocks") -> None:
     """Raise ValueError for a config value given once a block, unless it has `count` entries."""
     if isinstance(value, tuple) and len(value) != count:
-        raise ValueError(f"{name} has {len(value)} entries for {count} blocks")
+        raise ValueError(f"{name} has {len(value)} entries for {count} {what}")
 
 
-def check_divides(channels, divisor, what):
+def check_divides(channels: Iterable[int], divisor: int, what: str) -> None:
     """Raise ValueError unless every channel count is a multiple of `divisor`."""
     for count in channels:
         if divisor < 1 or count % divisor:

@@ -1,4 +1,4 @@
-"""The UNet that predicts noise from noisy latents, the time and the text (SD 1.x and 2.x).
+"""The UNet that predicts noise from noisy latents, the time and the text (SD 1.x, 2.x, SDXL).
 
 High-resolution image synthesis with latent diffusion models, arXiv 2112.10752; the UNet itself
 follows arXiv 2006.11239 and 2105.05233.
@@ -15,7 +15,8 @@ from mdx.nets.unet_config import CROSS_DOWN, CROSS_UP, Config, depth, from_json
 from mdx.nets.unet_stages import Inputs, Stage
 
 __all__ = [
-    "CROSS_DOWN", "CROSS_UP", "Config", "apply", "depth", "enter", "from_json", "leave", "shapes",
+    "CROSS_DOWN", "CROSS_UP", "Config", "apply", "conditioning_names", "depth", "enter",
+    "from_json", "leave", "shapes",
 ]  # fmt: skip
 
 
@@ -30,14 +31,32 @@ def shapes(config: Config) -> dict[str, tuple[int, ...]]:
     return {**found, **exit_shapes(config)}
 
 
+def conditioning_names(config: Config) -> tuple[str, ...]:
+    """What `apply` is told beside the sample and the time: see there."""
+    names = ("context",)
+    if config.addition_embed_type is not None:
+        names = (*names, "pooled", "ids")
+    if config.time_cond_proj_dim is not None:
+        names = (*names, "guidance")
+    return names
+
+
 def entry_shapes(config: Config) -> dict[str, tuple[int, ...]]:
     """Of the parameters that `enter` reads."""
     first, size = config.block_out_channels[0], unet_stages.embedding_size(config)
-    return {
+    found = {
         **layers.convolution_shapes("conv_in", config.in_channels, first, config.conv_in_kernel),
         **layers.linear_shapes("time_embedding.linear_1", first, size),
         **layers.linear_shapes("time_embedding.linear_2", size, size),
     }
+    if config.time_cond_proj_dim is not None:
+        width = config.time_cond_proj_dim
+        found.update(layers.linear_shapes("time_embedding.cond_proj", width, first, False))
+    if config.projection_class_embeddings_input_dim is not None and config.addition_embed_type:
+        width = config.projection_class_embeddings_input_dim
+        found.update(layers.linear_shapes("add_embedding.linear_1", width, size))
+        found.update(layers.linear_shapes("add_embedding.linear_2", size, size))
+    return found
 
 
 def exit_shapes(config: Config) -> dict[str, tuple[int, ...]]:
@@ -64,7 +83,9 @@ def apply(
         params: the weights by their names in the checkpoint, as `shapes` lists them.
         x: latents (B, in_channels, h, w), scaled as the sampler says.
         t: times (B,), of training's steps.
-        conditioning: "context", the text (B, T, D).
+        conditioning: "context", the text (B, T, D); where `conditioning_names` has them also
+            "pooled", a vector of the text (B, P), "ids", numbers about the picture (B, N), and
+            "guidance", the scale w (B,) that a distilled model is told. All float32.
         part_bytes: bounds the attention scores, and those of a transformer's hidden layer, that
             exist at once; the result is the same whatever it is.
 
@@ -98,14 +119,44 @@ def enter(
     if config.center_input_sample:
         x = 2.0 * x - 1.0
     x = kernels.as_input(x, weight)
-    channels = config.block_out_channels[0]
-    features = layers.time_features(t, channels, config.flip_sin_to_cos, config.freq_shift)
-    h = layers.linear(params, "time_embedding.linear_1", kernels.as_input(features, weight))
+    h = layers.linear(params, "time_embedding.linear_1", _time(config, params, t, conditioning))
     h = layers.linear(params, "time_embedding.linear_2", layers.activation(config.act_fn, h))
+    if config.addition_embed_type is not None:
+        h = h + _addition(config, params, conditioning["pooled"], conditioning["ids"])
     # Every residual block starts from the activated embedding: once here instead of in each.
     embedding = layers.activation(config.act_fn, h)
     inputs = {"embedding": embedding, "context": kernels.as_input(conditioning["context"], weight)}
     return layers.convolution(params, "conv_in", x), inputs
+
+
+def _time(config: Config, params: Params, t: Tensor, conditioning: Conditioning) -> Tensor:
+    """What the time embedding is made of (B, C): waves of the time, and of guidance if it is told.
+
+    The second as in latent consistency models, arXiv 2310.04378, section 4.3.
+    """
+    weight, channels = params["conv_in.weight"], config.block_out_channels[0]
+    features = layers.time_features(t, channels, config.flip_sin_to_cos, config.freq_shift)
+    features = kernels.as_input(features, weight)
+    if config.time_cond_proj_dim is None:
+        return features
+    moved = (conditioning["guidance"] - 1.0) * 1000.0
+    waves = layers.time_features(moved, config.time_cond_proj_dim, False, 1)
+    waves = kernels.as_input(waves, weight)
+    return features + layers.linear(params, "time_embedding.cond_proj", waves)
+
+
+def _addition(config: Config, params: Params, pooled: Tensor, ids: Tensor) -> Tensor:
+    """What is added to the time embedding (B, E) for a text (B, P) and numbers (B, N).
+
+    Micro-conditioning of SDXL, arXiv 2307.01952, section 2.2.
+    """
+    batch, width = ids.shape[0], config.addition_time_embed_dim
+    flip, shift = config.flip_sin_to_cos, config.freq_shift
+    waves = layers.time_features(ids.reshape((-1,)), width, flip, shift)
+    both = ops.Concat(1)((ops.cast(pooled, mindspore.float32), waves.reshape((batch, -1))))
+    h = kernels.as_input(both, params["conv_in.weight"])
+    h = layers.activation("silu", layers.linear(params, "add_embedding.linear_1", h))
+    return layers.linear(params, "add_embedding.linear_2", h)
 
 
 def leave(config: Config, params: Params, x: Tensor) -> Tensor:

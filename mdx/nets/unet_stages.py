@@ -14,7 +14,7 @@ from mdx.nets import layers, resnet, transformer
 from mdx.nets.params import Params
 from mdx.nets.resnet import Resnet
 from mdx.nets.transformer import Transformer
-from mdx.nets.unet_config import CROSS_DOWN, CROSS_UP, Config, at
+from mdx.nets.unet_config import MID, PLAIN_MID, Config, at, has_reads, reads
 
 # What all stages are given beside the running map: "embedding" of the time (B, E), after its
 # activation, and "context", the text (B, T, D).
@@ -32,6 +32,7 @@ class Stage(NamedTuple):
     takes: bool = False  # the map kept last is joined to the running one
     keeps: bool = False  # the result is kept
     mid: bool = False  # in the middle of the UNet
+    depth: int = 0  # of a transformer: its attention + feed-forward layers
 
 
 def stages(config: Config) -> tuple[Stage, ...]:
@@ -40,35 +41,36 @@ def stages(config: Config) -> tuple[Stage, ...]:
     levels = len(channels)
     found, running, kept = [], channels[0], [channels[0]]
 
-    def add(kind, name, level, *, takes=False, keeps=False, mid=False):
+    def add(kind, name, level, *, takes=False, keeps=False, mid=False, depth=0):
         nonlocal running
         inputs, running = running + (kept.pop() if takes else 0), channels[level]
-        found.append(Stage(kind, name, level, inputs, running, takes, keeps, mid))
+        found.append(Stage(kind, name, level, inputs, running, takes, keeps, mid, depth))
         if keeps:
             kept.append(running)
 
-    def block(part, layer, level, reads, *, takes=False, keeps=False, mid=False):
-        name = f"{part}.resnets.{layer}"
-        add("block", name, level, takes=takes, keeps=keeps and not reads, mid=mid)
-        if reads:
-            add("read", f"{part}.attentions.{layer}", level, keeps=keeps, mid=mid)
+    def block(part, name, level, layer):
+        takes, keeps, mid = part == "up", part == "down", part == "mid"
+        read = has_reads(config, part, level) and not (mid and layer > 0)
+        keeps_now = keeps and not read
+        add("block", f"{name}.resnets.{layer}", level, takes=takes, keeps=keeps_now, mid=mid)
+        if read:
+            depth = reads(config, part, level, layer)
+            add("read", f"{name}.attentions.{layer}", level, keeps=keeps, mid=mid, depth=depth)
 
-    for level, kind in enumerate(config.down_block_types):
-        part = f"down_blocks.{level}"
+    for level in range(levels):
+        name = f"down_blocks.{level}"
         for layer in range(at(config.layers_per_block, level)):
-            block(part, layer, level, kind == CROSS_DOWN, keeps=True)
+            block("down", name, level, layer)
         if level < levels - 1:
-            add("halve", f"{part}.downsamplers.0.conv", level, keeps=True)
-    if config.mid_block_type is not None:
-        for layer in range(2):
-            block("mid_block", layer, levels - 1, layer == 0, mid=True)
-    for index, kind in enumerate(config.up_block_types):
-        level = levels - 1 - index
-        part = f"up_blocks.{index}"
+            add("halve", f"{name}.downsamplers.0.conv", level, keeps=True)
+    for layer in range({MID: 2, PLAIN_MID: 1, None: 0}[config.mid_block_type]):
+        block("mid", "mid_block", levels - 1, layer)
+    for level in reversed(range(levels)):
+        name = f"up_blocks.{levels - 1 - level}"
         for layer in range(at(config.layers_per_block, level) + 1):
-            block(part, layer, level, kind == CROSS_UP, takes=True)
+            block("up", name, level, layer)
         if level > 0:
-            add("double", f"{part}.upsamplers.0.conv", level)
+            add("double", f"{name}.upsamplers.0.conv", level)
     return tuple(found)
 
 
@@ -158,7 +160,7 @@ def reader(config: Config, stage: Stage, part_bytes: int = kernels.PART_BYTES) -
     return Transformer(
         config.block_out_channels[level],
         at(config.attention_head_dim, level),
-        at(config.transformer_layers_per_block, level),
+        stage.depth,
         at(config.cross_attention_dim, level),
         config.norm_num_groups,
         config.use_linear_projection,

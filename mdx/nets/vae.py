@@ -1,19 +1,21 @@
 """The autoencoder between pictures and latents (AutoencoderKL).
 
 Auto-encoding variational Bayes, arXiv 1312.6114; as used here, arXiv 2112.10752, section 3.1.
-Pictures are (B, 3, H, W) in [-1, 1]; latents are (B, C, H/f, W/f), already multiplied by the
-config's scaling factor, so that they are what the UNet sees, but for `encode`'s.
+Pictures are (B, 3, H, W) in [-1, 1]; latents are (B, C, H/f, W/f) as the UNet sees them, moved and
+scaled as the config says, but for `encode`'s.
 """
 
 from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple
 
 import mindspore
-from mindspore import ops
+import numpy as np
+from mindspore import Tensor, ops
 
 from mdx import fields, kernels
 from mdx.nets import layers, resnet, vae_bands
 from mdx.nets.config import AVERAGED, check_divides
+from mdx.nets.params import Params
 from mdx.nets.resnet import Resnet
 
 DOWN, UP = "DownEncoderBlock2D", "UpDecoderBlock2D"
@@ -33,22 +35,27 @@ class Config(NamedTuple):
     latent_channels: fields.Size = 4
     norm_num_groups: fields.Size = 32
     sample_size: Annotated[int | tuple, fields.SIDES] = 32  # picture height and width of training
-    # The UNet's latents = (latents - shift) * scaling.
+    # The UNet's latents = (latents - shift) * scaling, or, with a mean and a deviation for each of
+    # their channels, (latents - mean) * (scaling / deviation).
     scaling_factor: Annotated[float, fields.number(0, above=True)] = 0.18215
     shift_factor: Annotated[float | None, fields.nullable(fields.number())] = None
+    latents_mean: Annotated[tuple | None, fields.nullable(fields.listed(fields.number(), 1))] = None
+    latents_std: Annotated[
+        tuple | None, fields.nullable(fields.listed(fields.number(0, above=True), 1))
+    ] = None
+    # Whether its numbers overflow in half precision; what computes it reads this.
+    force_upcast: fields.Flag = True
     use_quant_conv: fields.Flag = True
     use_post_quant_conv: fields.Flag = True
     mid_block_add_attention: fields.Flag = True
 
 
-NEUTRAL = {"latents_mean": fields.choice(None), "latents_std": fields.choice(None)}
-# Whether force_upcast counts is for whoever loads the net to say: see `held_in`.
-SILENT = ("force_upcast", *AVERAGED)
+SILENT = AVERAGED
 
 
 def from_json(json: dict) -> Config:
     """vae/config.json as a Config. Raises ValueError naming what is not supported."""
-    config = fields.read(Config, json, NEUTRAL, SILENT)
+    config = fields.read(Config, json, {}, SILENT)
     levels = len(config.block_out_channels)
     for field in ("down_block_types", "up_block_types"):
         if len(blocks := getattr(config, field)) != levels:
@@ -61,6 +68,7 @@ def from_json(json: dict) -> Config:
         config.norm_num_groups,
         "groups (block_out_channels, norm_num_groups)",
     )
+    _check_statistics(config)
     return config
 
 
@@ -72,6 +80,29 @@ def held_in(json: Mapping[str, Any], dtype: str) -> str:
     """
     upcast = fields.value("force_upcast", json.get("force_upcast"), fields.FLAG)
     return "float32" if upcast else dtype
+
+
+def _check_statistics(config: Config) -> None:
+    """Raise ValueError unless latents have a mean and a deviation, one each channel, or neither."""
+    mean, deviation, count = config.latents_mean, config.latents_std, config.latent_channels
+    if (mean is None) != (deviation is None):
+        there, missing = "latents_mean", "latents_std"
+        if mean is None:
+            there, missing = missing, there
+        raise ValueError(f"{there} is not supported without {missing}")
+    if mean is None or deviation is None:
+        return
+    for name, values in (("latents_mean", mean), ("latents_std", deviation)):
+        if len(values) != count:
+            raise ValueError(
+                f"{name} has {len(values)} entries for {count} latent_channels: expected the same "
+                "number"
+            )
+    if config.shift_factor:
+        raise ValueError(
+            f"shift_factor {config.shift_factor} is not supported with latents_mean, which says "
+            "the same of each channel"
+        )
 
 
 def depth(config: Config) -> int:
@@ -119,7 +150,9 @@ def shapes(config: Config) -> dict[str, tuple[int, ...]]:
     return found
 
 
-def encode(config: Config, params, images, part_bytes=kernels.PART_BYTES):
+def encode(
+    config: Config, params: Params, images: Tensor, part_bytes: int = kernels.PART_BYTES
+) -> tuple[Tensor, Tensor]:
     """Mean and log-variance, (B, C, h, w) each, of the latents of images (B, 3, H, W) in [-1, 1].
 
     Runs inside mindspore.jit; float32. These are the autoencoder's own latents: see `sample`.
@@ -145,18 +178,30 @@ def encode(config: Config, params, images, part_bytes=kernels.PART_BYTES):
     return x[:, :channels], ops.clamp(x[:, channels:], -30.0, 20.0)
 
 
-def sample(config: Config, mean, log_variance, noise):
+def sample(config: Config, mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:
     """The UNet's latents, drawn from `encode`'s posterior with noise (B, C, h, w); 0 for its mean.
 
     arXiv 1312.6114, equation 10, then the config's shift and scale.
     """
     latents = mean + ops.exp(log_variance * 0.5) * noise
+    if config.latents_mean is not None:
+        return (latents - _by_channel(config.latents_mean)) * _by_channel(
+            config.latents_std, config.scaling_factor, -1
+        )
     if config.shift_factor is not None:
         latents = latents - config.shift_factor
     return latents * config.scaling_factor
 
 
-def decode(config: Config, params, latents, part_bytes=kernels.PART_BYTES):
+@ops.constexpr
+def _by_channel(values: tuple[float, ...], factor: float = 1.0, power: int = 1) -> Tensor:
+    """A config's numbers of channels to a power, times a factor, as (1, C, 1, 1) float32."""
+    return Tensor((factor * np.float64(values) ** power).astype(np.float32)[None, :, None, None])
+
+
+def decode(
+    config: Config, params: Params, latents: Tensor, part_bytes: int = kernels.PART_BYTES
+) -> Tensor:
     """Pictures (B, 3, H, W), float32, about [-1, 1], of latents (B, C, h, w).
 
     Runs inside mindspore.jit. part_bytes bounds the attention scores that exist at once.
@@ -164,11 +209,17 @@ def decode(config: Config, params, latents, part_bytes=kernels.PART_BYTES):
     return enlarge(config, params, begin_decoding(config, params, latents, part_bytes))
 
 
-def begin_decoding(config, params, latents, part_bytes=kernels.PART_BYTES):
+def begin_decoding(
+    config: Config, params: Params, latents: Tensor, part_bytes: int = kernels.PART_BYTES
+) -> Tensor:
     """The part of `decode` at the latents' size, attention included -> (B, C', h, w)."""
-    x = latents * (1.0 / config.scaling_factor)
-    if config.shift_factor is not None:
-        x = x + config.shift_factor
+    if config.latents_mean is not None:
+        deviation = _by_channel(config.latents_std, 1.0 / config.scaling_factor)
+        x = latents * deviation + _by_channel(config.latents_mean)
+    else:
+        x = latents * (1.0 / config.scaling_factor)
+        if config.shift_factor is not None:
+            x = x + config.shift_factor
     x = kernels.as_input(x, params["decoder.conv_in.weight"])
     if config.use_post_quant_conv:
         x = layers.convolution(params, "post_quant_conv", x)
@@ -176,7 +227,7 @@ def begin_decoding(config, params, latents, part_bytes=kernels.PART_BYTES):
     return _mid(config, params, "decoder.mid_block", x, part_bytes)
 
 
-def enlarge(config, params, x):
+def enlarge(config: Config, params: Params, x: Tensor) -> Tensor:
     """The rest of `decode`: what `begin_decoding` returns -> pictures (B, 3, H, W)."""
     settings = _resnet(config)
     levels = len(config.block_out_channels)

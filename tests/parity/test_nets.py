@@ -133,6 +133,16 @@ VAES = {
         },
         12,
     ),
+    "a mean and a deviation a channel": (
+        {
+            **block_types(2),
+            "block_out_channels": [8, 16],
+            "latents_mean": [-1.5, 2.0, 0.1, -0.3],
+            "latents_std": [8.0, 0.5, 1.0, 3.0],
+            "scaling_factor": 0.5,
+        },
+        8,
+    ),
     "no attention": (
         {**block_types(3), "block_out_channels": [8, 8, 16], "mid_block_add_attention": False},
         16,
@@ -217,14 +227,18 @@ def test_vae(name):
     params = params_of(oracle, vae.shapes(config))
     mean, log_variance, latents = encode(params, Tensor(images), Tensor(noise))
     decoded = decode(params, Tensor(noise))
-    shift = config.shift_factor or 0.0
+    # As the pipelines say it, for the reference's autoencoder does not.
+    shift, scale = config.shift_factor or 0.0, config.scaling_factor
+    if config.latents_mean is not None:
+        shift = torch.tensor(config.latents_mean)[:, None, None]
+        scale = scale / torch.tensor(config.latents_std)[:, None, None]
     with torch.no_grad():
         posterior = oracle.encode(torch.tensor(images)).latent_dist
         drawn = posterior.mean + posterior.std * torch.tensor(noise)
-        expected = oracle.decode(torch.tensor(noise) / config.scaling_factor + shift).sample
+        expected = oracle.decode(torch.tensor(noise) / scale + shift).sample
     assert relative(mean, posterior.mean) < TOLERANCE
     assert relative(log_variance, posterior.logvar) < TOLERANCE
-    assert relative(latents, (drawn - shift) * config.scaling_factor) < TOLERANCE
+    assert relative(latents, (drawn - shift) * scale) < TOLERANCE
     assert relative(decoded, expected) < TOLERANCE
 
 
@@ -243,10 +257,35 @@ def test_text_encoder(name):
     def apply(params, tokens):
         return clip.apply(config, params, tokens)
 
-    hidden, pooled = apply(params_of(oracle, clip.shapes(config)), Tensor(tokens))
+    params = params_of(oracle, clip.shapes(config))
+    hidden, pooled = apply(params, Tensor(tokens))
     with torch.no_grad():
-        expected = oracle(torch.tensor(tokens).long())
+        expected = oracle(torch.tensor(tokens).long(), output_hidden_states=True)
+    vectors = expected.text_embeds if projects else expected.pooler_output
     assert relative(hidden, expected.last_hidden_state) < TOLERANCE
-    assert (
-        relative(pooled, expected.text_embeds if projects else expected.pooler_output) < TOLERANCE
-    )
+    assert relative(pooled, vectors) < TOLERANCE
+
+    # Every hidden state as SDXL reads it, and with clip skip normed as SD 1.x and 2.x do. The norm
+    # is the reference's own, for it applies none to hidden states.
+    norm = oracle.get_submodule("text_model.final_layer_norm" if projects else "final_layer_norm")
+    states, layers = expected.hidden_states, range(-1, -2 - config.num_hidden_layers, -1)
+
+    @mindspore.jit
+    def every(params, tokens):
+        found = ()
+        for layer in layers:
+            for normed in (False, True):
+                wanted = layer == -2
+                hidden, vectors = clip.apply(config, params, tokens, layer, normed, wanted)
+                found = (*found, hidden)
+                if wanted:
+                    found = (*found, vectors)
+        return found
+
+    got = iter(every(params, Tensor(tokens)))
+    for layer in layers:
+        for change in (torch.nn.Identity(), norm):
+            with torch.no_grad():
+                assert relative(next(got), change(states[layer])) < TOLERANCE, layer
+            if layer == -2:
+                assert relative(next(got), vectors) < TOLERANCE
