@@ -175,7 +175,8 @@ def _negative(
         return None
     found = _prompts("negative_prompt", model, family, value)
     given = found.batch if isinstance(found, Conditioning) else len(found)
-    if given != count and not (given == 1 and not isinstance(value, (list, tuple))):
+    for_all = isinstance(value, str | Conditioning) and given == 1
+    if given != count and not for_all:
         raise ValueError(
             f"negative_prompt: {given} negative prompts for {count} prompts: give one, or one each"
         )

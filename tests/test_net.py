@@ -57,7 +57,9 @@ def test_a_net_shows_its_numbers(model, tiny_checkpoint):
     assert "0.8 MB, 0.0 MB of it mapped" in repr(some)
 
 
-@pytest.mark.parametrize("record", [Net(*range(4)), Net(None, None), mdx.Model(*range(5))])
+@pytest.mark.parametrize(
+    "record", [Net(*range(4)), Net(None, None), StableDiffusion(*range(6))]
+)
 def test_even_a_record_of_nonsense_shows_itself(record):
     assert "of " in repr(record)
     assert "that make none" in repr(record)
@@ -66,7 +68,7 @@ def test_even_a_record_of_nonsense_shows_itself(record):
 @pytest.mark.parametrize("make", [copy.copy, copy.deepcopy])
 def test_copies_share_the_weights(model, make):
     other = make(model)
-    assert type(other) is mdx.Model
+    assert type(other) is type(model)
     for part in ("text_encoder", "unet", "vae"):
         one, its = getattr(other, part), getattr(model, part)
         assert one.params.keys() == its.params.keys()

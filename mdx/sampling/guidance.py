@@ -110,7 +110,7 @@ def turns(*denoisers: Any, ends: list[int] | tuple[int, ...]) -> Denoiser:
     bounds = [whole("ends", end, 0) for end in ends]
     if len(bounds) != len(parts) - 1 or bounds != sorted(bounds):
         raise ValueError(
-            f"turns of {len(parts)} denoisers have one end fewer, in order, not {shown(ends)}"
+            f"ends of turns of {len(parts)} denoisers are one fewer, and rise, not {shown(ends)}"
         )
     prediction = _agreed(parts)
 
