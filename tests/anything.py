@@ -10,6 +10,7 @@ from PIL import Image
 
 import mdx
 from mdx import schedulers
+from mdx.families import StableDiffusion
 from mdx.net import Net
 
 NUMBERS = st.one_of(
@@ -35,7 +36,14 @@ SINGLE = st.one_of(
     st.builds(np.random.default_rng, st.just(0)),
     st.builds(iter, st.just(())),
 )
-RECORDS = (mdx.Memory, mdx.Model, Net, schedulers.Scheduler, schedulers.State, schedulers.Table)
+RECORDS = (
+    mdx.Memory,
+    StableDiffusion,
+    Net,
+    schedulers.Scheduler,
+    schedulers.State,
+    schedulers.Table,
+)
 NONSENSE = st.sampled_from(RECORDS).flatmap(
     lambda record: st.lists(SINGLE, min_size=len(record._fields), max_size=len(record._fields)).map(
         record._make

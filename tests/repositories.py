@@ -171,27 +171,45 @@ RUN = {
     ),
 }
 # Those of kinds that mdx lacks, with what it says of them.
+# One whose network reads how far it is guided.
+EMBEDDED = Repository(
+    index("0.22.0.dev0", "LCMScheduler", CHECKED, _class_name="LatentConsistencyModelPipeline"),
+    schedule("LCM"),
+    nets("SD 1.5", time_cond_proj_dim=256),
+    FIRST,
+)
+
 REFUSED = {
-    "LCM": (
-        Repository(
-            index(
-                "0.22.0.dev0",
-                "LCMScheduler",
-                CHECKED,
-                _class_name="LatentConsistencyModelPipeline",
-            ),
-            schedule("LCM"),
-            nets("SD 1.5", time_cond_proj_dim=256),
-            FIRST,
-        ),
-        "unet/config.json: time_cond_proj_dim 256",
-    ),
     "inpainting": (
         SD_1_5._replace(
             index=index("0.6.0", PNDM, CHECKED, _class_name="StableDiffusionInpaintPipeline"),
             nets=nets("SD 1.5", in_channels=9),
         ),
-        "inpainting and depth checkpoints are not supported",
+        "inpainting, depth and InstructPix2Pix checkpoints are not supported",
+    ),
+    "InstructPix2Pix": (
+        SD_1_5._replace(
+            index=index(
+                "0.12.0.dev0",
+                "EulerAncestralDiscreteScheduler",
+                CHECKED,
+                _class_name="StableDiffusionInstructPix2PixPipeline",
+            ),
+            nets=nets("SD 1.5", in_channels=8),
+        ),
+        "inpainting, depth and InstructPix2Pix checkpoints are not supported",
+    ),
+    "AnimateDiff": (
+        SD_1_5._replace(
+            index=index(
+                "0.22.0.dev0",
+                DDIM,
+                LATER,
+                _class_name="AnimateDiffPipeline",
+                motion_adapter=["diffusers", "MotionAdapter"],
+            ),
+        ),
+        "AnimateDiffPipeline with motion_adapter",
     ),
 }
 

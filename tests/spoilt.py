@@ -235,7 +235,7 @@ CHECKPOINTS = {
     ),
     "inpainting": (
         lambda f: respell(f, "unet", in_channels=9),
-        "the unet takes 9 .* inpainting and depth checkpoints are not supported",
+        "the unet takes 9 .* inpainting, .* checkpoints are not supported",
     ),
     "a unet that learned variances": (
         lambda f: respell(f, "unet", out_channels=8),

@@ -57,9 +57,7 @@ def test_a_net_shows_its_numbers(model, tiny_checkpoint):
     assert "0.8 MB, 0.0 MB of it mapped" in repr(some)
 
 
-@pytest.mark.parametrize(
-    "record", [Net(*range(4)), Net(None, None), StableDiffusion(*range(6))]
-)
+@pytest.mark.parametrize("record", [Net(*range(4)), Net(None, None), StableDiffusion(*range(6))])
 def test_even_a_record_of_nonsense_shows_itself(record):
     assert "of " in repr(record)
     assert "that make none" in repr(record)

@@ -25,7 +25,8 @@ def check_latents(unet: Net, vae: Net) -> None:
     """ValueError unless the UNet works on the VAE's latents, and gives as many channels."""
     channels, latent = unet.config.in_channels, vae.config.latent_channels
     if channels != latent:
-        hint = "; inpainting and depth checkpoints are not supported" if channels > latent else ""
+        kinds = "inpainting, depth and InstructPix2Pix checkpoints"
+        hint = f"; {kinds} are not supported" if channels > latent else ""
         raise ValueError(
             f"the vae's latents have {latent} channels (latent_channels), but the unet takes "
             f"{channels} (in_channels){hint}"

@@ -8,7 +8,7 @@ import pytest
 import mdx
 from mdx.nets import vae
 from tests import repositories
-from tests.repositories import PIXELS, RUN
+from tests.repositories import EMBEDDED, PIXELS, RUN
 
 diffusers = pytest.importorskip("diffusers")
 torch = pytest.importorskip("torch")
@@ -29,7 +29,8 @@ def both(tmp_path_factory):
 
     def load(name):
         if name not in found:
-            folder = repositories.write(tmp_path_factory.mktemp("repository"), RUN[name])
+            repository = EMBEDDED if name == "LCM" else RUN[name]
+            folder = repositories.write(tmp_path_factory.mktemp("repository"), repository)
             variant = "fp16" if "fp16" in name else None
             # Unless it is told, it casts SD 2.1's text encoder to the dtype that its config names,
             # and then stops at the unet, which it does not cast.
@@ -45,6 +46,10 @@ def both(tmp_path_factory):
         return found[name]
 
     return load
+
+
+def embeds(pipeline):
+    return pipeline.unet.config.time_cond_proj_dim is not None
 
 
 def theirs(pipeline, negative, guidance=7.5, steps=STEPS):
@@ -64,9 +69,11 @@ def theirs(pipeline, negative, guidance=7.5, steps=STEPS):
     with pytest.MonkeyPatch.context() as patch:
         sampler = sys.modules[type(pipeline.scheduler).__module__]
         patch.setattr(sampler, "randn_tensor", draw, raising=False)
+        # One whose network reads how far it is guided takes no negative prompt.
+        asked = {} if embeds(pipeline) else {"negative_prompt": negative}
         pixels = pipeline(
             PROMPTS,
-            negative_prompt=negative,
+            **asked,
             latents=draw(),
             num_inference_steps=steps,
             guidance_scale=guidance,
@@ -117,3 +124,9 @@ def test_sizes_and_samplers(both, name):
 def test_turbo_as_it_is_meant(both):
     """One step, no guidance."""
     agree(*both("SD turbo"), None, guidance=0.0, steps=1)
+
+
+@pytest.mark.parametrize("guidance", [8.5, 3.0])
+def test_guidance_that_the_network_reads(both, guidance):
+    """A distilled UNet is told the number, and is not guided from outside."""
+    agree(*both("LCM"), None, guidance=guidance, steps=4)
