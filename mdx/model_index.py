@@ -21,7 +21,8 @@ FILE = "model_index.json"
 # Parts whose entries are looked at, whatever they are.
 NAMED = {
     "adapter", "controlnet", "low_res_scheduler", "motion_adapter", "prior", "scheduler",
-    "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "transformer", "unet", "vae", "vqvae",
+    "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "transformer", "unet", "vae",
+    "vqvae",
 }  # fmt: skip
 
 # Its library and its class, or two nulls where the checkpoint was saved without it.

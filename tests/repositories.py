@@ -222,8 +222,7 @@ def write(folder: Path, repository: Repository) -> Path:
     for seed, (part, (net, _, base)) in enumerate(tiny.NETS.items()):
         config = shrunk(part, repository)
         tiny.write_json(folder / part / "config.json", config)
-        read = {key: value for key, value in config.items() if key != "time_cond_proj_dim"}
-        params = tiny.random_params(net.shapes(net.from_json(read)), seed)
+        params = tiny.random_params(net.shapes(net.from_json(config)), seed)
         if repository.old_names:
             params = {old_name(part, name): value for name, value in params.items()}
             if part == "text_encoder":

@@ -15,6 +15,7 @@ from mindspore import Tensor
 import mdx
 from mdx import weights
 from mdx.bfloat16 import array
+from mdx.families import StableDiffusion
 from mdx.net import Net
 from mdx.nets import clip, unet, vae
 from tests import tiny

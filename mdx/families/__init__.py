@@ -28,8 +28,8 @@ NETS = {"clip": clip, "unet": unet, "vae": vae}
 
 # Parts that change the picture: a checkpoint with one of them is of a family that has it.
 ESSENTIAL = {
-    "adapter", "controlnet", "low_res_scheduler", "motion_adapter", "prior", "text_encoder_2", "tokenizer_2",
-    "text_encoder_3", "tokenizer_3", "transformer", "transformer_2", "vqvae",
+    "adapter", "controlnet", "low_res_scheduler", "motion_adapter", "prior", "text_encoder_2",
+    "text_encoder_3", "tokenizer_2", "tokenizer_3", "transformer", "transformer_2", "vqvae",
 }  # fmt: skip
 
 
