@@ -71,7 +71,8 @@ def generate(
             run; in a row where all are at 1 or less no negative half is computed. Or a function of
             two denoisers, (positive, negative) -> denoiser, such as `mdx.guidance.interval` makes.
             None is the family's usual number. Checkpoints that were distilled to read the number
-            (LCM) are given it, and are not guided from outside.
+            (LCM) are given it, and are not guided from outside; a Conditioning that holds a
+            "guidance" of its own keeps it.
         seed: image i of a list is drawn from seed[i], and of an int from seed + i. The generator of
             a seed is numpy.random.Generator(PCG64(seed)), initial latents are its standard_normal
             in float64, and a sampler's own noise follows from the same generator, so that an image
@@ -149,15 +150,15 @@ def _conditionings(model: Model, asked: Run) -> tuple[Conditioning, Conditioning
     def made(texts: list[str] | Conditioning | None, negative: bool) -> Conditioning:
         if isinstance(texts, Conditioning):
             return texts
-        sizes, memory = asked.sizes, asked.memory
-        return encode_prompt(model, texts, negative=negative, sizes=sizes, memory=memory)
+        return encode_prompt(model, texts, negative=negative, sizes=asked.sizes)
 
     positive = made(asked.prompts, False)
-    if not asked.guided:
-        return positive, None
-    negative = made(asked.negative, True)
-    alone = negative.batch < positive.batch
-    return positive, conditioning.repeat(negative, positive.batch) if alone else negative
+    negative = made(asked.negative, True) if asked.guided else None
+    for name in asked.family.encoders(model):
+        release(getattr(model, name), asked.memory)
+    if negative is not None and negative.batch < positive.batch:
+        negative = conditioning.repeat(negative, positive.batch)
+    return positive, negative
 
 
 def _batch(
@@ -192,7 +193,7 @@ def _denoiser(
     """What the batch is drawn by."""
     positive, negative = made
     positive = conditioning.take(positive, request.prompts)
-    if asked.family.embeds_guidance(model):
+    if asked.family.embeds_guidance(model) and "guidance" not in positive.arrays:
         arrays = {**positive.arrays, "guidance": request.guidance}
         positive = conditioning.make(positive.family, arrays)
     towards = denoiser(model, positive, memory=asked.memory)

@@ -7,7 +7,7 @@ from mdx import sizes as micro
 from mdx.checks import flag, shown, whole
 from mdx.compile_cache import run
 from mdx.conditioning import Conditioning
-from mdx.families import Asked, Model, check_encoders, check_model, nets_of
+from mdx.families import Asked, Model, check_encoders, check_model
 from mdx.memory import Memory, checked, release
 
 __all__ = ["encode_prompt", "listed"]
@@ -58,9 +58,8 @@ def encode_prompt(
         raise ValueError(f"second has {len(asked.second)} texts for {len(given or '')}")
     check_encoders(model)
     found = family.encode(model, given, asked)
-    for name, net in nets_of(model).items():
-        if family.parts[name].kind == "clip":
-            release(net, memory)
+    for name in family.encoders(model):
+        release(getattr(model, name), memory)
     return found
 
 

@@ -19,7 +19,7 @@ from mdx.checks import (
     whole,
 )
 from mdx.conditioning import Conditioning
-from mdx.families import Family, check_encoders, check_model
+from mdx.families import Family, check_encoders, check_model, family_of
 from mdx.latents import OUTPUTS
 from mdx.memory import Memory
 from mdx.memory import checked as checked_memory
@@ -214,12 +214,13 @@ def _each(name, value, count):
 
 def _shape(model, height, width, begun):
     """(C, h, w) of an image's latents: as asked, else as `start` has it, else as was trained."""
-    size = model.unet.config.sample_size
+    net = getattr(model, family_of(model).network).config
+    size = net.sample_size
     sides = size if isinstance(size, tuple) else (size, size)
     if begun is not None:
         sides = begun.slots.shape[-2:]
     return (
-        model.unet.config.in_channels,
+        net.in_channels,
         _latent_side("height", height, sides[0], model),
         _latent_side("width", width, sides[1], model),
     )

@@ -1,5 +1,6 @@
 """The benchmarks of samplers measure what they say, and draw it."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from mdx.schedulers import testbed
 from mdx.schedulers.samplers import SAMPLERS
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+import before
 import sampler_errors
 import sampler_figure
 import whole_loop
@@ -121,3 +123,18 @@ def test_both_ways_of_looping_are_timed_and_equal(tiny_checkpoint, monkeypatch, 
         assert loop.startswith(f"batch {batch}, 3 steps, a call a step: first ")
         assert graph.startswith(f"batch {batch}, 3 steps, one graph    : first ")
         assert ratio.endswith("bitwise equal")
+
+
+def test_two_checkouts_take_turns(monkeypatch, capsys, tmp_path):
+    """This one against itself: the same bits, and a figure of each."""
+    packaged = before.HERE / "mdx" / "checkpoints" / "shapes-64"
+    work = "out = mdx.decode(model, np.ones((1, 8, 8, 8)), output='np')"
+    monkeypatch.setitem(before.WORK, "load", work)
+    arguments = ["--checkpoint", packaged, "--runs", 2, "--rows", "load", "--json", tmp_path / "x"]
+    monkeypatch.setattr("sys.argv", [str(a) for a in ("before.py", before.HERE, *arguments)])
+    before.main()
+    found = json.loads((tmp_path / "x").read_text())["load"]
+    assert found["same bits"]
+    assert [len(found["seconds"][side]) for side in ("before", "now")] == [2, 2]
+    assert min(found["peaks"].values()) > 10**8
+    assert "load" in capsys.readouterr().out

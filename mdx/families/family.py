@@ -54,3 +54,11 @@ class Family(NamedTuple):
     network: str = "unet"  # the part that denoises
     # Whether a VAE whose config says force_upcast is held in float32: its numbers overflow in half.
     upcasts_vae: bool = False
+
+    def encoders(self, model: Any) -> list[str]:
+        """The folders of a model's text encoders, those that it has."""
+        return [
+            name
+            for name, part in self.parts.items()
+            if part.kind == "clip" and getattr(model, name) is not None
+        ]
