@@ -14,7 +14,7 @@ import logging
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FunctionType
@@ -30,7 +30,9 @@ from mdx.graphs import Graph, Graphs, HeldGraphs
 from mdx.out_of_memory import explained
 from mdx.progress import compiling
 
-__all__ = ["HELD", "clear_graphs", "compiled", "folder", "graphs", "key", "run"]
+__all__ = [
+    "HELD", "begin", "clear_graphs", "compiled", "folder", "graphs", "key", "left_beside", "run",
+]  # fmt: skip
 
 HELD = 2**29  # bytes of graphs that a process keeps in memory, beside those of the runs at work
 TIMES_FILE = 100  # a graph in memory against its file, where the system does not say
@@ -88,6 +90,22 @@ def run() -> Iterator[None]:
         if own:
             with ONE_AT_A_TIME:
                 _keep_within(HELD)
+
+
+def left_beside(kind: Hashable) -> int:
+    """Bytes of runs of other kinds that MindSpore did not give back: see `Graphs`."""
+    return GRAPHS.left_beside(kind)
+
+
+def begin(kind: Hashable, room: int | None = None) -> None:
+    """Say what kind of run this is: those whose kinds are equal need the same graphs.
+
+    With room, so many bytes, graphs of other kinds are freed until the rest take no more.
+    """
+    GRAPHS.of_kind(kind)
+    if room is not None:
+        with ONE_AT_A_TIME:
+            _keep_within(room, kind)
 
 
 def clear_graphs() -> None:
@@ -224,7 +242,7 @@ def _made(function, arguments, name) -> bytes:
             return file.read_bytes()
     finally:
         mindspore_internals.release(mindspore_internals.traced() - known)
-        GRAPHS.left += heap.growth(before, 0)
+        GRAPHS.leave(heap.growth(before, 0))
         heap.give_back()
 
 
@@ -244,9 +262,9 @@ def _renamed(function, name):
     )
 
 
-def _keep_within(limit):
-    """Free graphs that were not used for longest until the rest take no more than that."""
-    gone = GRAPHS.freed(limit)
+def _keep_within(limit, kind=None):
+    """Free graphs that were not used for longest until the rest, but for a kind's, take no more."""
+    gone = GRAPHS.freed(limit, kind)
     if gone:
         with interrupts.answered_after():
             while gone:

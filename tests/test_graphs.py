@@ -60,6 +60,37 @@ def test_nothing_of_a_run_at_work_goes():
     assert {one.name for one in graphs.freed(0)} == {"own", "inner"}
 
 
+def test_a_run_makes_room_for_its_own_kind():
+    """Graphs of that kind neither count nor go; and the last run that used one decides."""
+    graphs = HeldGraphs()
+    for kind, names in (("small", ["text", "unet 64"]), ("large", ["text", "unet 96"])):
+        with graphs.at_work():
+            graphs.of_kind(kind)
+            ran(graphs, *names)
+    ran(graphs, "of no kind")
+    with graphs.at_work():
+        graphs.of_kind("small")
+        assert graphs.freed(3, "small") == []
+        assert [one.name for one in graphs.freed(2, "small")] == ["text", "unet 96"]
+        assert [one.name for one in graphs.freed(0, "small")] == ["of no kind"]
+    assert held(graphs) == ["unet 64"]
+
+
+def test_what_runs_of_another_kind_left_is_told():
+    graphs = HeldGraphs()
+    graphs.of_kind("of no run")
+    graphs.leave(1)
+    for kind, size in (("small", 20), ("large", 300), ("small", 4000)):
+        with graphs.at_work():
+            graphs.of_kind(kind)
+            graphs.leave(size)
+            graphs.freed(0)
+    assert graphs.summary().left == 4321
+    assert graphs.left_beside("small") == 301
+    assert graphs.left_beside("large") == 4021
+    assert graphs.left_beside("another") == 4321
+
+
 def test_what_is_held_is_told():
     graphs = HeldGraphs()
     ran(graphs, "one")
