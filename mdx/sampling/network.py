@@ -59,7 +59,9 @@ class Network(NamedTuple):
     def lowered(self) -> Denoiser:
         """The denoiser as functions that are ready for a run, in which nothing is made twice."""
         prepared = functools.cache(functools.partial(inputs, self))
-        predictors = {guided: _predictor(self.net, guided, self.memory) for guided in (False, True)}
+        # Of the weights by stage there is one, whether rows are guided or not.
+        parts = functools.cache(lambda: staged.parts(self.net.config, self.net.params))
+        predict = functools.cache(lambda guided: _predictor(self, guided, parts))
 
         def init(shape: tuple[int, ...]) -> Carry:
             check_files(self.net.places.values())
@@ -72,10 +74,10 @@ class Network(NamedTuple):
 
         def apply(carry: Carry, x: Tensor, row: Row) -> tuple[Tensor, Carry]:
             scale = guided_in(self, row, x.shape[0])
-            guided = scale is not None
-            t = Tensor(per_image(row.t, x.shape[0]))
-            factor = Tensor(np.ones(x.shape[0], np.float32) if scale is None else scale)
-            return predictors[guided](x, t, prepared(tuple(x.shape), guided), factor), carry
+            read = prepared(tuple(x.shape), scale is not None)
+            factor = np.ones(x.shape[0], np.float32) if scale is None else scale
+            t = per_image(row.t, x.shape[0])
+            return predict(scale is not None)(x, Tensor(t), read, Tensor(factor)), carry
 
         return Denoiser(init, apply, self.prediction)
 
@@ -121,8 +123,11 @@ def inputs(network: Network, shape: tuple[int, ...], guided: bool) -> Any:
     return mindspore.mutable({name: Tensor(array) for name, array in found.items()})
 
 
-def _predictor(net: Net, guided: bool, memory: Memory) -> Callable[..., Tensor]:
+def _predictor(
+    network: Network, guided: bool, parts: Callable[[], tuple[staged.Part, ...]]
+) -> Callable[..., Tensor]:
     """A function (x, t, conditioning, scale) -> the network's output (B, C, h, w)."""
+    net, memory = network.net, network.memory
     if not staged.in_stages(net, memory):
         return functools.partial(_in_one_call(net.config, guided, memory.part_bytes), net.params)
 
@@ -130,12 +135,7 @@ def _predictor(net: Net, guided: bool, memory: Memory) -> Callable[..., Tensor]:
         if memory.weights == "stage":
             drop(net.places[name] for name in part.names if name in net.places)
 
-    @functools.cache
-    def made() -> Callable[..., Tensor]:
-        parts = staged.parts(net.config, net.params)
-        return staged.predictor(net.config, parts, guided, memory.part_bytes, used)
-
-    return lambda *arguments: made()(*arguments)
+    return staged.predictor(net.config, parts(), guided, memory.part_bytes, used)
 
 
 # One compiled function a config: MindSpore keeps a graph for each shape it is called with.
