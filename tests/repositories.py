@@ -156,6 +156,9 @@ RUN = {
     "index and config differ": SD_1_5._replace(
         index=index("0.6.0", DDIM, CHECKED), scheduler=schedule("index and config differ")
     ),
+    "defaults marked as such": SD_1_5._replace(
+        index=index("0.19.3", DDIM, CHECKED), scheduler=schedule("defaults marked as such")
+    ),
     "averaged weights": SD_1_5._replace(
         nets=nets("SD 1.5", "averaged weights", "everything", **wild.AVERAGED)
     ),
