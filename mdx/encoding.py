@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mdx import tokenizer
 from mdx.compile_cache import compiled
 from mdx.mapped import check_files
-from mdx.net import Net
+from mdx.net import Net, check_weights
 from mdx.nets import clip
 
 __all__ = ["clip_graph", "clip_rows"]
@@ -32,7 +32,8 @@ def clip_rows(
 
     `layer` and `normed` say which of its states are read: see `clip.apply`. Each distinct text is
     encoded once and alone, so that one graph serves any number. ValueError for a text that is no
-    valid Unicode, and for a layer that the encoder does not have.
+    valid Unicode, and for a layer that the encoder does not have; FloatingPointError where the
+    vectors are not finite.
     """
     check_files(net.places.values())
     clip.layers_run(net.config, layer)
@@ -41,6 +42,12 @@ def clip_rows(
     for text, ids in zip(distinct, tokenizer.encode(words, distinct), strict=True):
         rows: Any = encode(net.params, Tensor(ids[None]))
         found[text] = [one.asnumpy() for one in (rows if pooled else [rows])]
+        if not all(np.isfinite(one).all() for one in found[text]):
+            check_weights(net)
+            raise FloatingPointError(
+                "what the text encoder makes of a prompt holds NaN or infinity: its numbers "
+                "overflow in its dtype (load it in float32)"
+            )
     tokens = np.concatenate([found[text][0] for text in texts])
     return tokens, np.concatenate([found[text][1] for text in texts]) if pooled else None
 

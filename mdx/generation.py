@@ -11,10 +11,11 @@ from mdx import conditioning, schedulers
 from mdx.compile_cache import run
 from mdx.conditioning import Conditioning
 from mdx.denoising import denoiser
-from mdx.families import Model, check_weights, nets_of
+from mdx.families import Model, nets_of
 from mdx.latents import decode
 from mdx.mapped import check_files
 from mdx.memory import Memory, release
+from mdx.net import check_weights
 from mdx.progress import bar, without_compiling
 from mdx.prompts import encode_prompt
 from mdx.request import Arguments, Request, Run, checked, generator

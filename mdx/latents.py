@@ -12,10 +12,10 @@ from PIL import Image
 from mdx import images as pictures
 from mdx.checks import check_fits, floats, one_of
 from mdx.compile_cache import compiled, run
-from mdx.families import Model, check_model, check_weights
+from mdx.families import Model, check_model
 from mdx.mapped import check_files
 from mdx.memory import Memory, checked, release
-from mdx.net import Net
+from mdx.net import Net, check_weights
 from mdx.nets import vae
 from mdx.tiles import blended
 

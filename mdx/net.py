@@ -10,8 +10,9 @@ import numpy as np
 
 from mdx.bfloat16 import array
 from mdx.mapped import Place, check_files, drop
+from mdx.weights import not_finite
 
-__all__ = ["Net", "summary"]
+__all__ = ["Net", "check_weights", "summary"]
 
 # What says most of a network, where its config has it.
 MAIN = (
@@ -98,3 +99,13 @@ def _changed(net: Net, other: Net) -> str:
 
 def _loaded(again: Callable[[], Net]) -> Net:
     return again()
+
+
+def check_weights(*nets: Net) -> None:
+    """Raise FloatingPointError that names the weights that hold NaN or infinity, if any do."""
+    if spoilt := [name for net in nets for name in not_finite(net.params)]:
+        more = f", ... ({len(spoilt)} in all)" if len(spoilt) > 10 else ""
+        raise FloatingPointError(
+            f"weights hold NaN or infinity: {', '.join(spoilt[:10])}{more}; "
+            "their file is damaged or their training diverged"
+        )

@@ -241,10 +241,6 @@ CHECKPOINTS = {
         lambda f: respell(f, "unet", out_channels=8),
         r"takes 4 channels \(in_channels\) and gives 8 \(out_channels\)",
     ),
-    "a unet that is told the guidance": (
-        lambda f: respell(f, "unet", time_cond_proj_dim=8),
-        r"the unet reads guidance beside the text \(addition_embed_type, time_cond_proj_dim\)",
-    ),
     "a unet of SDXL": (
         lambda f: respell(
             f,

@@ -2,7 +2,6 @@
 
 from typing import Any, TypeAlias
 
-from mdx import weights
 from mdx.families import stable_diffusion, stable_diffusion_xl
 from mdx.families.family import Asked, Family, Part
 from mdx.families.stable_diffusion import StableDiffusion
@@ -16,7 +15,7 @@ from mdx.tokenizer import Tokenizer
 
 __all__ = [
     "FAMILIES", "Asked", "Family", "Model", "Part", "StableDiffusion", "StableDiffusionXL",
-    "check_encoders", "check_model", "check_weights", "family_of", "find", "nets_of",
+    "check_encoders", "check_model", "family_of", "find", "nets_of",
 ]  # fmt: skip
 
 FAMILIES = (stable_diffusion.FAMILY, stable_diffusion_xl.FAMILY)
@@ -116,13 +115,3 @@ def nets_of(model: Any) -> dict[str, Net]:
     """The nets of a model by their folders, those that it has."""
     parts = ((name, getattr(model, name)) for name in family_of(model).parts)
     return {name: part for name, part in parts if isinstance(part, Net)}
-
-
-def check_weights(*nets: Net) -> None:
-    """Raise FloatingPointError that names the weights that hold NaN or infinity, if any do."""
-    if spoilt := [name for net in nets for name in weights.not_finite(net.params)]:
-        more = f", ... ({len(spoilt)} in all)" if len(spoilt) > 10 else ""
-        raise FloatingPointError(
-            f"weights hold NaN or infinity: {', '.join(spoilt[:10])}{more}; "
-            "their file is damaged or their training diverged"
-        )
