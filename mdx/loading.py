@@ -1,6 +1,7 @@
 """A checkpoint's folder to one immutable record of its nets, tokenizers and scheduler."""
 
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from os import PathLike
@@ -25,7 +26,7 @@ log = logging.getLogger("mdx")
 
 # The kinds of nets, and the names under which their weights were once saved.
 NETS: dict[str, tuple[ModuleType, Callable[[str], str] | None]] = {
-    "clip": (clip, weights.new_text_names),
+    "clip": (clip, None),
     "unet": (unet, None),
     "vae": (vae, weights.old_vae_names),
 }
@@ -33,6 +34,8 @@ NETS: dict[str, tuple[ModuleType, Callable[[str], str] | None]] = {
 SECOND_VAE = "vae-ft-mse"  # the folder in the packaged checkpoint
 
 LONGEST = 255  # characters of a file's name
+
+LAYER = re.compile(r"text_model\.encoder\.layers\.(\d{1,9})\.", re.ASCII)
 
 # More layers than any net of this package has are counted before their weights are listed.
 FEW_LAYERS = 1000
@@ -208,9 +211,20 @@ def _net(
         raise ValueError(f"{file}: {error}") from None
     files = weight_files.find(folder, hub.BASES[kind], variant)
     _check_depth(file, module.depth(config), files)
-    params, places = weights.read_in_place(files, module.shapes(config), own, rename=rename)
+    names = partial(_text_name, config) if kind == "clip" else rename
+    params, places = weights.read_in_place(files, module.shapes(config), own, rename=names)
     again = partial(_net, kind, folder.absolute(), variant, dtype, meant, held)
     return Net(config, mindspore.mutable(params), MappingProxyType(places), again)
+
+
+def _text_name(config: clip.Config, stored: str) -> str | None:
+    """The name of a text encoder's weight; None where its config leaves the layer out.
+
+    People made clip skip by a lower num_hidden_layers, beside all of the weights.
+    """
+    name = weights.new_text_names(stored)
+    match = LAYER.match(name)
+    return None if match and int(match[1]) >= config.num_hidden_layers else name
 
 
 def _check_depth(file: Path, layers: int, files: Sequence[Path]) -> None:

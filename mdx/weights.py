@@ -73,14 +73,14 @@ def read(
     shapes: Mapping[str, Sequence[int]],
     dtype: str = "float32",
     *,
-    rename: Callable[[str], str] | None = None,
+    rename: Callable[[str], str | None] | None = None,
 ) -> dict[str, mindspore.Tensor]:
     """Read the parameters named in `shapes` as tensors of `dtype`, one of DTYPES.
 
-    `rename` maps a name in the files to the one in `shapes`. Raises ValueError that lists every
-    missing, unexpected or misshapen key (the first three and the count), and for weights that are
-    no numbers, not finite, or too large for `dtype`. Of those that stay in the file only the ends
-    are looked at: `not_finite` looks at all.
+    `rename` maps a name in the files to the one in `shapes`, None to leave it out. Raises
+    ValueError that lists every missing, unexpected or misshapen key (the first three and the
+    count), and for weights that are no numbers, not finite, or too large for `dtype`. Of those that
+    stay in the file only the ends are looked at: `not_finite` looks at all.
     """
     return read_in_place(files, shapes, dtype, rename=rename)[0]
 
@@ -90,7 +90,7 @@ def read_in_place(
     shapes: Mapping[str, Sequence[int]],
     dtype: str = "float32",
     *,
-    rename: Callable[[str], str] | None = None,
+    rename: Callable[[str], str | None] | None = None,
 ) -> tuple[dict[str, mindspore.Tensor], dict[str, Place]]:
     """`read`, and where in their files those parameters lie that were not copied."""
     check_dtype(dtype)
@@ -99,6 +99,8 @@ def read_in_place(
     for file in files:
         for stored, entry in entries(file).items():
             name = rename(stored) if rename else stored
+            if name is None:
+                continue
             if name in found:
                 raise ValueError(
                     f"{as_name(name)} occurs twice: in {found[name].path} and in {file}"

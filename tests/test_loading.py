@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+import mdx
 from mdx import bfloat16, families, hub, loading, weights
 from mdx.nets import unet
 from tests import repositories, tiny
@@ -248,3 +249,16 @@ def test_text_encoder_without_prefix(checkpoint):
     stored = load_file(path)
     weights.save({k.removeprefix("text_model."): v for k, v in stored.items()}, path)
     assert loading.load(checkpoint).text_encoder.params.keys() == stored.keys()
+
+
+def test_layers_that_a_config_leaves_out_are_not_read(checkpoint):
+    """Clip skip as people made it: one layer fewer in the config, beside all of the weights."""
+    whole = loading.load(checkpoint)
+    tiny.change_json(checkpoint / "text_encoder" / "config.json", num_hidden_layers=1)
+    cut = loading.load(checkpoint)
+    assert not any(".layers.1." in name for name in cut.text_encoder.params)
+    skipped = mdx.encode_prompt(whole, "a red circle", clip_skip=1)
+    assert mdx.encode_prompt(cut, "a red circle") == skipped
+    tiny.change_json(checkpoint / "text_encoder" / "config.json", num_hidden_layers=3)
+    with pytest.raises(ValueError, match=r"16 missing: text_model\.encoder\.layers\.2"):
+        loading.load(checkpoint)
