@@ -1,18 +1,23 @@
-"""The benchmarks of samplers measure what they say, and draw it."""
+"""The benchmarks of samplers and of plans measure what they say, and draw it."""
 
 import json
 import sys
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from mdx.memory_counts import Counts
 from mdx.schedulers import testbed
 from mdx.schedulers.samplers import SAMPLERS
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import before
+import plan_check
+import plan_fit
+import plan_settings
 import sampler_errors
 import sampler_figure
 import whole_loop
@@ -138,3 +143,60 @@ def test_two_checkouts_take_turns(monkeypatch, capsys, tmp_path):
     assert [len(found["seconds"][side]) for side in ("before", "now")] == [2, 2]
     assert min(found["peaks"].values()) > 10**8
     assert "load" in capsys.readouterr().out
+
+
+def test_figures_are_fitted_from_above_and_close():
+    """Of things that overlap, each known to 5% only: no plan below its peak, none far above.
+
+    A sample's peak is the larger of two moments, and nothing says of which.
+    """
+    random = np.random.default_rng(0)
+    count = len(plan_fit.LEAST)
+    free = np.isinf(plan_fit.MOST)
+    true = np.abs(random.standard_normal(count)) * 10.0 ** random.integers(0, 9, count)
+    true = np.where(free, np.maximum(true, plan_fit.LEAST), plan_fit.LEAST)
+    samples = []
+    for _ in range(80):
+        counts = random.integers(0, 3, (2, count)) * random.uniform(0.5, 1.0, (2, count))
+        weights = true @ counts.T / 3 * random.uniform(0, 1, 2)
+        moments = [
+            plan_fit.Moment(int(w), Counts(*c)) for w, c in zip(weights, counts, strict=True)
+        ]
+        peak = 1000 + max(weights + true @ counts.T) * random.uniform(0.95, 1.0)
+        samples.append(plan_fit.Sample(tuple(moments), 1000, int(peak)))
+    found = plan_fit.fitted(samples)
+    assert all(value >= least for value, least in zip(found, plan_fit.LEAST, strict=True))
+    ratios = [one.peak / plan_fit.planned(found, one) for one in samples]
+    assert 0.85 < min(ratios) <= max(ratios) <= 1 / plan_fit.MARGIN + 1e-6
+
+
+@pytest.mark.parametrize("name", plan_settings.SIZES)
+def test_settings_are_random_and_can_be_run(name):
+    found = list(plan_settings.settings(name, 50, 3))
+    assert found[:10] == list(islice(plan_settings.settings(name, 10, 3), 10))
+    assert found[:10] != list(plan_settings.settings(name, 10, 4))
+    assert len(set(found)) > 40
+    for one in found:
+        assert one.batch == 1 or one.batch * one.height * one.width <= plan_settings.MOST[name]
+        assert not (one.one_graph and (one.memory.weights == "stage" or name != "packaged"))
+        run = json.loads(json.dumps(plan_settings.as_json(one, [plan_settings.Peaks(1, 2, 3)])))
+        assert plan_settings.from_json(run) == (one, [plan_settings.Peaks(1, 2, 3)])
+    assert {one.memory.weights for one in found} == {"all", "net", "stage"}
+
+
+@pytest.mark.parametrize(("share", "status"), [(0.9, 0), (0.8, 1), (1.01, 1)])
+def test_plans_are_held_against_runs(share, status, monkeypatch, tmp_path, capsys):
+    def measured(setting, scratch, times):
+        peak = share * plan_check.plan_of(setting, scratch).peak
+        return [plan_settings.Peaks(1, int(peak), 2)] * times
+
+    monkeypatch.setattr(plan_settings, "measured", measured)
+    monkeypatch.setattr(plan_check, "CHECKED", tmp_path / "plan_checked.json")
+    monkeypatch.setattr(sys, "argv", ["plan_check.py", "--packaged", "3", "--sd15", "0"])
+    assert plan_check.main() == status
+    text = (tmp_path / "plan_checked.md").read_text()
+    assert capsys.readouterr().out.endswith(f"{text}\n")
+    assert text.count(f"| {share:.2f} | {share:.2f} |") == 3
+    monkeypatch.setattr(sys, "argv", ["plan_check.py", "--show"])
+    assert plan_check.main() == status
+    assert (tmp_path / "plan_checked.md").read_text() == text

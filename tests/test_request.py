@@ -39,9 +39,14 @@ def machine(monkeypatch):
     monkeypatch.setattr("mdx.checks.os.sysconf", small.__getitem__)
 
 
+def run(model, **arguments):
+    """What a call of generate() comes to."""
+    return request.checked(request.Arguments(model, **DEFAULTS | arguments))
+
+
 def asked(model, **arguments):
     """The Requests of a call of generate()."""
-    return request.checked(request.Arguments(model, **DEFAULTS | arguments)).requests
+    return run(model, **arguments).requests
 
 
 @pytest.mark.parametrize("name", DEFAULTS)
@@ -77,8 +82,10 @@ def test_the_wrong_part_is_refused(model):
 
 
 @pytest.mark.parametrize(
-    "name", ["height", "width", "batch", "dtype", "budget", "memory", "guided"]
-)
+    "name",
+    ["height", "width", "batch", "dtype", "budget", "memory", "guided", "one_graph", "pictures",
+     "beside"],
+)  # fmt: skip
 @given(value=ANYTHING)
 @FUZZ
 def test_plan_refuses_by_name(model, name, value):

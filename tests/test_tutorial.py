@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mdx import memory_plan
+from mdx.kernels.device import CPU
+
 sys.path.insert(0, str(Path(__file__).parents[1] / "docs"))
 import run_tutorial
 
@@ -21,7 +24,10 @@ TEXT = run_tutorial.TUTORIAL.read_text(encoding="utf-8")
 def ran(tmp_path_factory):
     """What every block printed, and the folder with its pictures."""
     folder = tmp_path_factory.mktemp("tutorial")
-    return run_tutorial.run(TEXT, folder), folder
+    with pytest.MonkeyPatch.context() as patch:
+        # Plans are those of the device on which the tutorial was written.
+        patch.setattr(memory_plan, "lowering", lambda: CPU)
+        return run_tutorial.run(TEXT, folder), folder
 
 
 # A number, and what it counts: seconds, of 255, percent, decibels.

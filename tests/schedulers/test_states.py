@@ -94,8 +94,8 @@ def written(path, slots=SLOTS_OF, index=0, metadata=files.STATE, **more):
         (lambda path: schedulers.save(T, path), "no state of mdx: .*schedulers.table"),
         (lambda path: written(path, metadata=None), "no state of mdx: no metadata"),
         (
-            lambda path: written(path, metadata={**files.STATE, "version": "2"}),
-            "of version '2', and this mdx reads 1",
+            lambda path: written(path, metadata={**files.STATE, "version": "3"}),
+            "of version '3', and this mdx reads 1, 2",
         ),
         (lambda path: written(path, more=SLOTS_OF), "no state of mdx"),
         (lambda path: written(path, slots=SLOTS_OF.ravel()), "slots must have shape"),
