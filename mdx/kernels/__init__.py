@@ -17,7 +17,7 @@ from mdx.kernels.banded import (
     enlarges_in_bands,
     group_moments,
 )
-from mdx.kernels.channels import add_to_channels, scale_channels
+from mdx.kernels.channels import add_to_channels, scale_channels, scale_pictures
 from mdx.kernels.convolution_weights import as_matrix, weight_of, with_matrices
 from mdx.kernels.convolutions import (
     activated_convolution,
@@ -63,6 +63,7 @@ __all__ = [
     "normalised",
     "on_own_threads",
     "scale_channels",
+    "scale_pictures",
     "standardised",
     "to_tokens",
     "weight_of",

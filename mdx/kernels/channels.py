@@ -1,4 +1,4 @@
-"""One number a channel, on maps."""
+"""One number a channel, on maps, or one a picture, on tokens."""
 
 from mindspore import ops
 
@@ -13,3 +13,8 @@ def add_to_channels(x, shift):
 def scale_channels(x, scale):
     """x (B, C, H, W) * scale (B, C)."""
     return x * ops.tile(scale.reshape((*scale.shape, 1, 1)), (1, 1, x.shape[2], x.shape[3]))
+
+
+def scale_pictures(x, scale):
+    """x (B, T, C) * scale (B,)."""
+    return x * ops.tile(scale.reshape((-1, 1, 1)), (1, x.shape[1], x.shape[2]))

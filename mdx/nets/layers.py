@@ -37,17 +37,18 @@ def _matrix(params, name):
     return weight, None
 
 
-def attention(params, names, x, context, heads, **options):
+def attention(params, names, x, context, heads, shifted=True, **options):
     """x (B, T, I) reads context (B, S, D) -> (B, T, O).
 
     names: of the linear layers to queries, keys and values, and from what was read to the result.
-    options: of kernels.attention.
+    shifted: whether the result has the last one's bias. options: of kernels.attention.
     """
+    out, bias = _matrix(params, names[3])
     weights = (
         _matrix(params, names[0]),
         _matrix(params, names[1]),
         _matrix(params, names[2]),
-        _matrix(params, names[3]),
+        (out, bias if shifted else None),
     )
     return kernels.attention(x, context, weights, heads, **options)
 

@@ -3,12 +3,15 @@
 arXiv 2112.10752, section 3.3; its feed-forward is the gated GELU of arXiv 2002.05202.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from mindspore import ops
+from mindspore import Tensor, ops
 
 from mdx import kernels
 from mdx.nets import layers
+from mdx.nets.params import Params
+from mdx.nets.unet_changes import NONE, Own
 
 
 class Transformer(NamedTuple):
@@ -49,20 +52,35 @@ def shapes(name, settings):
     return found
 
 
-def apply(settings, params, name, x, context):
-    """x (B, C, H, W), context (B, T, D) -> (B, C, H, W)."""
+def apply(
+    settings: Transformer,
+    params: Params,
+    name: str,
+    x: Tensor,
+    inputs: Mapping[str, Tensor],
+    own: Own = NONE,
+) -> Tensor:
+    """x (B, C, H, W) -> (B, C, H, W); inputs: "context" (B, T, D), and what `own` reads."""
     height, width = x.shape[2], x.shape[3]
     h = layers.group_norm(params, name + ".norm", x, settings.groups, 1e-6)
     tokens = layers.linear_to_tokens(params, name + ".proj_in", h)
+    context = inputs["context"]
     for layer in range(settings.depth):
-        block = name + ".transformer_blocks." + str(layer)
-        h = layers.layer_norm(params, block + ".norm1", tokens)
-        first = context if settings.reads_text_only else h
-        tokens = tokens + attention(settings, params, block + ".attn1", h, first)
-        h = layers.layer_norm(params, block + ".norm2", tokens)
-        tokens = tokens + attention(settings, params, block + ".attn2", h, context)
-        h = layers.layer_norm(params, block + ".norm3", tokens)
-        tokens = tokens + feed_forward(settings, params, block + ".ff", h)
+        if layer not in own.skipped_layers:
+            block = name + ".transformer_blocks." + str(layer)
+            h = layers.layer_norm(params, block + ".norm1", tokens)
+            if layer in own.alone:
+                tokens = tokens + alone(params, block + ".attn1", h)
+            else:
+                first = context if settings.reads_text_only else h
+                tokens = tokens + attention(settings, params, block + ".attn1", h, first)
+            h = layers.layer_norm(params, block + ".norm2", tokens)
+            tokens = tokens + attention(settings, params, block + ".attn2", h, context)
+            for number in range(own.images):
+                seen = image(settings, params, block + ".attn2", h, inputs, (name, str(number)))
+                tokens = tokens + seen
+            h = layers.layer_norm(params, block + ".norm3", tokens)
+            tokens = tokens + feed_forward(settings, params, block + ".ff", h)
     return x + layers.linear_from_tokens(params, name + ".proj_out", tokens, height, width)
 
 
@@ -78,6 +96,44 @@ def attention(settings, params, name, x, context):
         upcast=settings.upcast,
         part_bytes=settings.part_bytes,
     )
+
+
+def alone(params: Params, name: str, x: Tensor) -> Tensor:
+    """Each token of x (B, T, C) reads itself alone: its value, and what is made of that."""
+    value = layers.linear(params, name + ".to_v", x)
+    return layers.linear(params, name + ".to_out.0", value)
+
+
+def image(
+    settings: Transformer,
+    params: Params,
+    name: str,
+    x: Tensor,
+    inputs: Mapping[str, Tensor],
+    which: tuple[str, str],
+) -> Tensor:
+    """x (B, T, C) reads an image prompt -> (B, T, C), scaled; which: the transformer, the prompt.
+
+    The queries, and what is made of what was read, are those of attention `name` to the text; the
+    latter is linear, and its bias is in what the text gave.
+    """
+    stage, number = which
+    keys, scale = name + ".processor.to_k_ip." + number, "image_scale." + number
+    names = (name + ".to_q", keys, name + ".processor.to_v_ip." + number, name + ".to_out.0")
+    context = ops.cast(inputs["image." + number], x.dtype)
+    read = layers.attention(
+        params,
+        names,
+        x,
+        context,
+        settings.heads,
+        shifted=False,
+        upcast=settings.upcast,
+        part_bytes=settings.part_bytes,
+    )
+    if scale + "." + stage in inputs:
+        scale = scale + "." + stage
+    return kernels.scale_pictures(read, ops.cast(inputs[scale], x.dtype))
 
 
 def feed_forward(settings, params, name, x):

@@ -9,14 +9,15 @@ import numpy as np
 from mindspore import Tensor, ops
 
 from mdx import kernels
-from mdx.nets import layers, unet_stages
+from mdx.nets import layers, unet_changes, unet_stages
 from mdx.nets.params import Conditioning, Params
+from mdx.nets.unet_changes import NOTHING, Changes, Own, Scaled
 from mdx.nets.unet_config import CROSS_DOWN, CROSS_UP, Config, depth, from_json
 from mdx.nets.unet_stages import Inputs, Stage
 
 __all__ = [
-    "CROSS_DOWN", "CROSS_UP", "Config", "apply", "conditioning_names", "depth", "enter",
-    "from_json", "leave", "shapes",
+    "CROSS_DOWN", "CROSS_UP", "Changes", "Config", "Scaled", "apply", "conditioning_names", "depth",
+    "enter", "from_json", "leave", "shapes",
 ]  # fmt: skip
 
 
@@ -75,6 +76,7 @@ def apply(
     t: Tensor,
     conditioning: Conditioning,
     part_bytes: int = kernels.PART_BYTES,
+    changes: Changes = NOTHING,
 ) -> Tensor:
     """The model's output for noisy latents; runs inside mindspore.jit.
 
@@ -88,16 +90,21 @@ def apply(
             "guidance", the scale w (B,) that a distilled model is told. All float32.
         part_bytes: bounds the attention scores, and those of a transformer's hidden layer, that
             exist at once; the result is the same whatever it is.
+        changes: what is done otherwise inside, a constant of the graph; what it reads is in the
+            conditioning and the params by the names that unet_changes.py has.
 
     Returns:
         float32 (B, out_channels, h, w): noise, velocity or the clean latents, as the checkpoint was
         trained.
     """
     x, inputs = enter(config, params, x, t, conditioning)
-    stages = _stages(config)
+    stages, owns, skips = _stages(config), _owns(config, changes), _skips(config)
 
     def run(number, x, known):
-        return unet_stages.apply(config, stages[number], params, x, known, inputs, part_bytes)
+        stage, own, read = stages[number], owns[number], inputs
+        if skips[number] in inputs:
+            read = unet_changes.with_skip(inputs, skips[number])
+        return unet_stages.apply(config, stage, params, x, known, read, part_bytes, own)
 
     return leave(config, params, unet_stages.fold(stages, run, x))
 
@@ -106,6 +113,19 @@ def apply(
 def _stages(fields: Config) -> tuple[Stage, ...]:
     """The list of stages while a graph is compiled, where a record has become a tuple."""
     return unet_stages.stages(Config(*fields))
+
+
+@ops.constexpr
+def _skips(fields: Config) -> tuple[str, ...]:
+    """`unet_stages.skips` while a graph is compiled."""
+    return unet_stages.skips(Config(*fields))
+
+
+@ops.constexpr
+def _owns(fields: Config, changes: Changes) -> tuple[Own, ...]:
+    """What each stage has of the changes, while a graph is compiled."""
+    scaled = tuple(Scaled(*one) for one in changes[2])
+    return unet_stages.owns(Config(*fields), Changes(*changes)._replace(scaled=scaled))
 
 
 def enter(
@@ -125,7 +145,9 @@ def enter(
         h = h + _addition(config, params, conditioning["pooled"], conditioning["ids"])
     # Every residual block starts from the activated embedding: once here instead of in each.
     embedding = layers.activation(config.act_fn, h)
-    inputs = {"embedding": embedding, "context": kernels.as_input(conditioning["context"], weight)}
+    inputs = {"embedding": embedding}
+    inputs.update(conditioning)
+    inputs["context"] = kernels.as_input(conditioning["context"], weight)
     return layers.convolution(params, "conv_in", x), inputs
 
 

@@ -120,17 +120,7 @@ def from_json(json: dict) -> Config:
     _check_reads(config)
     _check_waves(channels[0], config.freq_shift, "the first of block_out_channels")
     if config.addition_embed_type is not None:
-        for field in ("addition_time_embed_dim", "projection_class_embeddings_input_dim"):
-            if getattr(config, field) is None:
-                raise ValueError(f"{field} null is not supported with addition_embed_type")
-        ids = config.addition_time_embed_dim
-        _check_waves(ids, config.freq_shift, "addition_time_embed_dim")
-        if config.projection_class_embeddings_input_dim <= ids:
-            raise ValueError(
-                "projection_class_embeddings_input_dim "
-                f"{config.projection_class_embeddings_input_dim} is not supported, only more than "
-                f"addition_time_embed_dim, {ids}: it is that of each number and a vector of text"
-            )
+        _check_addition(config)
     told = config.time_cond_proj_dim
     if told is not None and (told < 4 or told % 2):
         raise ValueError(f"time_cond_proj_dim {told} is not supported, only an even number from 4")
@@ -154,6 +144,23 @@ def _check_reads(config: Config) -> None:
         if up is not None and config.up_block_types[number] == CROSS_UP:
             name = f"reverse_transformer_layers_per_block[{number}]"
             check_blocks(up[number], count + 1, name, "layers")
+
+
+def _check_addition(config: Config) -> None:
+    """Raise ValueError unless the widths of what is told beside the text are there, and fit."""
+    waves, width = config.addition_time_embed_dim, config.projection_class_embeddings_input_dim
+    if waves is None:
+        raise ValueError("addition_time_embed_dim null is not supported with addition_embed_type")
+    if width is None:
+        raise ValueError(
+            "projection_class_embeddings_input_dim null is not supported with addition_embed_type"
+        )
+    _check_waves(waves, config.freq_shift, "addition_time_embed_dim")
+    if width <= waves:
+        raise ValueError(
+            f"projection_class_embeddings_input_dim {width} is not supported, only more than "
+            f"addition_time_embed_dim, {waves}: it is that of each number and a vector of text"
+        )
 
 
 def _check_waves(channels: int, shift: int, name: str) -> None:

@@ -5,34 +5,22 @@ change of resolution. Maps of the way down are kept, and joined to the running o
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from mindspore import Tensor, ops
 
 from mdx import kernels
-from mdx.nets import layers, resnet, transformer
+from mdx.nets import layers, resnet, transformer, unet_changes
 from mdx.nets.params import Params
 from mdx.nets.resnet import Resnet
+from mdx.nets.stage import Stage
 from mdx.nets.transformer import Transformer
+from mdx.nets.unet_changes import NONE, Changes, Own
 from mdx.nets.unet_config import MID, PLAIN_MID, Config, at, has_reads, reads
 
 # What all stages are given beside the running map: "embedding" of the time (B, E), after its
-# activation, and "context", the text (B, T, D).
+# activation, "context", the text (B, T, D), and whatever else unet_changes.py names.
 Inputs: TypeAlias = Mapping[str, Tensor]
-
-
-class Stage(NamedTuple):
-    """What happens to the running map, (B, inputs, h, w) -> (B, outputs, h', w')."""
-
-    kind: str  # "block", "read" (a transformer), "halve" or "double"
-    name: str  # of its layers in the checkpoint
-    level: int  # counted from the finest
-    inputs: int  # channels, those of the kept map included
-    outputs: int  # channels
-    takes: bool = False  # the map kept last is joined to the running one
-    keeps: bool = False  # the result is kept
-    mid: bool = False  # in the middle of the UNet
-    depth: int = 0  # of a transformer: its attention + feed-forward layers
 
 
 def stages(config: Config) -> tuple[Stage, ...]:
@@ -84,6 +72,30 @@ def shapes(config: Config, stage: Stage) -> dict[str, tuple[int, ...]]:
     return layers.convolution_shapes(stage.name, stage.inputs, stage.outputs)
 
 
+def skips(config: Config) -> tuple[str, ...]:
+    """What is added to the map that each stage takes, by its name in the conditioning; "" if none.
+
+    See unet_changes.py. The stages read it as "skip", so that those that are equal share a graph.
+    """
+    count, found = 1, []
+    for stage in stages(config):
+        count += stage.keeps - stage.takes
+        found.append(f"skip.{count}" if stage.takes else "")
+    return tuple(found)
+
+
+def owns(config: Config, changes: Changes) -> tuple[Own, ...]:
+    """What each stage has of the changes, in their order.
+
+    Raises:
+        ValueError: for a name that no stage, and no layer of one, has, and for what cannot be done
+            there.
+    """
+    known = stages(config)
+    unet_changes.check(changes, known, bool(config.only_cross_attention))
+    return tuple(unet_changes.of_stage(changes, stage) for stage in known)
+
+
 def fold(
     stages: Sequence[Stage], run: Callable[[int, Tensor, Tensor], Tensor], x: Tensor
 ) -> Tensor:
@@ -93,7 +105,7 @@ def fold(
     known is the map kept last, or x where the stage does not look back. In a graph it calls
     `apply`, and from the host a graph of each stage.
     """
-    kept = (x,)
+    kept: tuple[Tensor, ...] = (x,)
     for number in range(len(stages)):
         stage = stages[number]
         known = x
@@ -124,20 +136,33 @@ def apply(
     kept: Tensor,
     inputs: Inputs,
     part_bytes: int,
+    own: Own = NONE,
 ) -> Tensor:
     """One stage on the running map x (B, C, h, w); runs inside mindspore.jit.
 
-    kept: the map kept last, any where the stage does not look back.
+    kept: the map kept last, any where the stage does not look back. own: what is done otherwise.
     """
+    if not own.skipped:
+        x = _made(config, stage, params, x, kept, inputs, part_bytes, own)
+    if "after." + stage.name in inputs:
+        x = x + ops.cast(inputs["after." + stage.name], x.dtype)
+    return x
+
+
+def _made(config, stage, params, x, kept, inputs, part_bytes, own):
+    """What a stage makes of x, but for what is added to that."""
     if stage.kind == "read":
         settings = reader(config, stage, part_bytes)
-        return transformer.apply(settings, params, stage.name, x, inputs["context"])
+        return transformer.apply(settings, params, stage.name, x, inputs, own)
     if stage.kind == "halve":
         padding = (1, 1, 1, 1) if config.downsample_padding == 1 else (0, 1, 0, 1)
         return layers.convolution(params, stage.name, x, 2, padding)
     if stage.kind == "double":
         return layers.enlarged_convolution(params, stage.name, x, kept.shape[2], kept.shape[3])
     if stage.takes:
+        if "skip" in inputs:
+            kept = kept + ops.cast(inputs["skip"], kept.dtype)
+        x, kept = unet_changes.joined(own, x, kept)
         x = ops.Concat(1)((x, kept))
     scale = config.mid_block_scale_factor if stage.mid else 1.0
     return resnet.apply(residual(config), params, stage.name, x, inputs["embedding"], scale)

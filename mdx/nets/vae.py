@@ -178,7 +178,7 @@ def encode(
     return x[:, :channels], ops.clamp(x[:, channels:], -30.0, 20.0)
 
 
-def sample(config: Config, mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:
+def sample(config: Config, mean: Tensor, log_variance: Tensor, noise: Tensor | float) -> Tensor:
     """The UNet's latents, drawn from `encode`'s posterior with noise (B, C, h, w); 0 for its mean.
 
     arXiv 1312.6114, equation 10, then the config's shift and scale.
@@ -194,9 +194,10 @@ def sample(config: Config, mean: Tensor, log_variance: Tensor, noise: Tensor) ->
 
 
 @ops.constexpr
-def _by_channel(values: tuple[float, ...], factor: float = 1.0, power: int = 1) -> Tensor:
+def _by_channel(values: tuple[float, ...] | None, factor: float = 1.0, power: int = 1) -> Tensor:
     """A config's numbers of channels to a power, times a factor, as (1, C, 1, 1) float32."""
-    return Tensor((factor * np.float64(values) ** power).astype(np.float32)[None, :, None, None])
+    found = factor * np.asarray(values, np.float64) ** power
+    return Tensor(found.astype(np.float32)[None, :, None, None])
 
 
 def decode(
