@@ -128,9 +128,9 @@ def load_vae(
     """Load a VAE alone, from a repository or folder that is one or has one in vae/.
 
     None is the second VAE of the packaged checkpoint: the first one's encoder, and a decoder
-    trained further on the squared error alone. A repository or folder that is one, and says
-    force_upcast, is held in float32 whatever the dtype. Other arguments and errors as `load`. Use
-    it as `model._replace(vae=load_vae(...))`.
+    trained further on the squared error alone. One whose numbers overflow, as its config
+    (force_upcast) or the family of its checkpoint says, is held in float32 whatever the dtype.
+    Other arguments and errors as `load`. Use it as `model._replace(vae=load_vae(...))`.
     """
     dtype = dtype_name(dtype)
     _check_arguments(source, variant, revision, offline)
@@ -142,8 +142,7 @@ def load_vae(
     alone = not is_there(folder / "model_index.json") and is_there(folder / "config.json")
     part = SECOND_VAE if source is None else "" if alone else "vae"
     [chosen] = _variants(folder, {part: base}, variant, dtype).values()
-    # In a checkpoint the family says whether that counts.
-    return _net("vae", folder / part, chosen, dtype, held=vae.held_in if alone else _as_asked)
+    return _net("vae", folder / part, chosen, dtype, held=_held_alone(folder))
 
 
 def dtype_name(dtype: Any) -> str:
@@ -181,6 +180,15 @@ def _variants(
 def _upcast(json: dict, dtype: str) -> str:
     """The dtype of a VAE whose family upcasts those that do not say otherwise."""
     return vae.held_in({"force_upcast": True, **json}, dtype)
+
+
+def _held_alone(folder: Path) -> Callable[[dict, str], str]:
+    """In what a VAE is held that is loaded by itself: in a checkpoint, its family says it."""
+    try:
+        family = families.find(model_index.read(folder))
+    except (FileNotFoundError, ValueError):  # of none that mdx has: as its own config says
+        return vae.held_in
+    return _upcast if family.upcasts_vae else _as_asked
 
 
 def _as_asked(json: dict, dtype: str) -> str:

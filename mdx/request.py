@@ -128,6 +128,8 @@ def checked(asked: Arguments) -> Run:
                 "guided from outside"
             )
     sizes = None if asked.sizes is None else checked_sizes(asked.sizes)
+    if sizes is not None and isinstance(prompts, Conditioning):
+        raise ValueError("sizes are of a prompt, and this one was encoded: give encode_prompt them")
     slots = max(SLOTS, *(table.slots for table in tables), 0 if begun is None else len(begun.slots))
     memory = _memory(model, asked.memory, shape, size, count, guided, one_graph)
     if one_graph and memory.weights == "stage":

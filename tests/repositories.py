@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mdx import weights
+from mdx.hub import BASES
+from mdx.nets import clip, unet, vae
 from mdx.weights import OLD_ATTENTION
 from tests import tiny, tokenizer_folders, wild
 from tests.tokenizer_folders import FOLDERS, PLAIN, tokenizer_json
@@ -27,6 +29,13 @@ SMALLER: dict[str, dict[str, dict]] = {
         "num_attention_heads": {12: 3, 16: 4},
         "num_hidden_layers": {12: 2, 23: 3},
     },
+}
+# Part -> its net, and the base name of its weights.
+MODULES = {
+    "text_encoder": (clip, BASES["clip"]),
+    "text_encoder_2": (clip, BASES["clip"]),
+    "unet": (unet, BASES["unet"]),
+    "vae": (vae, BASES["vae"]),
 }
 PIXELS = (64, 128)  # height and width that a test may ask of them all
 
@@ -63,10 +72,12 @@ class Repository(NamedTuple):
     index: dict[str, Any]  # model_index.json
     scheduler: dict[str, Any]  # scheduler/scheduler_config.json
     nets: dict[str, dict]  # part -> its config.json
-    tokenizer: dict[str, Any]  # its files: see tokenizer_folders.write
+    tokenizer: dict[str, Any] | None  # its files: see tokenizer_folders.write
     # Part -> the variants of its weights' files, "" for the plain one.
     variants: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     old_names: bool = False  # weights bear the names of 2022
+    tokenizer_2: dict[str, Any] | None = None  # the files of the second one
+    smaller: Mapping[str, dict] = MappingProxyType(SMALLER)  # see there
 
 
 def index(version, scheduler, *parts, **own):
@@ -221,8 +232,11 @@ def write(folder: Path, repository: Repository) -> Path:
     """Write a repository in the diffusers layout, with what lies beside it in many."""
     tiny.write_json(folder / "model_index.json", repository.index)
     tiny.write_json(folder / "scheduler" / "scheduler_config.json", repository.scheduler)
-    tokenizer_folders.write(folder / "tokenizer", **repository.tokenizer)
-    for seed, (part, (net, _, base)) in enumerate(tiny.NETS.items()):
+    for name in ("tokenizer", "tokenizer_2"):
+        if (files := getattr(repository, name)) is not None:
+            tokenizer_folders.write(folder / name, **files)
+    for seed, part in enumerate(sorted(repository.nets)):
+        net, base = MODULES[part]
         config = shrunk(part, repository)
         tiny.write_json(folder / part / "config.json", config)
         params = tiny.random_params(net.shapes(net.from_json(config)), seed)
@@ -245,14 +259,19 @@ def write(folder: Path, repository: Repository) -> Path:
 def shrunk(part: str, repository: Repository) -> dict[str, Any]:
     """The config of a part, small."""
     config = dict(repository.nets[part])
-    for key, sizes in SMALLER[part].items():
-        said = config[key]
-        several = isinstance(said, list)
-        config[key] = [sizes.get(n, n) for n in said] if several else sizes.get(said, said)
-    if part == "text_encoder":
+    for key, sizes in repository.smaller[part].items():
+        config[key] = exchanged(config[key], sizes)
+    if part.startswith("text_encoder"):
         added = "<cat-toy>" in str(repository.tokenizer)
         config["vocab_size"] = tokenizer_folders.SIZE + added * len(tokenizer_folders.ADDED)
     return config
+
+
+def exchanged(said: Any, sizes: Mapping[int, int]) -> Any:
+    """A size, or lists of them, smaller."""
+    if isinstance(said, list):
+        return [exchanged(one, sizes) for one in said]
+    return sizes.get(said, said)
 
 
 def old_name(part: str, name: str) -> str:

@@ -82,11 +82,11 @@ CHECKPOINTS = {
     ),
     "another kind of unet": (
         lambda f: change(f, "model_index.json", unet=["diffusers", "UNet3DModel"]),
-        "no unet of class 'UNet3DModel', only UNet2DConditionModel",
+        "a unet of class 'UNet3DModel', where mdx has only UNet2DConditionModel",
     ),
-    "SDXL": (
+    "half of SDXL": (
         lambda f: change(f, "model_index.json", text_encoder_2=["transformers", "CLIPTextModel"]),
-        "with text_encoder_2; mdx runs Stable Diffusion 1.x and 2.x",
+        "model_index.json has no tokenizer_2; mdx runs Stable Diffusion 1.x and 2.x and SDXL",
     ),
     "part's folder is missing": (
         lambda f: (f / "vae").rename(f / "somewhere"),

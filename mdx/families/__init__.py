@@ -35,9 +35,12 @@ ESSENTIAL = {
 def find(index: Index) -> Family:
     """The family of a checkpoint, by its parts; ValueError by their names for one of none."""
     there = index.parts.keys()
-    nearest = min(
-        FAMILIES, key=lambda family: len(_beyond(family, index) + _lacking(family, index))
-    )
+
+    def apart(family: Family) -> tuple[int, int]:
+        differing = len(_beyond(family, index) + _lacking(family, index))
+        return differing, -len(there & family.parts.keys())
+
+    nearest = min(FAMILIES, key=apart)
     if extra := _beyond(nearest, index):
         raise ValueError(
             f"{index.file.parent} is a {shown(index.pipeline or 'checkpoint')[1:-1]} with "
@@ -48,11 +51,14 @@ def find(index: Index) -> Family:
             f"{index.file} has no {lacking[0]}; mdx runs {_titles()}, and {nearest.title} has the "
             f"parts {', '.join(nearest.parts)}"
         )
-    for name, part in nearest.parts.items():
-        if part.classes and name in there and index.parts[name] not in part.classes:
+    # Nets before tokenizers: they say most of what a checkpoint is.
+    for name in sorted(nearest.parts, key=lambda name: nearest.parts[name].kind == "tokenizer"):
+        known = nearest.parts[name].classes
+        if known and name in there and index.parts[name] not in known:
             raise ValueError(
-                f"{index.file}: mdx has no {name} of class {shown(index.parts[name])}, only "
-                f"{' or '.join(sorted(part.classes))}"
+                f"{index.file.parent} is a {shown(index.pipeline or 'checkpoint')[1:-1]} with a "
+                f"{name} of class {shown(index.parts[name])}, where mdx has only "
+                f"{' or '.join(sorted(known))}; mdx runs {_titles()}"
             )
     return nearest
 

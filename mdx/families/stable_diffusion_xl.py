@@ -27,6 +27,8 @@ from mdx.model_index import Index
 from mdx.net import Net
 from mdx.nets import vae
 from mdx.nets.clip import PROJECTED
+from mdx.nets.unet_config import TEXT_TIME
+from mdx.schedulers import prediction
 from mdx.sizes import Sizes
 from mdx.tokenizer import Tokenizer
 
@@ -72,6 +74,7 @@ class StableDiffusionXL(NamedTuple):
 def check(model: StableDiffusionXL) -> None:
     """ValueError where one part's output is not what the next one takes."""
     check_latents(model.unet, model.vae)
+    reading = inputs(model)
     second = model.text_encoder_2
     if second is not None:
         first = {} if model.text_encoder is None else {"text_encoder": model.text_encoder}
@@ -82,7 +85,6 @@ def check(model: StableDiffusionXL) -> None:
                 "text_encoder_2 has no projection (architectures), which the unet reads: expected "
                 f"{PROJECTED[0]}"
             )
-        reading = inputs(model)
         if reading.numbers(second.config.projection_dim) is None:
             raise ValueError(
                 f"the unet takes {reading.total} values of text and sizes "
@@ -92,51 +94,91 @@ def check(model: StableDiffusionXL) -> None:
             )
     check_text(model.tokenizer, model.text_encoder)
     check_text(model.tokenizer_2, model.text_encoder_2, "_2")
+    lengths = [one.length for one in (model.tokenizer, model.tokenizer_2) if one is not None]
+    if len(set(lengths)) > 1:
+        raise ValueError(
+            f"the tokenizer makes rows of {lengths[0]} ids (model_max_length), and tokenizer_2 of "
+            f"{lengths[1]}: expected the same, for their states lie side by side"
+        )
     _hint(model)
 
 
 def _hint(model: StableDiffusionXL) -> None:
-    """Say what cannot be told from the weights: that a checkpoint may be a distilled one."""
-    config = model.scheduler.config
-    if model.scheduler.name in DISTILLED or config.get("timestep_spacing") == "trailing":
+    """Say what cannot be told from the weights: that a checkpoint may be a distilled one.
+
+    Trailing times are also those of models that predict v, which are none.
+    """
+    name, spacing = model.scheduler.name, model.scheduler.config.get("timestep_spacing")
+    trailing = spacing == "trailing" and prediction(model.scheduler) != "v_prediction"
+    if embeds_guidance(model):
+        log.info(
+            "the checkpoint's network reads how far it is guided (time_cond_proj_dim), as "
+            "distilled ones do: 2 to 8 steps are what it learned"
+        )
+    elif name in DISTILLED or trailing:
         log.info(
             "the checkpoint's scheduler (%s, timestep_spacing %s) is one that distilled ones come "
             "with: if it is one, 1 to 8 steps and guidance 1 are what it learned",
-            model.scheduler.name,
-            config.get("timestep_spacing"),
+            name,
+            spacing,
         )
 
 
 def encode(model: Any, texts: list[str] | None, asked: Asked) -> Conditioning:
     """What both text encoders make of texts, and what was asked of sizes."""
     layer = LAYER - (asked.clip_skip or 0)
-    second = list(asked.second) if asked.second is not None else texts
-    zeros = texts is None and (model.index is None or model.index.zeros is not False)
+    told = _told(inputs(model).scored(model.text_encoder_2.config.projection_dim), asked)
+    if texts is None and (model.index is None or model.index.zeros is not False):
+        arrays = _nothing(model)
+    else:
+        given = texts or [""]
+        arrays = _read(model, given, list(asked.second or given), layer)
+    count = len(arrays["pooled"])
+    return make(NAME, {**arrays, **_rows(told, count)})
+
+
+def _read(model: Any, texts: list[str], second: list[str], layer: int) -> dict[str, Any]:
+    """The rows of both text encoders side by side, and the vector of the second one."""
     parts = []
     if model.text_encoder is not None:
-        rows, _ = clip_rows(model.tokenizer, model.text_encoder, texts or [""], layer, normed=False)
+        rows, _ = clip_rows(model.tokenizer, model.text_encoder, texts, layer, normed=False)
         parts.append(rows)
     rows, pooled = clip_rows(
-        model.tokenizer_2, model.text_encoder_2, second or [""], layer, normed=False, pooled=True
+        model.tokenizer_2, model.text_encoder_2, second, layer, normed=False, pooled=True
     )
-    context = np.concatenate([*parts, rows], axis=2)
-    arrays: dict[str, Any] = {"context": context, "pooled": pooled}
-    if zeros:
-        arrays = {name: np.zeros_like(array) for name, array in arrays.items()}
-    return make(NAME, {**arrays, **_sizes(model, len(context), asked)})
+    return {"context": np.concatenate([*parts, rows], axis=2), "pooled": pooled}
 
 
-def _sizes(model: Any, count: int, asked: Asked) -> dict[str, NDArray[np.float32]]:
-    """The numbers about the picture that do not follow from its own size, (B, 2) or (B, 1)."""
-    sizes = asked.sizes or Sizes()
+def _nothing(model: Any) -> dict[str, NDArray[np.float32]]:
+    """What stands for a negative prompt that nobody gave: zeros, for which nothing need run."""
+    encoders = [net for net in (model.text_encoder, model.text_encoder_2) if net is not None]
+    width = sum(net.config.hidden_size for net in encoders)
+    return {
+        "context": np.zeros((1, model.tokenizer_2.length, width), np.float32),
+        "pooled": np.zeros((1, model.text_encoder_2.config.projection_dim), np.float32),
+    }
+
+
+def _told(scored: bool, asked: Asked) -> dict[str, Any]:
+    """The numbers about the picture that do not follow from its own size, by name, or None."""
+    sizes = Sizes() if asked.sizes is None else asked.sizes
+    unread = "target" if scored else "aesthetic"
+    if getattr(sizes, unread) is not None:
+        raise ValueError(
+            f"sizes.{unread} is not read by this checkpoint's unet, which reads "
+            f"{'an aesthetic score' if scored else 'the target size'} in its place: leave it None"
+        )
     told: dict[str, Any] = {}
     if asked.sizes is not None:
         told = {"original": sizes.original, "crop": sizes.crop, "target": sizes.target}
-    if model.index is not None and model.index.aesthetic:
+    if scored:
         usual = NEGATIVE_SCORE if asked.negative else SCORE
         told["aesthetic"] = [usual if sizes.aesthetic is None else sizes.aesthetic]
-    elif sizes.aesthetic is not None:
-        raise ValueError("sizes.aesthetic is for checkpoints that read a score, and this does not")
+    return told
+
+
+def _rows(told: Mapping[str, Any], count: int) -> dict[str, NDArray[np.float32]]:
+    """Numbers as arrays, the same for each of `count` images (B, 2) or (B, 1)."""
     return {
         name: np.repeat(np.array([value], np.float32), count, 0)
         for name, value in told.items()
@@ -146,12 +188,15 @@ def _sizes(model: Any, count: int, asked: Asked) -> dict[str, NDArray[np.float32
 
 def fits(model: StableDiffusionXL, conditioning: Conditioning) -> None:
     """ValueError for a conditioning that the UNet cannot read."""
+    reading, pooled = inputs(model), conditioning.arrays.get("pooled")
+    scored = pooled is not None and pooled.ndim == 2 and reading.scored(pooled.shape[1])
+    last: dict[str, tuple[int | None, ...]] = {"aesthetic": (1,)} if scored else {"target": (2,)}
     check_arrays(
         conditioning,
         {"context": (None, width_of(model.unet)), "pooled": (None,)},
-        {"original": (2,), "crop": (2,), "target": (2,), "aesthetic": (1,), "guidance": ()},
+        {"original": (2,), "crop": (2,), **last, **({"guidance": ()} if reading.embeds else {})},
     )
-    reading, width = inputs(model), conditioning.arrays["pooled"].shape[1]
+    width = conditioning.arrays["pooled"].shape[1]
     if reading.numbers(width) is None:
         raise ValueError(
             f"pooled of the conditioning has {width} values, which are not those of the unet's "
@@ -172,6 +217,10 @@ class Reading(NamedTuple):
         count, rest = divmod(self.total - pooled, self.width)
         return count if rest == 0 and count in (SIZES, SIZES_AND_SCORE) else None
 
+    def scored(self, pooled: int) -> bool:
+        """Whether an aesthetic score is read in the place of the target size."""
+        return self.numbers(pooled) == SIZES_AND_SCORE
+
     def __call__(
         self, conditioning: Conditioning, shape: tuple[int, ...]
     ) -> dict[str, NDArray[Any]]:
@@ -185,7 +234,7 @@ class Reading(NamedTuple):
         def said(name: str, usual: Any) -> NDArray[np.float32]:
             return arrays.get(name, np.repeat(np.array([usual], np.float32), count, 0))
 
-        scored = self.numbers(arrays["pooled"].shape[1]) == SIZES_AND_SCORE
+        scored = self.scored(arrays["pooled"].shape[1])
         last = said("aesthetic", [SCORE]) if scored else said("target", own)
         ids = np.concatenate([said("original", own), said("crop", [0, 0]), last], axis=1)
         found = {"context": arrays["context"], "pooled": arrays["pooled"], "ids": ids}
@@ -196,8 +245,13 @@ class Reading(NamedTuple):
 
 
 def inputs(model: Any) -> Reading:
-    """How the model's UNet reads a conditioning."""
+    """How the model's UNet reads a conditioning; ValueError for one that is told no sizes."""
     config = model.unet.config
+    if config.addition_embed_type != TEXT_TIME:
+        raise ValueError(
+            f"the unet is told no vector of the text and no sizes (addition_embed_type "
+            f"{config.addition_embed_type}): expected {TEXT_TIME}, as {FAMILY.title} has it"
+        )
     return Reading(
         config.addition_time_embed_dim,
         config.projection_class_embeddings_input_dim,
