@@ -21,6 +21,13 @@ INDEX = {
     "unet": ["diffusers", "UNet2DConditionModel"],
     "vae": ["diffusers", "AutoencoderKL"],
 }
+# What that of an SDXL says otherwise.
+INDEX_XL = {
+    "_class_name": "StableDiffusionXLPipeline",
+    "force_zeros_for_empty_prompt": True,
+    "text_encoder_2": ["transformers", "CLIPTextModelWithProjection"],
+    "tokenizer_2": ["transformers", "CLIPTokenizer"],
+}
 SCHEDULER = {
     "_class_name": "DPMSolverMultistepScheduler",
     "num_train_timesteps": 1000,
@@ -30,7 +37,6 @@ SCHEDULER = {
     "steps_offset": 1,
 }
 VOCABULARY = 600  # words enough for the prompts, and fewer than the text encoder embeds
-NETS = ("text_encoder", "unet", "vae")
 
 
 def configs() -> dict[str, dict[str, Any]]:
@@ -50,11 +56,13 @@ def write(folder: Path, nets: Mapping[str, Any], seed: int = 0) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "scheduler").mkdir(exist_ok=True)
     (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(SCHEDULER))
-    length = nets["text_encoder"].get("max_position_embeddings", 77)
-    tokenizer.train(["a photograph"], folder / "tokenizer", vocab_size=VOCABULARY, length=length)
-    for name in NETS:
-        write_net(folder / name, nets[name], seed)
-    (folder / "model_index.json").write_text(json.dumps(INDEX))
+    for name, config in nets.items():
+        write_net(folder / name, config, seed)
+        if name.startswith("text_encoder"):
+            words, length = name.replace("text_encoder", "tokenizer"), places(config)
+            tokenizer.train(["a photograph"], folder / words, vocab_size=VOCABULARY, length=length)
+    index = INDEX | (INDEX_XL if "text_encoder_2" in nets else {})
+    (folder / "model_index.json").write_text(json.dumps(index))
     return folder
 
 
@@ -95,10 +103,15 @@ def module(name: str) -> Any:
     """The net that a checkpoint's folder holds."""
     from mdx import nets
 
-    return {"text_encoder": nets.clip, "unet": nets.unet, "vae": nets.vae}[name]
+    return {"unet": nets.unet, "vae": nets.vae}.get(name, nets.clip)
+
+
+def places(text: Mapping[str, Any]) -> int:
+    """Ids in a row of a text encoder of this config."""
+    return text.get("max_position_embeddings", 77)
 
 
 def file_name(name: str) -> str:
     """Of a net's weights."""
-    base = "model" if name == "text_encoder" else "diffusion_pytorch_model"
+    base = "model" if name.startswith("text_encoder") else "diffusion_pytorch_model"
     return base + ".safetensors"

@@ -11,7 +11,12 @@ memory that each process took over its whole life, and how far outputs are apart
 
 Exit status 1 where outputs that are to be equal are further apart than rounding explains. Needs
 `pip install '.[parity]' accelerate`, 4 GB of disk, 9 GB of memory, two hours for all rows and an
-otherwise idle machine. Rows are chosen by --rows, with patterns: "unet-64-b2", "vae-*".
+otherwise idle machine. Rows are chosen by --rows, with patterns: "unet-64-b2", "vae-*". SDXL's
+UNet is 10 GB, of which memory may hold one: --alone gives every turn a process of its own while no
+other is there. 15 GB of disk, and of memory 14 GB:
+
+    python benchmarks/compare.py --checkpoints SDXL --alone --runs 3 --rows unet-64-b2
+    python benchmarks/compare.py --checkpoints SDXL --alone --runs 1 --latents 128 --rows unet-*-b2
 """
 
 # No library is imported here: each process whose memory is measured holds one of them alone.
@@ -31,7 +36,7 @@ from measuring import measured
 from rows import SIDES, chosen, rows
 
 TOLERANCE = 1e-4  # largest difference over largest value; tests/parity says why
-TINY = "tiny"  # the checkpoint of --quick
+TINY = {"SDXL": "tiny SDXL"}  # the checkpoint of --quick in the place of another, else "tiny"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -44,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
             _progress(f"{name}: random weights in {folder}")
             processes.fresh(write, folder, configs()[name])
             for row in chosen(rows(given.latents, given.batches), given.rows):
-                row = _possible(row)
+                row = _possible(row._replace(alone=given.alone))
                 if row is None:
                     continue
                 _progress(f"{name} {row.name}: {', '.join(row.sides)}")
@@ -71,13 +76,17 @@ def _arguments(argv):
     parser.add_argument("--runs", type=int, default=5, help="turns that each side gets [5]")
     parser.add_argument("--threads", type=int, default=2, help="of each side [2]")
     parser.add_argument("--checkpoints", nargs="+", default=["SD 1.5"], choices=sorted(configs()))
+    parser.add_argument(
+        "--alone", action="store_true", help="each turn in a fresh process: one side in memory"
+    )
     parser.add_argument("--keep", type=Path, help="folder for the weights, to use them again")
     parser.add_argument("--json", type=Path, help="write all figures here; other rows in it stay")
     parser.add_argument("--write-readme", action="store_true", help="with the table of --json")
     parser.add_argument("--quick", action="store_true", help="tiny nets, to see that it works")
     given = parser.parse_args(argv)
     if given.quick:
-        given.checkpoints, given.latents, given.batches, given.runs = [TINY], [8], [2], 2
+        given.checkpoints = [TINY.get(name, "tiny") for name in given.checkpoints]
+        given.latents, given.batches, given.runs = [8], [2], 2
     for name in ("runs", "threads"):
         if getattr(given, name) < 1:
             parser.error(f"--{name} must be at least 1, not {getattr(given, name)}")

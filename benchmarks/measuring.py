@@ -23,7 +23,7 @@ def measured(row: Row, checkpoint: str, folder: Path, runs: int, threads: int) -
     given = inputs(row, configs()[checkpoint], 0)
     for side in row.sides:
         fresh(convert, side, row, folder, given)
-    way = in_turn if row.figure == "call" else anew
+    way = in_turn if row.figure == "call" and not row.alone else anew
     before = clocks()
     told = way(row, folder, given, min(runs, row.runs or runs), threads)
     first, *others = row.sides
@@ -60,7 +60,10 @@ def in_turn(row: Row, folder: Path, given: Arrays, runs: int, threads: int) -> T
 
 
 def anew(row: Row, folder: Path, given: Arrays, runs: int, threads: int) -> Told:
-    """The seconds to load or to compile: each time in a new process, while no other is there."""
+    """Each time in a new process, while no other is there: what is loaded, compiled, or too large.
+
+    Graphs of calls are compiled once, by the first process.
+    """
     told: Told = {side: ([], [], []) for side in row.sides}
     with tempfile.TemporaryDirectory() as shared:
         if row.warm:
@@ -72,16 +75,18 @@ def anew(row: Row, folder: Path, given: Arrays, runs: int, threads: int) -> Told
                 with (
                     tempfile.TemporaryDirectory() as own,
                     _started(
-                        side, row, folder, given, threads, shared if row.warm else own
+                        side, row, folder, given, threads, shared if row.warm or row.alone else own
                     ) as worker,
                 ):
                     seconds, starts, calls = told[side]
                     starts.append(ask(worker))
-                    if row.figure == "compile":
-                        calls.append(ask(worker))
-                        seconds.append(starts[-1].first - calls[-1].seconds)
-                    else:
+                    if row.figure == "load":
                         seconds.append(starts[-1].load)
+                        continue
+                    calls.append(ask(worker))
+                    called = calls[-1].seconds
+                    compiles = row.figure == "compile"
+                    seconds.append(starts[-1].first - called if compiles else called)
     return told
 
 

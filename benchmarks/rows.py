@@ -5,6 +5,7 @@ from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 import numpy as np
+from checkpoint import places
 
 Arrays = dict[str, np.ndarray]
 
@@ -40,6 +41,7 @@ class Row(NamedTuple):
     warm: bool = False  # whether graphs that an earlier process compiled are at hand
     runs: int | None = None  # fewer than asked for, where memory is what counts
     exact: bool = True  # whether outputs are to be equal but for rounding
+    alone: bool = False  # whether each turn is of a fresh process, while no other is there
 
 
 def rows(latents: Sequence[int], batches: Sequence[int]) -> list[Row]:
@@ -106,18 +108,25 @@ def inputs(row: Row, nets: dict[str, Any], seed: int) -> Arrays:
     rng = np.random.default_rng([seed, 1])
     normal = lambda *shape: rng.standard_normal(shape, np.float32)  # noqa: E731
     text, unet, vae = nets["text_encoder"], nets["unet"], nets["vae"]
-    tokens, side = text.get("max_position_embeddings", 77), row.latents
+    tokens, side = places(text), row.latents
     channels = vae.get("latent_channels", 4)
     if row.part == "text":
         ids = rng.integers(END + 1, text["vocab_size"], (2, tokens), np.int32)
         ids[:, 0], ids[:, -1] = START, END
         return {"ids": ids}
     if row.part == "unet":
-        return {
+        found = {
             "x": normal(row.batch, unet.get("in_channels", 4), side, side),
             "t": np.linspace(981, 1, row.batch, dtype=np.float32),
             "context": normal(row.batch, tokens, unet["cross_attention_dim"]),
         }
+        if unet.get("addition_embed_type") is not None:
+            pixels = float(side * factor(vae))
+            width = nets["text_encoder_2"]["projection_dim"]
+            found["pooled"] = normal(row.batch, width)
+            sizes = [pixels, pixels, 0.0, 0.0, pixels, pixels]
+            found["ids"] = np.array([sizes] * row.batch, np.float32)
+        return found
     if row.part == "vae-encode":
         pixels = side * factor(vae)
         return {"images": rng.random((1, pixels, pixels, 3), np.float32)}

@@ -6,12 +6,12 @@ from typing import Any
 
 import mindspore
 import numpy as np
-from checkpoint import NETS, file_name
+from checkpoint import file_name
 from mindspore import Tensor
 from rows import GUIDANCE, NEGATIVE, PROMPT, Arrays, Row
 
 import mdx
-from mdx import mapped, nets, weights
+from mdx import families, mapped, nets, weights
 from mdx.sampling import staged
 
 
@@ -33,10 +33,10 @@ def load(
 def convert(folder: Path, dtype: str, variant: str) -> None:
     """Write the checkpoint's weights once more, in that dtype, as files of that variant."""
     model = mdx.load(folder, dtype=dtype)
-    for name in NETS:
+    for name, net in families.nets_of(model).items():
         path = folder / name / file_name(name).replace(".", f".{variant}.")
         if not path.exists():
-            weights.save(getattr(model, name).params, path)
+            weights.save(net.params, path)
 
 
 def prepare(loaded: Any, row: Row, inputs: Arrays) -> Callable[[int], list[np.ndarray]]:
@@ -81,8 +81,9 @@ def _unet(model, memory, row, inputs):
     ones = Tensor(np.ones(row.batch, np.float32))
 
     def call(steps):
-        x, t, context = (Tensor(inputs[name]) for name in ("x", "t", "context"))
-        return [predict(x, t, mindspore.mutable({"context": context}), ones).asnumpy()]
+        given = {name: Tensor(array) for name, array in inputs.items()}
+        x, t = given.pop("x"), given.pop("t")
+        return [predict(x, t, mindspore.mutable(given), ones).asnumpy()]
 
     return call
 

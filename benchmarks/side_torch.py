@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import AutoencoderKL, DiffusionPipeline, UNet2DConditionModel
 from diffusers.utils import logging as diffusers_logging
 from rows import GUIDANCE, NEGATIVE, PROMPT, Arrays, Row
 from transformers import CLIPTextModel
@@ -28,9 +28,7 @@ def load(folder: Path, row: Row, threads: int, dtype: str = "float32") -> Any:
         library.set_verbosity_error()
     wanted = getattr(torch, dtype)
     if row.part not in NETS:
-        return StableDiffusionPipeline.from_pretrained(
-            folder, torch_dtype=wanted, safety_checker=None, requires_safety_checker=False
-        )
+        return DiffusionPipeline.from_pretrained(folder, torch_dtype=wanted)
     kind, name = NETS[row.part]
     net, info = kind.from_pretrained(folder / name, output_loading_info=True, torch_dtype=wanted)
     # A weight that was not found would stay at its own random values.
@@ -66,8 +64,12 @@ def _text(net, row, inputs, steps):
 
 
 def _unet(net, row, inputs, steps):
-    x, t, context = (torch.from_numpy(inputs[name]) for name in ("x", "t", "context"))
-    return [net(x.to(net.dtype), t, context.to(net.dtype)).sample]
+    given = {name: torch.from_numpy(array) for name, array in inputs.items()}
+    x, t, context = given["x"].to(net.dtype), given["t"], given["context"].to(net.dtype)
+    told = {}
+    if "ids" in given:
+        told = {"text_embeds": given["pooled"].to(net.dtype), "time_ids": given["ids"]}
+    return [net(x, t, context, added_cond_kwargs=told).sample]
 
 
 def _decode(net, row, inputs, steps):

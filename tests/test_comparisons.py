@@ -85,6 +85,16 @@ def test_rows_have_names_of_their_own_inputs_and_known_sides():
     ]  # fmt: skip
 
 
+def test_sdxl_is_told_a_vector_and_six_numbers():
+    [row] = rows.chosen(rows.rows([64], [2]), ["unet-64-b2"])
+    given = rows.inputs(row, configs()["SDXL"], 0)
+    assert {name: array.shape for name, array in given.items()} == {
+        "x": (2, 4, 64, 64), "t": (2,), "context": (2, 77, 2048), "pooled": (2, 1280),
+        "ids": (2, 6),
+    }  # fmt: skip
+    assert given["ids"][1].tolist() == [512, 512, 0, 0, 512, 512]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

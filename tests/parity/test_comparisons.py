@@ -60,3 +60,17 @@ def test_sides_take_turns_and_agree(tmp_path):
     # The one that waits leaves the processors to the other.
     for side in step["sides"].values():
         assert max(side["waiting"]) < 0.2
+
+
+def test_each_turn_in_a_process_of_its_own(tmp_path):
+    """For nets of which memory holds one: SDXL's, whose UNet is told more than the text."""
+    file = tmp_path / "figures.json"
+    sdxl = ["--checkpoints", "SDXL", "--alone", "--rows", "unet-8-b2", "--json", str(file)]
+    assert compare.main(["--quick", *sdxl]) == 0
+    entry = json.loads(file.read_text())["tiny SDXL unet-8-b2"]
+    assert 0 < entry["error"] < 1e-5
+    for side in ("mdx", "torch"):
+        figures = entry["sides"][side]
+        assert figures["seconds"] == figures["calls"]
+        assert len(figures["seconds"]) == len(figures["load"]) == 2
+        assert min(figures["seconds"]) > 0
