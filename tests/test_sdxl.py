@@ -288,6 +288,26 @@ def test_sizes_that_are_not_read_are_refused(base, refiner):
         mdx.encode_prompt(refiner, "a", sizes=mdx.Sizes(target=(64, 64)))
 
 
+NO_SIZES = {
+    "a pair": ((64, 64), "sizes must be a mdx.Sizes or None, not "),
+    "a fraction": (mdx.Sizes(original=(64.5, 64)), "sizes.original must be"),
+    "no height": (mdx.Sizes(target=(0, 64)), "sizes.target must be"),
+    "a crop below nothing": (mdx.Sizes(crop=(-1, 0)), "sizes.crop must be"),
+    "no crop": (mdx.Sizes(crop=None), "sizes.crop must be two whole numbers, not None"),
+    "three numbers": (mdx.Sizes(original=(1, 2, 3)), "sizes.original must be two whole numbers"),
+    "no number": (mdx.Sizes(aesthetic=float("nan")), "sizes.aesthetic must be"),
+}
+
+
+@pytest.mark.parametrize("name", NO_SIZES)
+def test_what_is_no_size_is_refused_by_its_name(base, name):
+    sizes, words = NO_SIZES[name]
+    with pytest.raises((TypeError, ValueError), match=re.escape(words)):
+        mdx.encode_prompt(base, "a", sizes=sizes)
+    with pytest.raises((TypeError, ValueError), match=re.escape(words)):
+        mdx.generate(base, "a", sizes=sizes)
+
+
 # What the network reads of sizes: original, crop and target, heights before widths.
 
 
