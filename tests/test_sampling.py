@@ -351,6 +351,9 @@ def test_a_network_is_a_value(model):
     )
     with pytest.raises(ValueError, match="the conditioning is of 2 images, and the sample of 3"):
         mdx.sample(towards, schedulers.table(model.scheduler, 2), noise=noise(3, *SHAPE))
+    for shape in ((2, 3, 9, 6), (2, 4), (2, 4, 9, 6, 1)):
+        with pytest.raises(ValueError, match=r"has shape \(2.*the network takes \(B, 4, h, w\)"):
+            mdx.sample(towards, schedulers.table(model.scheduler, 2), noise=noise(*shape))
     with pytest.raises(ValueError, match="is for models of another"):
         mdx.denoiser(model, mdx.conditioning.make("another", dict(away.conditioning.arrays)))
     with pytest.raises(TypeError, match=r"a mdx\.Conditioning is needed"):

@@ -65,7 +65,12 @@ class Network(NamedTuple):
 
         def init(shape: tuple[int, ...]) -> Carry:
             check_files(self.net.places.values())
-            if shape and len(shape) == 4 and shape[0] != self.conditioning.batch:
+            channels = self.net.config.in_channels
+            if len(shape) != 4 or shape[1] != channels:
+                raise ValueError(
+                    f"the sample has shape {shape}, and the network takes (B, {channels}, h, w)"
+                )
+            if shape[0] != self.conditioning.batch:
                 raise ValueError(
                     f"the conditioning is of {self.conditioning.batch} images, and the sample of "
                     f"{shape[0]}: take or repeat the conditioning"
