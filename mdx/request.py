@@ -11,7 +11,6 @@ from mdx import compile_cache, run_tables, schedulers, starts
 from mdx.checks import (
     bytes_of,
     check_fits,
-    did_you_mean,
     entries,
     finite,
     flag,
@@ -148,7 +147,7 @@ def checked(asked: Arguments) -> Run:
             guidance=guidance[..., images] if isinstance(guidance, np.ndarray) else guidance,
             table=table,
             start=None if begun is None else starts.state(begun, images, table),
-            kinds=_kinds(table, asked.step_noise, len(chosen)),
+            kinds=step_noise.asked(table, asked.step_noise, len(chosen)),
         )
 
     batches = [request(slice(first, first + size)) for first in range(0, count, size)]
@@ -304,18 +303,6 @@ def _refuse(found, left):
     if found.measured:
         raise MemoryError(text)
     log.warning("it is run all the same: %s", text)
-
-
-def _kinds(table, kind, count):
-    if kind is None:
-        return step_noise.kinds(table, count)
-    if not isinstance(kind, str) or kind not in step_noise.KINDS:
-        raise ValueError(
-            f"step_noise must be one of {', '.join(step_noise.KINDS)} or None, not {shown(kind)}"
-            f"{did_you_mean(kind, step_noise.KINDS)}"
-        )
-    step_noise.check(table, [kind] * count)
-    return [kind] * count
 
 
 def _seeds(seed: Any, count: int) -> list[int | np.random.Generator | None]:

@@ -12,10 +12,11 @@ from itertools import repeat
 import numpy as np
 from numpy.typing import NDArray
 
+from mdx.checks import did_you_mean, shown
 from mdx.schedulers import Table
 from mdx.schedulers.brownian import increments
 
-__all__ = ["KINDS", "check", "kinds", "rows"]
+__all__ = ["KINDS", "asked", "check", "kinds", "rows"]
 
 KINDS = ("fresh", "path")
 SPAN = (0.0, np.pi / 2)  # of the clock: clean, and nothing but noise
@@ -29,6 +30,22 @@ def kinds(table: Table, count: int) -> list[str]:
     """
     keeps = np.any(table.mix[..., 1:, -1], axis=(0, -1))
     return ["path" if kept else "fresh" for kept in np.broadcast_to(keeps, (count,))]
+
+
+def asked(table: Table, kind: str | None, count: int) -> list[str]:
+    """What each of `count` images takes: `kind`, or where that is None what `kinds` says.
+
+    ValueError for another kind, and for a table that `check` refuses.
+    """
+    if kind is None:
+        return kinds(table, count)
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise ValueError(
+            f"step_noise must be one of {', '.join(KINDS)} or None, not {shown(kind)}"
+            f"{did_you_mean(kind, KINDS)}"
+        )
+    check(table, [kind] * count)
+    return [kind] * count
 
 
 def check(table: Table, chosen: Sequence[str]) -> None:
