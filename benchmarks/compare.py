@@ -1,6 +1,6 @@
 """mdx against diffusers on torch, and OpenVINO where it is installed, on the same random weights.
 
-    python benchmarks/compare.py --json benchmarks/compare.json --write-readme
+    python benchmarks/compare.py --json benchmarks/compare.json --write
 
 Writes a checkpoint of Stable Diffusion's size in the diffusers layout, with random weights, and
 goes through the rows: a step of the UNet, decoding, encoding, the texts, whole pictures, loading,
@@ -61,7 +61,7 @@ def main(argv: list[str] | None = None) -> int:
                     bad.append(f"{name} {row.name}")
                 if given.json:
                     given.json.write_text(json.dumps(entries, indent=1) + "\n")
-    if given.write_readme:
+    if given.write:
         readme_table.write(list(entries.values()))
     if bad:
         print(f"further apart than {TOLERANCE}: {', '.join(bad)}")
@@ -81,7 +81,7 @@ def _arguments(argv):
     )
     parser.add_argument("--keep", type=Path, help="folder for the weights, to use them again")
     parser.add_argument("--json", type=Path, help="write all figures here; other rows in it stay")
-    parser.add_argument("--write-readme", action="store_true", help="with the table of --json")
+    parser.add_argument("--write", action="store_true", help="the page, with the table of --json")
     parser.add_argument("--quick", action="store_true", help="tiny nets, to see that it works")
     given = parser.parse_args(argv)
     if given.quick:
@@ -90,8 +90,8 @@ def _arguments(argv):
     for name in ("runs", "threads"):
         if getattr(given, name) < 1:
             parser.error(f"--{name} must be at least 1, not {getattr(given, name)}")
-    if given.write_readme and given.quick:
-        parser.error("--write-readme is for the real sizes: leave out --quick")
+    if given.write and given.quick:
+        parser.error("--write is for the real sizes: leave out --quick")
     try:
         chosen(rows(given.latents, given.batches), given.rows)
     except ValueError as error:

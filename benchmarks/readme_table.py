@@ -1,7 +1,7 @@
-"""README's table of comparisons, from the figures that compare.py has written.
+"""The table of comparisons in docs/comparison.md, from the figures that compare.py has written.
 
 python benchmarks/readme_table.py [FILE]        print it; FILE is benchmarks/compare.json
-python benchmarks/readme_table.py --write-readme
+python benchmarks/readme_table.py --write
 """
 
 import argparse
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-README = Path(__file__).parents[1] / "README.md"
+PAGE = Path(__file__).parents[1] / "docs" / "comparison.md"
 FIGURES = Path(__file__).with_name("compare.json")
 BEGIN, END = "<!-- compare.py: begin -->", "<!-- compare.py: end -->"
 HEADER = (
@@ -57,13 +57,13 @@ def lines(entries: Sequence[dict[str, Any]]) -> list[str]:
     return found
 
 
-def write(entries: Sequence[dict[str, Any]], readme: Path = README) -> None:
-    """Put the table between the two marks in the README; ValueError where they are not there."""
-    text = readme.read_text()
+def write(entries: Sequence[dict[str, Any]], page: Path = PAGE) -> None:
+    """Put the table between the two marks in the page; ValueError where they are not there."""
+    text = page.read_text()
     if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise ValueError(f"{readme} must have the lines {BEGIN} and {END} once each")
+        raise ValueError(f"{page} must have the lines {BEGIN} and {END} once each")
     before, after = text.split(BEGIN)[0], text.split(END)[1]
-    readme.write_text(f"{before}{BEGIN}\n{table(entries)}\n{END}{after}")
+    page.write_text(f"{before}{BEGIN}\n{table(entries)}\n{END}{after}")
 
 
 def _line(cells):
@@ -85,10 +85,10 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("figures", type=Path, nargs="?", default=FIGURES)
-    parser.add_argument("--write-readme", action="store_true", help="put it into README.md")
+    parser.add_argument("--write", action="store_true", help="put it into docs/comparison.md")
     given = parser.parse_args()
     entries = list(json.loads(given.figures.read_text()).values())
-    if given.write_readme:
+    if given.write:
         write(entries)
     else:
         print(table(entries))

@@ -99,7 +99,7 @@ def test_sdxl_is_told_a_vector_and_six_numbers():
     ("arguments", "message"),
     [
         (["--rows", "unet-7"], "no row is called unet-7; there are text, unet-32-b1"),
-        (["--quick", "--write-readme"], "--write-readme is for the real sizes"),
+        (["--quick", "--write"], "--write is for the real sizes"),
         (["--runs", "0"], "--runs must be at least 1"),
     ],
 )
@@ -138,24 +138,34 @@ def test_a_line_of_the_table():
 
 
 def test_the_table_goes_between_its_marks_and_nowhere_else(tmp_path):
-    readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{readme_table.BEGIN}\nold\n{readme_table.END}\nafter\n")
+    page = tmp_path / "comparison.md"
+    page.write_text(f"before\n{readme_table.BEGIN}\nold\n{readme_table.END}\nafter\n")
     for _ in range(2):
-        readme_table.write([ENTRY], readme)
-        text = readme.read_text()
+        readme_table.write([ENTRY], page)
+        text = page.read_text()
         assert text.startswith(f"before\n{readme_table.BEGIN}\n")
         assert text.endswith(f"\n{readme_table.END}\nafter\n")
         assert "old" not in text
         assert text.count("UNet step") == 1
     assert "some, 2 threads; python 3.11.0, torch 2.0" in text
-    readme.write_text("no marks")
+    page.write_text("no marks")
     with pytest.raises(ValueError, match="must have the lines"):
-        readme_table.write([ENTRY], readme)
+        readme_table.write([ENTRY], page)
 
 
-def test_the_readme_has_what_was_measured():
+def test_the_page_has_what_was_measured():
     entries = list(json.loads(readme_table.FIGURES.read_text()).values())
-    assert readme_table.table(entries) in readme_table.README.read_text()
+    assert readme_table.table(entries) in readme_table.PAGE.read_text()
+
+
+def test_the_readme_says_of_it_what_the_page_does():
+    entries = json.loads(readme_table.FIGURES.read_text())
+    readme = (readme_table.PAGE.parents[1] / "README.md").read_text()
+    for row, said in {
+        "SD 1.5 unet-64-b2": "a UNet step of SD 1.5 takes {:.2f} times what it takes diffusers",
+        "SD 1.5 vae-decode-64": "decoding {:.2f}",
+    }.items():
+        assert said.format(entries[row]["ratios"]["torch"]["medians"]) in " ".join(readme.split())
 
 
 def test_operators_at_work_at_once_share_the_time_and_the_rest_is_the_host_s():

@@ -1,5 +1,6 @@
-"""The examples do what they say."""
+"""The examples, and the blocks of the pages in docs/, do what they say."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import mdx
 from mdx import schedulers, shapes
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "docs"))
 import blend_prompts
 import hand_over
 import inpaint
@@ -18,8 +20,11 @@ import interval
 import invert
 import langevin
 import own_denoiser
+import run_tutorial
 
 pytestmark = pytest.mark.docs
+
+ROOT = Path(__file__).parents[1]
 
 RED = "a large red circle on a blue background"
 GREEN = "a large green circle on a blue background"
@@ -184,3 +189,31 @@ def test_guidance_in_an_interval(model, monkeypatch, capsys):
     texts = [RED, GREEN]
     guided = interval.right(model, texts, mdx.guidance.interval(3, 0, 0.5), 12)
     assert guided == 1.0
+
+
+# What blocks print where the page says it in a comment.
+PAGES = {
+    "conditioning": ["Conditioning(stable_diffusion: context (2, 77, 96))"],
+    "denoisers": ["[50.]"],
+    "families": [],
+    "memory": [],
+    "samplers": [],
+}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_pages_run(name, tmp_path):
+    text = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    printed = "".join(run_tutorial.run(text, tmp_path))
+    for line in PAGES[name]:
+        assert line in printed.splitlines()
+        assert f"# {line}" in text
+
+
+def test_links_lead_somewhere():
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]:
+        for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+            if "://" not in link and not link.startswith("#"):
+                assert (page.parent / link.split("#")[0]).exists(), f"{page.name}: {link}"
+        for example in re.findall(r"examples/\w+\.py", page.read_text(encoding="utf-8")):
+            assert (ROOT / example).exists(), f"{page.name}: {example}"
