@@ -27,7 +27,7 @@ def main(prompt: str, output: str) -> None:
     state, carry = schedulers.init(table, noise), denoiser.init(noise.shape)
     for row in rows(table):
         # Samplers of models with an input scale of their own have it in the row; here it is 1.
-        x = state.slots[0] * Tensor(np.float32(row.scale))
+        x = Tensor(np.float32(row.scale) * state.slots.asnumpy()[0])
         out, carry = denoiser.apply(carry, x, row)
         state, _info = schedulers.step(table, state, out)  # _info.x0: the picture it has in mind
     mdx.decode(model, state.slots.asnumpy()[0])[0].save(output)
