@@ -33,9 +33,11 @@ TOO_LITTLE = 100.0  # times that a plan below the peak counts more than one abov
 # What is known without measuring, so that it does not stand in for what few settings show: a
 # stage's largest map, what it is made into and those that are kept; a hidden layer and its halves;
 # the noise, as an array and as a tensor or two; all pixels, one by one and together, and what makes
-# bytes of them (images.to_pil). And a VAE's graph, as compile_cache.graphs() has it.
+# bytes of them (images.to_pil). And a VAE's graph, which is lost in large maps.
 NONE = Figures(*[0.0] * len(Figures._fields))
-LEAST = NONE._replace(wide_maps=3.0, hidden=1.0, noise=2.0, vae_graph=1e7, pictures=5.0)
+LEAST = NONE._replace(
+    wide_maps=3.0, hidden=1.0, noise=2.0, vae_graph=1e7, wide_vae_graph=8e7, pictures=5.0
+)
 MOST = Figures(*[np.inf] * len(NONE))._replace(hidden=3.0, noise=4.0, pictures=5.0)
 
 

@@ -100,12 +100,14 @@ def left_beside(kind: Hashable) -> int:
 def begin(kind: Hashable, room: int | None = None) -> None:
     """Say what kind of run this is: those whose kinds are equal need the same graphs.
 
-    With room, so many bytes, graphs of other kinds are freed until the rest take no more.
+    With room, so many bytes, graphs of other kinds are freed until the rest take no more, and what
+    larger runs had of feature maps goes back to the system.
     """
     GRAPHS.of_kind(kind)
     if room is not None:
         with ONE_AT_A_TIME:
             _keep_within(room, kind)
+        heap.give_back()
 
 
 def clear_graphs() -> None:

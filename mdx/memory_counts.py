@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from mdx.kernels.attention_maps import CACHED, PARTS
-from mdx.kernels.device import WINOGRAD
+from mdx.kernels.device import CPU, WINOGRAD, attention_rule
 from mdx.kernels.parts import even_size
 from mdx.memory import Memory
 from mdx.net import Net
@@ -259,14 +259,21 @@ def _layers(config: Any, stage: Stage) -> int:
 
 
 def _parts(config: Any, size: Size, memory: Memory, stage: Stage) -> int:
-    """How many parts more than one a transformer's attention to its own tokens is done in."""
+    """How many parts more than one a transformer's attention to its own tokens is done in.
+
+    On maps it is done picture by picture, and of each in parts: see attention_maps.py.
+    """
     if stage.kind != "read":
         return 0
     reader, tokens = unet_stages.reader(config, stage), _tokens(size, stage)
     each = 4 * reader.heads * tokens
-    most = min(memory.part_bytes, max(CACHED, each * tokens // PARTS))
-    parts = -(-tokens // even_size(tokens, each, most))
-    return reader.depth * size.rows * (parts - 1)
+    if attention_rule(CPU.attention, tokens, flash=False) == "maps":
+        most = min(memory.part_bytes, max(CACHED, each * tokens // PARTS))
+        parts = size.rows * -(-tokens // even_size(tokens, each, most))
+    else:
+        each *= size.rows
+        parts = -(-tokens // even_size(tokens, each, memory.part_bytes))
+    return reader.depth * (parts - 1)
 
 
 def _wide(config: Any) -> bool:
@@ -288,13 +295,13 @@ def _vae_counts(nets: Nets, size: Size, memory: Memory, before: Counts) -> Count
     height, width = (min(tile, side) for side in size.latents)
     maps = 4 * entering * height * width * factor**2
     tiled = tile < max(size.latents)
-    wide = _wide(config)
+    wide, graphs = _wide(config), 2 if tiled else 1
     return before._replace(
         unet_maps=0, wide_maps=0, hidden=0, noise=0, unet_casts=0,
         left_maps=before.unet_maps,
         left_wide_maps=before.wide_maps,
-        vae_graph=1,
-        wide_vae_graph=int(wide),
+        vae_graph=graphs,
+        wide_vae_graph=graphs * wide,
         vae_maps=0 if wide else maps,
         wide_vae_maps=maps if wide else 0,
         middle_maps=4 * channels[-1] * math.prod(size.latents) if tiled else 0,

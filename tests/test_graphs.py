@@ -145,6 +145,16 @@ def test_the_bound_holds_over_many_shapes(monkeypatch, last_stage):
     assert compile_cache.graphs().held
 
 
+@pytest.mark.parametrize(("room", "given_back"), [(None, 0), (2**30, 1)])
+def test_a_run_with_room_begins_with_what_is_free_given_back(monkeypatch, room, given_back):
+    """Maps of larger runs would stay with the process, whether or not a graph has to go."""
+    calls = []
+    monkeypatch.setattr(heap, "give_back", lambda: calls.append(1))
+    with compile_cache.run():
+        compile_cache.begin("kind", room)
+        assert len(calls) == given_back
+
+
 def test_a_process_that_was_forked_is_told(last_stage):
     """In place of waiting for ever for threads that are not there."""
     arguments = inputs()
