@@ -85,7 +85,7 @@ def memory(tensor: Tensor) -> Any:
     pointer = getattr(tensor, "_data_ptr", None)
     if pointer is None or mindspore.get_context("device_target") != "CPU":
         return None
-    found = (ctypes.c_char * tensor.nbytes).from_address(pointer())
+    found: Any = (ctypes.c_char * tensor.nbytes).from_address(pointer())
     found.tensor = tensor  # what looks into the memory keeps this, and so the tensor
     return found
 

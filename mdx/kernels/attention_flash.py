@@ -2,12 +2,13 @@
 
 import math
 
-from mindspore import ops
+from mindspore import Tensor, ops
 
+from mdx.kernels.arguments import Projections
 from mdx.kernels.linears import linear
 
 
-def flash(x, context, weights, heads):
+def flash(x: Tensor, context: Tensor, weights: Projections, heads: int) -> Tensor:
     """x (B, T, I), context (B, S, D) -> (B, T, O); weights as in attentions.py."""
     query, key, value, out = weights
     query = linear(x, *query)

@@ -8,8 +8,9 @@ scores at once would be large: memory is linear in the number of tokens.
 import math
 
 import mindspore
-from mindspore import ops
+from mindspore import Tensor, ops
 
+from mdx.kernels.arguments import Projection, Projections, Spans
 from mdx.kernels.device import as_weight
 from mdx.kernels.parts import AT_A_TIME, joined, pictures, spans
 from mdx.kernels.scores import BYTES, causal_mask
@@ -20,7 +21,15 @@ CACHED = 16 * 1024 * 1024  # bytes
 PARTS = 512  # at most, unless fewer bytes are asked for: it takes ten seconds to compile so many
 
 
-def maps(x, context, weights, heads, causal, upcast, part_bytes):
+def maps(
+    x: Tensor,
+    context: Tensor,
+    weights: Projections,
+    heads: int,
+    causal: bool,
+    upcast: bool,
+    part_bytes: int,
+) -> Tensor:
     """x (B, T, I), context (B, S, D) -> (B, T, O); weights and the rest as in attentions.py."""
     to_query, to_key, to_value = [_cast(one) for one in weights[:3]]
     to_out, shift = _cast(weights[3])
@@ -44,7 +53,7 @@ def maps(x, context, weights, heads, causal, upcast, part_bytes):
     return out.reshape((x.shape[0], x.shape[1], -1))
 
 
-def attended(query, key, value, causal, part_bytes):
+def attended(query: Tensor, key: Tensor, value: Tensor, causal: bool, part_bytes: int) -> Tensor:
     """Scaled query (h, c, T), key (h, c, S), value (h, d, S) -> (h, d, T)."""
     heads, _, tokens = query.shape
     each = heads * key.shape[2] * BYTES
@@ -57,7 +66,15 @@ def attended(query, key, value, causal, part_bytes):
     return joined(parts, 2)
 
 
-def _parts(query, queries, key, value, causal, cuts, before):
+def _parts(
+    query: Tensor,
+    queries: tuple[Tensor, ...],
+    key: Tensor,
+    value: Tensor,
+    causal: bool,
+    cuts: Spans,
+    before: tuple[Tensor, ...],
+) -> tuple[Tensor, ...]:
     """What some parts of the queries read, each (h, d, t), one after the other, after `before`."""
     heads, channels, tokens = query.shape
     found = before
@@ -76,7 +93,7 @@ def _parts(query, queries, key, value, causal, cuts, before):
     return found[len(before) :]
 
 
-def _cut(query, count):
+def _cut(query: Tensor, count: int) -> tuple[Tensor, ...]:
     """Queries (h, c, T) in even parts by one operator, for each slice would be traced by itself.
 
     () where they cannot be even.
@@ -88,7 +105,7 @@ def _cut(query, count):
     return ()
 
 
-def _projected(x, weights, heads):
+def _projected(x: Tensor, weights: Projection, heads: int) -> Tensor:
     """x (1, T, I) times weight (C, I) -> (heads, C / heads, T)."""
     weight, bias = weights
     out = ops.MatMul(transpose_b=True)(weight, x.reshape((-1, x.shape[2])))
@@ -97,6 +114,6 @@ def _projected(x, weights, heads):
     return out.reshape((heads, -1, x.shape[1]))
 
 
-def _cast(weights):
+def _cast(weights: Projection) -> Projection:
     weight, bias = weights
     return as_weight(weight), None if bias is None else as_weight(bias)

@@ -7,14 +7,23 @@ for many tokens.
 import math
 
 import mindspore
-from mindspore import ops
+from mindspore import Tensor, ops
 
+from mdx.kernels.arguments import Projections, Spans
 from mdx.kernels.linears import linear
 from mdx.kernels.parts import AT_A_TIME, joined, spans
 from mdx.kernels.scores import BYTES, causal_mask
 
 
-def rows(x, context, weights, heads, causal, upcast, part_bytes):
+def rows(
+    x: Tensor,
+    context: Tensor,
+    weights: Projections,
+    heads: int,
+    causal: bool,
+    upcast: bool,
+    part_bytes: int,
+) -> Tensor:
     """x (B, T, I), context (B, S, D) -> (B, T, O); weights and the rest as in attentions.py."""
     batch, tokens, _ = x.shape
     query, key, value, out = weights
@@ -33,7 +42,9 @@ def rows(x, context, weights, heads, causal, upcast, part_bytes):
     return linear(read.reshape((batch, tokens, -1)), *out)
 
 
-def _parts(query, key, value, causal, cuts, before):
+def _parts(
+    query: Tensor, key: Tensor, value: Tensor, causal: bool, cuts: Spans, before: tuple[Tensor, ...]
+) -> tuple[Tensor, ...]:
     """What some parts of the queries read, (h, t, d), one after the other, after `before`."""
     heads, tokens, channels = query.shape
     found = before
@@ -51,7 +62,7 @@ def _parts(query, key, value, causal, cuts, before):
     return found[len(before) :]
 
 
-def _heads(x, heads):
+def _heads(x: Tensor, heads: int) -> Tensor:
     """(B, T, C) -> (B * heads, T, C / heads)."""
     batch, tokens, channels = x.shape
     parts = x.reshape((batch, tokens, heads, channels // heads)).transpose((0, 2, 1, 3))

@@ -1,7 +1,9 @@
 """Multi-head attention, by the lowering that device.py gives to its shape."""
 
 import mindspore
+from mindspore import Tensor
 
+from mdx.kernels.arguments import Projections
 from mdx.kernels.attention_flash import flash
 from mdx.kernels.attention_maps import maps
 from mdx.kernels.attention_rows import rows
@@ -9,7 +11,15 @@ from mdx.kernels.device import choose_attention
 from mdx.kernels.parts import PART_BYTES
 
 
-def attention(x, context, weights, heads, causal=False, upcast=False, part_bytes=PART_BYTES):
+def attention(
+    x: Tensor,
+    context: Tensor,
+    weights: Projections,
+    heads: int,
+    causal: bool = False,
+    upcast: bool = False,
+    part_bytes: int = PART_BYTES,
+) -> Tensor:
     """x (B, T, I) reads context (B, S, D) -> (B, T, O): scaled dot-product attention.
 
     weights: those of query (C, I), key (C, D), value (C, D) and out (O, C), each a pair with its

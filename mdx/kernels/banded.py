@@ -4,31 +4,37 @@ What is made band by band of bands needs little room beside what it reads: a ban
 its neighbours are done.
 """
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import numpy as np
 from mindspore import Tensor, ops
 
+from mdx.kernels.arguments import Map
 from mdx.kernels.constants import filled
 from mdx.kernels.convolution_weights import as_rows
 from mdx.kernels.convolution_winograd import bands, doubled_bands, kernel_values, of_rows
 from mdx.kernels.convolutions import convolution
 from mdx.kernels.device import as_weight, choose_convolution
 from mdx.kernels.norm_batch import moments
-from mdx.kernels.parts import after, joined
+from mdx.kernels.parts import Tree, after, joined
+
+Bands: TypeAlias = tuple[Tensor, ...]  # of rows of one picture's maps (1, C, h, W)
 
 
-def enlarges_in_bands(x, weight):
+def enlarges_in_bands(x: Tensor, weight: Tensor) -> bool:
     """Whether `enlarged_bands` takes x (B, I, H, W): what fits one part has no bands."""
     batch, _, height, width = x.shape
     kind = choose_convolution(weight.shape, 1, (1, 1, 1, 1), batch, 2 * height, 2 * width)
     return kind == "winograd" and batch == 1 and len(bands(x.shape, True)) > 1
 
 
-def enlarged_bands(x, weight, bias):
+def enlarged_bands(x: Tensor, weight: Tensor, bias: Tensor) -> Bands:
     """x (1, I, H, W) doubled both ways and convolved, 3 by 3 -> bands of (1, O, 2H, 2W)."""
     return doubled_bands(x, weight, as_weight(bias))
 
 
-def group_moments(maps, groups, bias):
+def group_moments(maps: Bands, groups: int, bias: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and variance of the group that each channel is in, (C,) each, in bands of maps.
 
     bias: any weight of the net, see norm_batch.py.
@@ -48,7 +54,9 @@ def group_moments(maps, groups, bias):
     return ops.Gather()(mean, each, 0), ops.Gather()(variance, each, 0)
 
 
-def convolve_bands(maps, before, weight, bias, then):
+def convolve_bands(
+    maps: Bands, before: Map, weight: Tensor, bias: Tensor, then: Callable[[int, Tensor], Tree]
+) -> tuple[Tree, ...]:
     """Convolve before(rows) of bands of maps, 3 by 3, to bands -> then(number, band) for each.
 
     before(rows) works pixel by pixel. What `then` returns is there before the next band begins. The
@@ -66,14 +74,15 @@ def convolve_bands(maps, before, weight, bias, then):
             some = after(maps, found[-1])
         rows = _with_neighbours(some, number, before)
         if kind == "winograd":
-            band = of_rows(rows, kernels, as_weight(bias))
+            # Values there are, for this is the same kind.
+            band = of_rows(rows, kernels, as_weight(bias))  # pyright: ignore[reportArgumentType]
         else:
             band = convolution(rows, weight, bias, 1, (0, 0, 1, 1))
         found = (*found, then(number, band))
     return found
 
 
-def _with_neighbours(maps, number, before):
+def _with_neighbours(maps: Bands, number: int, before: Map) -> Tensor:
     """before(rows) of a band and of one row above and below; beyond the picture they are zero."""
     band = maps[number]
     _, channels, _, width = band.shape
@@ -95,5 +104,5 @@ def _with_neighbours(maps, number, before):
 
 
 @ops.constexpr
-def _each_channel(groups, channels):
+def _each_channel(groups: int, channels: int) -> Tensor:
     return Tensor(np.repeat(np.arange(groups, dtype=np.int32), channels // groups))

@@ -5,12 +5,12 @@ from mindspore import Tensor, ops
 
 
 @ops.constexpr
-def filled(value, size):
+def filled(value: float, size: int) -> Tensor:
     """(size,) float32."""
     return Tensor(np.full(size, value, np.float32))
 
 
 @ops.constexpr
-def sides(height, width):
+def sides(height: int, width: int) -> Tensor:
     """(2,) int32: what Col2Im makes a picture of."""
     return Tensor(np.array([height, width], np.int32))

@@ -1,14 +1,17 @@
 """Convolution as a matrix product with the columns of patches."""
 
-from mindspore import ops
+from mindspore import Tensor, ops
 
+from mdx.kernels.arguments import Padding, Weight
 from mdx.kernels.convolution_weights import as_matrix, as_tensor
 from mdx.kernels.device import as_weight
 from mdx.kernels.parts import PART_BYTES, after, joined, pictures
 from mdx.kernels.products import products
 
 
-def columns(x, weight, stride, padding, part_bytes=PART_BYTES):
+def columns(
+    x: Tensor, weight: Weight, stride: int, padding: Padding, part_bytes: int = PART_BYTES
+) -> Tensor:
     """x (B, I, H, W), weight (O, I, k, k), padding (top, bottom, left, right) -> (B, O, H', W').
 
     Picture by picture where the patches of all would take more than part_bytes.

@@ -6,13 +6,14 @@ Those are k * k * O numbers a pixel, where the patches that a matrix would read 
 import numpy as np
 from mindspore import Tensor, ops
 
+from mdx.kernels.arguments import Padding, Weight
 from mdx.kernels.constants import sides
 from mdx.kernels.convolution_weights import as_matrix, as_tensor
 from mdx.kernels.device import as_weight
 from mdx.kernels.products import products
 
 
-def folded(x, weight, padding):
+def folded(x: Tensor, weight: Weight, padding: Padding) -> Tensor:
     """x (B, I, H, W), weight (O, I, k, k), padding (top, bottom, left, right) -> (B, O, H', W')."""
     top, bottom, left, right = padding
     if top != bottom or left != right:
@@ -32,5 +33,5 @@ def folded(x, weight, padding):
 
 
 @ops.constexpr
-def _opposite(count):
+def _opposite(count: int) -> Tensor:
     return Tensor(np.arange(count - 1, -1, -1, dtype=np.int32))

@@ -12,6 +12,7 @@ import mindspore
 from mindspore import Tensor, ops
 
 from mdx import bfloat16
+from mdx.kernels.arguments import Spans, Weight
 from mdx.kernels.device import as_weight, fits, lowering
 from mdx.kernels.parts import even_spans
 from mdx.kernels.winograd_matrices import VALUES
@@ -43,7 +44,7 @@ def with_matrices(params: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return found
 
 
-def weight_of(params, name):
+def weight_of(params: Mapping[str, Tensor], name: str) -> Weight:
     """The weight called `name`, with its matrices where they are beside it."""
     whole = params[name]
     if name + MATRIX not in params:
@@ -56,35 +57,36 @@ def weight_of(params, name):
     return whole, params[name + MATRIX], params[name + ROWS], turns
 
 
-def as_tensor(weight):
+def as_tensor(weight: Weight) -> Tensor:
     """(O, I, k, k)."""
     if isinstance(weight, tuple):
         return weight[0]
     return weight
 
 
-def as_matrix(weight):
+def as_matrix(weight: Weight) -> Tensor:
     """(O, I * k * k)."""
     if isinstance(weight, tuple):
         return weight[1]
     return _reshaped(weight, (weight.shape[0], -1))
 
 
-def as_rows(weight):
+def as_rows(weight: Weight) -> Tensor:
     """(O * I, k * k)."""
     if isinstance(weight, tuple):
-        return weight[2]
+        # None where no filtering takes the weight, and that alone asks for its rows.
+        return weight[2]  # pyright: ignore[reportReturnType]
     return _reshaped(weight, (weight.shape[0] * weight.shape[1], -1))
 
 
-def _reshaped(weight, shape):
+def _reshaped(weight: Tensor, shape: tuple[int, ...]) -> Tensor:
     """A weight in another shape; a CPU reshapes none of bfloat16 before it is widened."""
     if weight.dtype == mindspore.bfloat16:
         return as_weight(weight).reshape(shape)
     return weight.reshape(shape)
 
 
-def turn(weight, number, span, other):
+def turn(weight: Weight, number: int, span: tuple[int, int], other: Tensor) -> Tensor:
     """The rows of kernels [first, last), the `number`th of `turn_spans`, once `other` is there."""
     if isinstance(weight, tuple):
         return ops.depend(weight[3][number], other)
@@ -97,21 +99,21 @@ def turn(weight, number, span, other):
 
 
 @ops.constexpr
-def turn_spans(shape, kernel_bytes=KERNEL_BYTES):
+def turn_spans(shape: tuple[int, ...], kernel_bytes: int = KERNEL_BYTES) -> Spans:
     """`_spans` while a graph is compiled; those of a weight with matrices are of KERNEL_BYTES."""
     return _spans(shape, kernel_bytes)
 
 
 @ops.constexpr
-def turn_names(name, shape):
+def turn_names(name: str, shape: tuple[int, ...]) -> tuple[str, ...]:
     """What `with_matrices` calls the turns of the weight `name`."""
     return _turns(name, len(_spans(shape)))
 
 
-def _turns(name, count):
+def _turns(name: str, count: int) -> tuple[str, ...]:
     return tuple(f"{name}{ROWS}.{number}" for number in range(count))
 
 
-def _spans(shape, kernel_bytes=KERNEL_BYTES):
+def _spans(shape: tuple[int, ...], kernel_bytes: int = KERNEL_BYTES) -> Spans:
     """From which to which kernel each turn of a weight (O, I, k, k) goes, by its values' bytes."""
     return even_spans(shape[0], 4 * VALUES * shape[1], kernel_bytes)

@@ -12,6 +12,7 @@ import numpy as np
 from mindspore import Tensor, ops
 
 from mdx.kernels import winograd_matrices
+from mdx.kernels.arguments import Map, Spans, Weight
 from mdx.kernels.constants import sides
 from mdx.kernels.convolution_weights import KERNEL_BYTES, as_rows, as_tensor, turn, turn_spans
 from mdx.kernels.device import as_weight
@@ -19,7 +20,14 @@ from mdx.kernels.parts import PART_BYTES, even_spans, joined, pictures
 from mdx.kernels.winograd_matrices import TILE, VALUES
 
 
-def winograd(x, weight, bias, doubled=False, part_bytes=PART_BYTES, kernel_bytes=KERNEL_BYTES):
+def winograd(
+    x: Tensor,
+    weight: Weight,
+    bias: Tensor,
+    doubled: bool = False,
+    part_bytes: int = PART_BYTES,
+    kernel_bytes: int = KERNEL_BYTES,
+) -> Tensor:
     """x (B, I, H, W), weight (O, I, 3, 3), bias (O,), a border of 1 -> (B, O, H, W), or of 2H, 2W.
 
     The sides of the result are multiples of TILE. Where all values of x would take more than
@@ -41,7 +49,7 @@ def winograd(x, weight, bias, doubled=False, part_bytes=PART_BYTES, kernel_bytes
 
 
 @ops.constexpr
-def bands(shape, doubled=False, part_bytes=PART_BYTES):
+def bands(shape: tuple[int, ...], doubled: bool = False, part_bytes: int = PART_BYTES) -> Spans:
     """Where bands of rows of tiles begin and end, each with values of part_bytes or less.
 
     No bands where all values of pictures of this shape, (B, I, H, W), take no more than that.
@@ -54,7 +62,14 @@ def bands(shape, doubled=False, part_bytes=PART_BYTES):
     return even_spans(count, row_bytes, part_bytes)
 
 
-def in_bands(x, weight, bias, before, doubled=False, part_bytes=PART_BYTES):
+def in_bands(
+    x: Tensor,
+    weight: Weight,
+    bias: Tensor,
+    before: Map,
+    doubled: bool = False,
+    part_bytes: int = PART_BYTES,
+) -> Tensor:
     """`winograd` of one picture after the other, and of its `bands`, of which there are some.
 
     before(rows) is what is convolved in place of rows of x (1, I, h, W), pixel by pixel: it is
@@ -71,13 +86,15 @@ def in_bands(x, weight, bias, before, doubled=False, part_bytes=PART_BYTES):
     return joined(whole)
 
 
-def doubled_bands(x, weight, bias):
+def doubled_bands(x: Tensor, weight: Weight, bias: Tensor) -> tuple[Tensor, ...]:
     """`winograd` of one picture x (1, I, H, W), doubled: its bands of rows, not joined."""
     kernels = kernel_values(ops.depend(as_rows(weight), x), x.shape[1])
     return _bands_of(x, kernels, bias, _unchanged, bands(x.shape, True), True)
 
 
-def _bands_of(picture, kernels, bias, before, cuts, doubled):
+def _bands_of(
+    picture: Tensor, kernels: Tensor, bias: Tensor, before: Map, cuts: Spans, doubled: bool
+) -> tuple[Tensor, ...]:
     """Each band of the result for a picture (1, I, H, W), one after the other."""
     step = TILE // 2 if doubled else TILE
     found = ()
@@ -94,23 +111,23 @@ def _bands_of(picture, kernels, bias, before, cuts, doubled):
     return found
 
 
-def of_rows(rows, kernels, bias):
+def of_rows(rows: Tensor, kernels: Tensor, bias: Tensor) -> Tensor:
     """`winograd` of rows (1, I, h + 2, W), a row of neighbours included, by `kernel_values`."""
     values = _values(rows, TILE, 0)
     return ops.BiasAdd()(_pixels(kernels, values, 1, (rows.shape[2] - 2) // TILE), bias)
 
 
-def _unchanged(rows):
+def _unchanged(rows: Tensor) -> Tensor:
     return rows
 
 
-def kernel_values(rows, inputs):
+def kernel_values(rows: Tensor, inputs: int) -> Tensor:
     """(O * I, 9) -> (VALUES, O, I)."""
     values = ops.MatMul(transpose_b=True)(_of_kernels(), as_weight(rows))
     return values.reshape((VALUES, -1, inputs))
 
 
-def _values(x, step, border):
+def _values(x: Tensor, step: int, border: int) -> Tensor:
     """Rows of tiles (B, I, H, W), `step` pixels from one to the next -> (VALUES, I, B * tiles)."""
     batch, channels, _, _ = x.shape
     size = step + 2
@@ -122,7 +139,7 @@ def _values(x, step, border):
     return values.reshape((VALUES, channels, batch * tiles))
 
 
-def _pixels(kernels, values, batch, rows):
+def _pixels(kernels: Tensor, values: Tensor, batch: int, rows: int) -> Tensor:
     """Products of kernels (VALUES, O, I) and values (VALUES, I, B * tiles) -> (B, O, h, w)."""
     channels, tiles = kernels.shape[1], values.shape[2] // batch
     products = ops.BatchMatMul()(kernels, values).reshape((VALUES, -1))
@@ -133,7 +150,7 @@ def _pixels(kernels, values, batch, rows):
     return ops.Col2Im((TILE, TILE), (1, 1), (0, 0), (TILE, TILE))(pixels, out)
 
 
-def _band(picture, before, begin, end):
+def _band(picture: Tensor, before: Map, begin: int, end: int) -> Tensor:
     """before(rows [begin - 1, end + 1) of a picture (1, I, H, W)); beyond it they are zero."""
     _, channels, height, width = picture.shape
     rows = picture.reshape((channels, height, width))
@@ -147,32 +164,32 @@ def _band(picture, before, begin, end):
     return rows
 
 
-def _reversed(rows, sizes):
+def _reversed(rows: Tensor, sizes: tuple[int, ...]) -> Tensor:
     """Rows (a * b * c, n), in the order (c, b, a); a transpose would hold memory for good."""
     return ops.Gather()(rows, _reversed_order(sizes), 0)
 
 
 @ops.constexpr
-def _range(begin, end):
+def _range(begin: int, end: int) -> Tensor:
     return Tensor(np.arange(begin, end, dtype=np.int32))
 
 
 @ops.constexpr
-def _reversed_order(sizes):
+def _reversed_order(sizes: tuple[int, ...]) -> Tensor:
     count = int(np.prod(sizes))
     return Tensor(np.arange(count, dtype=np.int32).reshape(sizes).transpose().reshape(-1))
 
 
 @ops.constexpr
-def _of_kernels():
+def _of_kernels() -> Tensor:
     return Tensor(winograd_matrices.of_kernels())
 
 
 @ops.constexpr
-def _of_patches(step):
+def _of_patches(step: int) -> Tensor:
     return Tensor(winograd_matrices.of_patches(doubled=step < TILE))
 
 
 @ops.constexpr
-def _of_products():
+def _of_products() -> Tensor:
     return Tensor(winograd_matrices.of_products())

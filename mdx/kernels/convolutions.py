@@ -1,7 +1,8 @@
 """Convolution, by the lowering that device.py gives to its shape."""
 
-from mindspore import ops
+from mindspore import Tensor, ops
 
+from mdx.kernels.arguments import Map, Padding, Weight
 from mdx.kernels.convolution_columns import columns
 from mdx.kernels.convolution_folded import folded
 from mdx.kernels.convolution_native import native
@@ -13,7 +14,9 @@ from mdx.kernels.norms import scaled
 from mdx.kernels.upsampling import upsample
 
 
-def convolution(x, weight, bias, stride=1, padding=(1, 1, 1, 1)):
+def convolution(
+    x: Tensor, weight: Weight, bias: Tensor, stride: int = 1, padding: Padding = (1, 1, 1, 1)
+) -> Tensor:
     """Convolve x (B, I, H, W) with weight (O, I, k, k); padding is (top, bottom, left, right).
 
     weight, here and below: with its matrices or without, see convolution_weights.py.
@@ -33,7 +36,9 @@ def convolution(x, weight, bias, stride=1, padding=(1, 1, 1, 1)):
     return ops.BiasAdd()(out, as_weight(bias))
 
 
-def enlarged_convolution(x, weight, bias, height, width):
+def enlarged_convolution(
+    x: Tensor, weight: Weight, bias: Tensor, height: int, width: int
+) -> Tensor:
     """Enlarge x (B, I, h, w) to height by width, about twice that, and convolve with a border of 1.
 
     Nearest neighbours: odd sizes do not halve evenly.
@@ -45,13 +50,15 @@ def enlarged_convolution(x, weight, bias, height, width):
     return convolution(upsample(x, height, width), weight, bias)
 
 
-def activated_convolution(x, scale, shift, activation, weight, bias):
+def activated_convolution(
+    x: Tensor, scale: Tensor, shift: Tensor, activation: Map, weight: Weight, bias: Tensor
+) -> Tensor:
     """Convolve activation(x * scale + shift), 3 by 3, where x (B, I, H, W) is `normalised`.
 
     scale, shift (I,); activation(maps) works pixel by pixel; weight (O, I, 3, 3) -> (B, O, H, W).
     """
 
-    def before(rows):
+    def before(rows: Tensor) -> Tensor:
         return activation(as_input(scaled(rows, scale, shift), as_tensor(weight)))
 
     batch, _, height, width = x.shape

@@ -5,11 +5,12 @@ import math
 import os
 from collections.abc import MutableMapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import mindspore
-from mindspore import ops
+from mindspore import Tensor, ops
 
+from mdx.kernels.arguments import Padding
 from mdx.kernels.winograd_matrices import TILE
 
 CPU_FEATURES = Path("/proc/cpuinfo")  # absent where there is no Linux
@@ -130,13 +131,15 @@ def attention_rule(rules: tuple[Attention, ...], queries: int, flash: bool) -> s
 
 
 @ops.constexpr
-def choice(kind):
+def choice(kind: str) -> Any:
     """One field of the lowering, while a graph is compiled."""
     return getattr(lowering(), kind)
 
 
 @ops.constexpr
-def choose_convolution(weight, stride, padding, batch, height, width):
+def choose_convolution(
+    weight: tuple[int, ...], stride: int, padding: Padding, batch: int, height: int, width: int
+) -> str:
     """`convolution_rule` while a graph is compiled; height and width of what is convolved."""
     tiled = padding == (1, 1, 1, 1) and height % TILE == 0 and width % TILE == 0
     pixels = batch * height * width
@@ -144,19 +147,19 @@ def choose_convolution(weight, stride, padding, batch, height, width):
 
 
 @ops.constexpr
-def choose_attention(queries, flash):
+def choose_attention(queries: int, flash: bool) -> str:
     """`attention_rule` while a graph is compiled."""
     return attention_rule(lowering().attention, queries, flash)
 
 
-def as_input(x, weight):
+def as_input(x: Tensor, weight: Tensor) -> Tensor:
     """Cast x to the dtype in which a net with such weights computes on this device."""
     if choice("compute") == "float32":
         return ops.cast(x, mindspore.float32)
     return ops.cast(x, weight.dtype)
 
 
-def as_weight(weight):
+def as_weight(weight: Tensor) -> Tensor:
     """Cast a weight to the dtype that it is computed with."""
     if choice("compute") == "float32":
         return ops.cast(weight, mindspore.float32)

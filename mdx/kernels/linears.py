@@ -1,11 +1,11 @@
 """Linear layers on rows of tokens."""
 
-from mindspore import ops
+from mindspore import Tensor, ops
 
 from mdx.kernels.device import as_weight
 
 
-def linear(x, weight, bias=None):
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x (B, I) or (B, T, I) @ weight (O, I) transposed + bias (O,) -> (B, O) or (B, T, O)."""
     rows = x
     if len(x.shape) == 3:

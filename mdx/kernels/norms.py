@@ -1,7 +1,7 @@
 """Norms over groups of channels and over channels; float32 whatever the dtype of their input."""
 
 import mindspore
-from mindspore import ops
+from mindspore import Tensor, ops
 
 from mdx.kernels.constants import filled
 from mdx.kernels.device import choice
@@ -9,12 +9,12 @@ from mdx.kernels.norm_batch import by_batch
 from mdx.kernels.norm_layer import by_layer
 
 
-def group_norm(x, weight, bias, groups, epsilon):
+def group_norm(x: Tensor, weight: Tensor, bias: Tensor, groups: int, epsilon: float) -> Tensor:
     """Normalise x (B, C, H, W) over each of `groups` groups of channels."""
     return ops.cast(scaled(normalised(x, groups, epsilon, bias), weight, bias), x.dtype)
 
 
-def normalised(x, groups, epsilon, bias):
+def normalised(x: Tensor, groups: int, epsilon: float, bias: Tensor) -> Tensor:
     """x (B, C, H, W) with mean 0 and variance 1 in each group of channels, float32.
 
     bias: any weight of the net, see norm_batch.py.
@@ -25,20 +25,22 @@ def normalised(x, groups, epsilon, bias):
     return by_layer(rows, groups, epsilon)
 
 
-def scaled(x, weight, bias):
+def scaled(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """x (B, C, H, W), float32, times weight (C,) plus bias (C,)."""
     zeros, ones = filled(0.0, x.shape[1]), filled(1.0 - 1e-5, x.shape[1])
     return standardised(x, zeros, ones, weight, bias, 1e-5)
 
 
-def standardised(x, mean, variance, weight, bias, epsilon):
+def standardised(
+    x: Tensor, mean: Tensor, variance: Tensor, weight: Tensor, bias: Tensor, epsilon: float
+) -> Tensor:
     """(x - mean) / sqrt(variance + epsilon) * weight + bias; x (B, C, H, W) float32, rest (C,)."""
     weight, bias = ops.cast(weight, mindspore.float32), ops.cast(bias, mindspore.float32)
     norm = ops.BatchNorm(is_training=False, epsilon=epsilon)
     return norm(x, weight, bias, mean, variance)[0]
 
 
-def layer_norm(x, weight, bias, epsilon):
+def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, epsilon: float) -> Tensor:
     """Normalise x (..., C) over its last axis."""
     rows = ops.cast(x, mindspore.float32).reshape((-1, x.shape[-1]))
     scale, shift = ops.cast(weight, mindspore.float32), ops.cast(bias, mindspore.float32)

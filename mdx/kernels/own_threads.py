@@ -1,6 +1,6 @@
 """Having a graph run by MindSpore's threads, and not by the thread that calls it."""
 
-from mindspore import ops
+from mindspore import Tensor, ops
 
 from mdx.kernels.device import choice
 
@@ -10,7 +10,7 @@ from mdx.kernels.device import choice
 ON_CALLER = 100
 
 
-def on_own_threads(x, other, operators=0):
+def on_own_threads(x: Tensor, other: Tensor, operators: int = 0) -> Tensor:
     """x, by a graph that has more operators than that if it has `operators` without them.
 
     other: a small float tensor made of the graph's inputs. The operators added, which work on it,
@@ -23,7 +23,7 @@ def on_own_threads(x, other, operators=0):
     return ops.depend(x, other)
 
 
-def _ten(x):
+def _ten(x: Tensor) -> Tensor:
     """Ten operators. A loop of single ones is traced more slowly."""
     five = ops.sin(ops.sin(ops.sin(ops.sin(ops.sin(x)))))
     return ops.sin(ops.sin(ops.sin(ops.sin(ops.sin(five)))))

@@ -1,6 +1,12 @@
 """Work in parts, one after the other, and the parts joined: what exists at once is bounded."""
 
-from mindspore import ops
+from typing import TypeVar
+
+from mindspore import Tensor, ops
+
+from mdx.kernels.arguments import Map, Spans
+
+Tree = TypeVar("Tree", Tensor, tuple[Tensor, ...])
 
 # What may be done a part at a time makes no more than this of its largest result at once.
 PART_BYTES = 64 * 1024 * 1024
@@ -8,7 +14,7 @@ PART_BYTES = 64 * 1024 * 1024
 AT_A_TIME = 32
 
 
-def by_rows(function, x, row_bytes, part_bytes=PART_BYTES):
+def by_rows(function: Map, x: Tensor, row_bytes: int, part_bytes: int = PART_BYTES) -> Tensor:
     """function(x) for x (B, T, C) and a function of each row by itself, some rows at a time.
 
     row_bytes is what the function's largest result takes for a row; part_bytes bounds their sum.
@@ -23,7 +29,9 @@ def by_rows(function, x, row_bytes, part_bytes=PART_BYTES):
     return joined(outs).reshape((x.shape[0], x.shape[1], -1))
 
 
-def _some_rows(function, rows, cuts, before):
+def _some_rows(
+    function: Map, rows: Tensor, cuts: Spans, before: tuple[Tensor, ...]
+) -> tuple[Tensor, ...]:
     """function(rows [first, last)) for each of cuts, one after the other, after `before`."""
     outs = before
     for first, last in cuts:
@@ -36,12 +44,12 @@ def _some_rows(function, rows, cuts, before):
 
 
 @ops.constexpr
-def spans(count, each_bytes, part_bytes):
+def spans(count: int, each_bytes: int, part_bytes: int) -> Spans:
     """`even_spans` while a graph is compiled."""
     return even_spans(count, each_bytes, part_bytes)
 
 
-def even_spans(count: int, each_bytes: int, part_bytes: int) -> tuple[tuple[int, int], ...]:
+def even_spans(count: int, each_bytes: int, part_bytes: int) -> Spans:
     """Where each part of `count` things of so many bytes each begins and ends, in order."""
     size = even_size(count, each_bytes, part_bytes)
     return tuple((i, min(i + size, count)) for i in range(0, count, size))
@@ -53,12 +61,12 @@ def even_size(count: int, each_bytes: int, part_bytes: int) -> int:
     return -(-count // parts)
 
 
-def after(x, other):
+def after(x: Tree, other: Tensor | tuple[Tensor, ...]) -> Tree:
     """x, which nothing is made of before `other` is there."""
     return ops.depend(x, other)
 
 
-def pictures(x):
+def pictures(x: Tensor) -> tuple[Tensor, ...]:
     """Each of a batch by itself: (B, ...) -> B times (1, ...)."""
     if x.shape[0] == 1:
         return (x,)
@@ -66,7 +74,7 @@ def pictures(x):
     return ops.Split(0, x.shape[0])(x)
 
 
-def joined(parts, axis=0):
+def joined(parts: tuple[Tensor, ...], axis: int = 0) -> Tensor:
     """Concatenated, and one alone as it is."""
     if len(parts) == 1:
         return parts[0]

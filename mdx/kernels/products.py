@@ -1,6 +1,6 @@
 """One matrix times the columns of each picture of a batch."""
 
-from mindspore import ops
+from mindspore import Tensor, ops
 
 from mdx.kernels.parts import joined, pictures
 
@@ -8,7 +8,7 @@ from mdx.kernels.parts import joined, pictures
 COPIES = 4 * 1024 * 1024
 
 
-def products(matrix, columns, copies=COPIES):
+def products(matrix: Tensor, columns: Tensor, copies: int = COPIES) -> Tensor:
     """matrix (O, K), columns (B, K, N) -> (B, O, N); copies: bytes that they may take."""
     batch, inputs, _ = columns.shape
     outputs = matrix.shape[0]

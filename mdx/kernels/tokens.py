@@ -5,14 +5,14 @@ pictures one by one, so small ones are transposed.
 """
 
 import mindspore
-from mindspore import ops
+from mindspore import Tensor, ops
 
 from mdx.kernels.device import as_weight, choice
 from mdx.kernels.linears import linear
 from mdx.kernels.parts import joined, pictures
 
 
-def looked_up(table, ids):
+def looked_up(table: Tensor, ids: Tensor) -> Tensor:
     """Rows of a weight (N, C) by their numbers (B,) -> (B, C), of the dtype that is computed in."""
     if table.dtype == mindspore.bfloat16:
         # A CPU looks up none of bfloat16 before all of them are widened.
@@ -20,17 +20,17 @@ def looked_up(table, ids):
     return as_weight(ops.gather(table, ids, 0))
 
 
-def to_tokens(x):
+def to_tokens(x: Tensor) -> Tensor:
     """(B, C, H, W) -> (B, H*W, C)."""
     return x.reshape((x.shape[0], x.shape[1], -1)).transpose((0, 2, 1))
 
 
-def from_tokens(tokens, height, width):
+def from_tokens(tokens: Tensor, height: int, width: int) -> Tensor:
     """(B, H*W, C) -> (B, C, H, W)."""
     return tokens.transpose((0, 2, 1)).reshape((tokens.shape[0], -1, height, width))
 
 
-def linear_to_tokens(x, weight, bias):
+def linear_to_tokens(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """`linear` on the pixels of maps: x (B, I, H, W), weight (O, I), bias (O,) -> (B, H*W, O)."""
     batch, inputs, height, width = x.shape
     if height * width < choice("products_from"):
@@ -44,7 +44,9 @@ def linear_to_tokens(x, weight, bias):
     return out.reshape((batch, height * width, -1))
 
 
-def linear_from_tokens(tokens, weight, bias, height, width):
+def linear_from_tokens(
+    tokens: Tensor, weight: Tensor, bias: Tensor, height: int, width: int
+) -> Tensor:
     """`linear`, and tokens to maps: tokens (B, H*W, I), weight (O, I) -> (B, O, H, W)."""
     batch, _, inputs = tokens.shape
     if height * width < choice("products_from"):

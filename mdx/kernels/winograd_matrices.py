@@ -47,9 +47,9 @@ def of_products() -> np.ndarray:
     return _both_ways(matrix)
 
 
-def _others(i):
+def _others(i: int) -> tuple[float, ...]:
     return POINTS[:i] + POINTS[i + 1 :]
 
 
-def _both_ways(matrix):
+def _both_ways(matrix: np.ndarray) -> np.ndarray:
     return np.kron(matrix, matrix).astype(np.float32)

@@ -89,7 +89,7 @@ def current(folder: Path = HERE) -> bool:
     return all(library.stat().st_mtime >= newest for library in libraries)
 
 
-def _supported():
+def _supported() -> bool:
     return sys.platform == "linux" and platform.machine() == "x86_64"
 
 

@@ -13,7 +13,7 @@ NO_GATE, GATE_LAST, GATE_FIRST = range(3)
 AUTOMATIC, DIRECT, WINOGRAD = range(3)
 
 
-def _fields(kind, names: str) -> list[tuple[str, type]]:
+def _fields(kind: type, names: str) -> list[tuple[str, type]]:
     return [(name, kind) for name in names.split()]
 
 

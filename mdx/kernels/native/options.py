@@ -85,5 +85,5 @@ def rotate(layout: int, heads: int, interleaved: bool) -> np.ndarray:
     return _vector(layout, heads, interleaved)
 
 
-def _vector(*numbers):
+def _vector(*numbers: float) -> np.ndarray:
     return np.array(numbers, np.float32)
