@@ -1,10 +1,11 @@
 """Prompts to pictures: conditioning, denoiser and table, composed."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypedDict, overload
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from tqdm.auto import tqdm
 
 from mdx import conditioning, schedulers
@@ -26,15 +27,62 @@ from mdx.sampling.loop import After, Callback
 from mdx.schedulers import Scheduler, State, Table
 from mdx.sizes import Sizes
 
-__all__ = ["generate"]
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+__all__ = ["Options", "Prompts", "generate"]
+
+Prompts: TypeAlias = str | Sequence[str] | Conditioning
 
 
+class Options(TypedDict, total=False):
+    """The options of `generate` but for `output`, for the signatures that go by it."""
+
+    negative_prompt: Prompts | None
+    scheduler: str | Scheduler | Table | Sequence[str | Scheduler | Table] | None
+    steps: int | None
+    guidance: float | Sequence[float] | NDArray[np.floating] | Guide | None
+    seed: int | Sequence[int] | np.random.Generator | Sequence[np.random.Generator] | None
+    height: int | None
+    width: int | None
+    images_per_prompt: int
+    sizes: Sizes | None
+    start: NDArray[np.floating] | State | None
+    step_noise: str | None
+    progress: bool | None
+    callback: Callback | None
+    after: After | None
+    one_graph: bool
+    memory: Memory | int | str | None
+    batch: int | None
+
+
+@overload
+def generate(
+    model: Model,
+    prompt: Prompts,
+    *,
+    output: Literal["pil"] = "pil",
+    **options: "Unpack[Options]",
+) -> list[Image.Image]: ...
+@overload
+def generate(
+    model: Model,
+    prompt: Prompts,
+    *,
+    output: Literal["np", "latent"],
+    **options: "Unpack[Options]",
+) -> NDArray[np.float32]: ...
+@overload
+def generate(
+    model: Model, prompt: Prompts, *, output: str, **options: "Unpack[Options]"
+) -> list[Image.Image] | NDArray[np.float32]: ...
 @run()
 def generate(
     model: Model,
-    prompt: str | Sequence[str] | Conditioning,
+    prompt: Prompts,
     *,
-    negative_prompt: str | Sequence[str] | Conditioning | None = None,
+    negative_prompt: Prompts | None = None,
     scheduler: str | Scheduler | Table | Sequence[str | Scheduler | Table] | None = None,
     steps: int | None = None,
     guidance: float | Sequence[float] | NDArray[np.floating] | Guide | None = None,
@@ -52,7 +100,7 @@ def generate(
     one_graph: bool = False,
     memory: Memory | int | str | None = None,
     batch: int | None = None,
-) -> Any:
+) -> list[Image.Image] | NDArray[np.float32]:
     """Make pictures of prompts: `images_per_prompt` of each, a prompt's pictures in succession.
 
     Args:

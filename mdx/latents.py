@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 from mindspore import Tensor
@@ -30,7 +30,7 @@ def encode(
     model: Model,
     images: Image.Image | Sequence[Image.Image] | NDArray[np.floating] | NDArray[np.uint8],
 ) -> NDArray[np.float32]:
-    """Latents (B, C, h, w), float32, of pictures: what `generate` begins with or is given to keep.
+    """Latents of pictures: what `generate` begins with or is given to keep.
 
     The latents are the mean of what the VAE thinks possible (arXiv 1312.6114), so the same picture
     has the same latents.
@@ -41,6 +41,9 @@ def encode(
             as `generate` returns them, or uint8. `images.to_array` says what each mode of PIL
             means and what is refused; a picture whose EXIF says that the camera was turned is
             turned upright. Sides must be multiples of the VAE's factor.
+
+    Returns:
+        float32 (B, C, h, w).
 
     Raises:
         ValueError, TypeError: for pictures that are refused.
@@ -74,6 +77,26 @@ def _finite(net: Net, numbers: NDArray[np.float32], what: str) -> NDArray[np.flo
     return numbers
 
 
+@overload
+def decode(
+    model: Model,
+    latents: NDArray[np.floating],
+    *,
+    output: Literal["pil"] = "pil",
+    memory: Memory | None = None,
+) -> list[Image.Image]: ...
+@overload
+def decode(
+    model: Model,
+    latents: NDArray[np.floating],
+    *,
+    output: Literal["np"],
+    memory: Memory | None = None,
+) -> NDArray[np.float32]: ...
+@overload
+def decode(
+    model: Model, latents: NDArray[np.floating], *, output: str, memory: Memory | None = None
+) -> list[Image.Image] | NDArray[np.float32]: ...
 @run()
 def decode(
     model: Model,
@@ -81,11 +104,21 @@ def decode(
     *,
     output: str = "pil",
     memory: Memory | None = None,
-) -> Any:
-    """Pictures of latents (B, C, h, w): PIL images, or with output "np" float32 pixels in [0, 1].
+) -> list[Image.Image] | NDArray[np.float32]:
+    """Pictures of latents, as PIL images or pixels.
 
-    Those are (B, H, W, 3). memory says what is held in memory at once, see `Memory`. ValueError
-    for another shape, or values that are not finite; FloatingPointError where the pixels are not.
+    Args:
+        model: what `load` returned.
+        latents: (B, C, h, w), clean ones, as `generate` and `encode` return them.
+        output: "pil" or "np": see below.
+        memory: what is held in memory at once, see `Memory`; None for what is quickest.
+
+    Returns:
+        A list of B PIL images; with output "np" float32 pixels (B, H, W, 3) in [0, 1].
+
+    Raises:
+        ValueError, TypeError: for what is no such array, and for values that are not finite.
+        FloatingPointError: where the pixels are not finite.
     """
     check_model(model)
     memory, config = checked(memory), model.vae.config

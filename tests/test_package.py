@@ -1,6 +1,7 @@
 """What the package shows of itself: every name to type checkers, and no more than is asked for."""
 
 import ast
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import mdx
+from mdx import generation
 
 PACKAGE = Path(mdx.__file__).parent
 TREE = ast.parse((PACKAGE / "__init__.py").read_text())
@@ -58,3 +60,10 @@ def test_a_name_that_is_not_there_is_an_attribute_error():
 def test_the_import_alone_does_without_mindspore():
     code = "import sys, mdx; dir(mdx); assert not {'mindspore', 'tqdm', 'PIL'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=PACKAGE.parent, timeout=60)
+
+
+def test_options_of_generate_are_its_arguments():
+    """What type checkers see of `generate` beside the arguments that its results go by."""
+    arguments = list(inspect.signature(mdx.generate).parameters)
+    options = list(generation.Options.__annotations__)
+    assert options == [name for name in arguments if name not in ("model", "prompt", "output")]
