@@ -69,10 +69,18 @@ class Conditioning(NamedTuple):
 
 
 def make(family: str, arrays: Mapping[str, Any]) -> Conditioning:
-    """A Conditioning of arrays of one's own, (B, ...) each, with as many images in all of them.
+    """A Conditioning of arrays of one's own, with as many images in all of them.
 
-    Floats become float32 and whole numbers int32. TypeError or ValueError that names the array for
-    what is neither, for NaN and infinity, and for batches that differ.
+    Args:
+        family: of the models that it is for, as `mdx.families` names them.
+        arrays: by name, (B, ...) each. Floats become float32 and whole numbers int32.
+
+    Returns:
+        A Conditioning of B images, whose arrays are read-only copies.
+
+    Raises:
+        TypeError, ValueError: that name the array, for what is neither, for NaN and infinity, and
+            for batches that differ.
     """
     if not isinstance(family, str) or not family:
         raise TypeError(f"family must be the name of one, not {shown(family)}")
@@ -108,9 +116,17 @@ def _frozen(name: Any, value: Any) -> NDArray[Any]:
 
 
 def take(one: Conditioning, images: slice | Sequence[int] | NDArray[np.integer]) -> Conditioning:
-    """Some of its images, by a slice or their numbers; ValueError for none and for no such image.
+    """Some of its images.
 
-    The arrays of a slice are views.
+    Args:
+        one: of B images.
+        images: a slice of them, or their numbers, from the end where negative.
+
+    Returns:
+        A Conditioning of those.
+
+    Raises:
+        ValueError: for none, and for an image that is not there.
     """
     checked(one)
     if not isinstance(images, slice):
@@ -120,7 +136,18 @@ def take(one: Conditioning, images: slice | Sequence[int] | NDArray[np.integer])
 
 
 def repeat(one: Conditioning, times: int) -> Conditioning:
-    """Each image so many times, in succession; ValueError for less than once."""
+    """Each image so many times, in succession.
+
+    Args:
+        one: of B images.
+        times: 1 or more.
+
+    Returns:
+        A Conditioning of B * times images.
+
+    Raises:
+        ValueError: for less than once.
+    """
     times = whole("times", times, 1)
     arrays = {name: np.repeat(array, times, 0) for name, array in checked(one).arrays.items()}
     return make(one.family, arrays)
@@ -129,7 +156,14 @@ def repeat(one: Conditioning, times: int) -> Conditioning:
 def concat(*some: Conditioning) -> Conditioning:
     """The images of one after those of another.
 
-    ValueError for none at all, and for arrays of other names or shapes.
+    Args:
+        some: one or more, which may be of different numbers of images.
+
+    Returns:
+        A Conditioning of all their images.
+
+    Raises:
+        ValueError: for none at all, and for arrays of other names or shapes.
     """
     if not some:
         raise ValueError("concat needs at least one conditioning")
@@ -151,8 +185,17 @@ def blend(
     lengths change in a straight line (Shoemake, "Animating rotation with quaternion curves",
     SIGGRAPH 1985). A vector of zeros, and two that are opposite, have no arc, and take the line.
 
-    ValueError for conditionings of other names or shapes, for whole numbers (ids, masks) that are
-    not the same in both, and for a weight that is no finite number.
+    Args:
+        begin, end: of B images each.
+        weight: any finite number.
+        spherical: whether vectors turn, or go straight.
+
+    Returns:
+        A Conditioning of B images.
+
+    Raises:
+        ValueError: for conditionings of other names or shapes, for whole numbers (ids, masks) that
+            are not the same in both, and for a weight that is no finite number.
     """
     weight, spherical = finite("weight", weight), flag("spherical", spherical)
     _alike(begin, end)
@@ -193,7 +236,15 @@ def _on_arc(begin: NDArray[np.float64], end: NDArray[np.float64], weight: float)
 
 
 def save(one: Conditioning, path: str | os.PathLike[str]) -> None:
-    """Write it to a safetensors file, whole or not at all; OSError if it cannot be written."""
+    """Write it to a safetensors file, whole or not at all.
+
+    Args:
+        one: what is written.
+        path: the file, which is replaced where there is one.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
     checked(one)
     write(one.arrays, path, {**FORMAT, "family": one.family})
 
@@ -201,7 +252,15 @@ def save(one: Conditioning, path: str | os.PathLike[str]) -> None:
 def load(path: str | os.PathLike[str]) -> Conditioning:
     """Read a file that `save` wrote, bit for bit.
 
-    FileNotFoundError if there is none; ValueError that names the file if it is anything else.
+    Args:
+        path: the file.
+
+    Returns:
+        The Conditioning.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        ValueError: that names the file, if it is anything else.
     """
     versions = {FORMAT["version"]: ()}
     found, arrays = read("conditioning", path, FORMAT["format"], {}, versions, "")

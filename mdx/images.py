@@ -146,10 +146,19 @@ def to_pil(pixels: np.ndarray, *, low: float = -1.0) -> list[Image.Image]:
 
 
 def grid(images: Sequence[Image.Image], rows: int, cols: int) -> Image.Image:
-    """Lay pictures of one size out in rows, left to right and then down.
+    """Lay pictures out in rows, left to right and then down.
 
-    Raises ValueError unless there are exactly rows * cols of them, all of one size, and for modes
-    that `to_array` refuses.
+    Args:
+        images: rows * cols PIL images of one size.
+        rows, cols: of the sheet, 1 or more.
+
+    Returns:
+        An RGB image of cols times the width and rows times the height.
+
+    Raises:
+        ValueError: for another number of pictures, for sizes that differ, and for modes that
+            `to_array` refuses.
+        TypeError: for what is no list of PIL images.
     """
     rows, cols = whole("rows", rows, 0), whole("cols", cols, 0)
     if not isinstance(images, (list, tuple)) or not all(isinstance(i, Image.Image) for i in images):

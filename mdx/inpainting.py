@@ -19,12 +19,21 @@ __all__ = ["known", "shrunk"]
 def known(
     latents: NDArray[np.floating], keep: ArrayLike, *, seed: int | Sequence[int] = 0
 ) -> Callable[[Table, State], State]:
-    """A function (table, state) -> state that puts the known part back, noised to the level.
+    """What puts the known part of a picture back after every row, noised to its level.
 
-    latents (B, C, h, w) are the picture's, as `mdx.encode` gives them, or (1, C, h, w) for all;
-    `keep` is 1 where they stay and 0 where the sampler draws, of a shape that broadcasts with them,
-    such as (h, w). The noise of image i after row n depends on n and on seed[i] alone, of an int on
-    seed + i. ValueError for other shapes and values.
+    Args:
+        latents: the picture's, as `mdx.encode` gives them, (B, C, h, w), or (1, C, h, w) for all
+            images of the run.
+        keep: 1 where they stay and 0 where the sampler draws, of a shape that broadcasts with them,
+            such as (h, w).
+        seed: the noise of image i after row n depends on n and on seed[i] alone; of an int on seed
+            + i.
+
+    Returns:
+        A function (table, state) -> state, for the `after` of `generate` and `sample`.
+
+    Raises:
+        ValueError: for other shapes and values.
     """
     picture, stays = floats("latents", latents), floats("keep", keep)
     if picture.ndim != 4:
@@ -65,9 +74,19 @@ def known(
 
 
 def shrunk(keep: ArrayLike, factor: int) -> NDArray[np.float32]:
-    """A mask over pixels (H, W) as one over latents (H/factor, W/factor): the least of each square.
+    """A mask over pixels as one over latents: the least of each square.
 
-    A latent stays only if all its pixels do. ValueError if the sides are no multiples of factor.
+    A latent stays only if all its pixels do.
+
+    Args:
+        keep: (H, W), 1 where pixels stay.
+        factor: pixels that a latent stands for along one side, 8 for most checkpoints.
+
+    Returns:
+        float32 (H / factor, W / factor).
+
+    Raises:
+        ValueError: if the sides are no multiples of `factor`.
     """
     mask, factor = floats("keep", keep), whole("factor", factor, 1)
     if mask.ndim != 2 or mask.shape[0] % factor or mask.shape[1] % factor:

@@ -49,13 +49,22 @@ def load(
     revision: str | None = None,
     offline: bool = False,
 ) -> Model:
-    """Load a checkpoint: None for the packaged one, a folder in the diffusers layout, or a Hub id.
+    """Load a checkpoint of any family that mdx has.
 
-    `dtype` is that of the weights, "float32", "float16" or "bfloat16"; `variant` chooses files such
-    as "fp16" of each part that has them, and of other parts the plain ones. Without it float16
-    takes a part's fp16 files where there are any, and bfloat16 its bf16 files, which are used as
-    they lie. `revision` is a Hub branch, tag or commit; `offline` uses only what is cached.
-    Raises FileNotFoundError, PermissionError, ConnectionError or ValueError that say what to do.
+    Args:
+        source: None for the packaged one, a folder in the diffusers layout, or a Hub id.
+        dtype: of the weights, "float32", "float16" or "bfloat16".
+        variant: chooses files such as "fp16" of each part that has them, and of other parts the
+            plain ones. Without it float16 takes a part's fp16 files where there are any, and
+            bfloat16 its bf16 files, which are used as they lie.
+        revision: a Hub branch, tag or commit.
+        offline: whether only what is cached is used.
+
+    Returns:
+        The record of the checkpoint's family: its parts by their folders.
+
+    Raises:
+        FileNotFoundError, PermissionError, ConnectionError, ValueError: that say what to do.
     """
     dtype = dtype_name(dtype)
     _check_arguments(source, variant, revision, offline)
@@ -125,12 +134,21 @@ def load_vae(
     revision: str | None = None,
     offline: bool = False,
 ) -> Net:
-    """Load a VAE alone, from a repository or folder that is one or has one in vae/.
+    """Load a VAE alone: use it as `model._replace(vae=load_vae(...))`.
 
-    None is the second VAE of the packaged checkpoint: the first one's encoder, and a decoder
-    trained further on the squared error alone. One whose numbers overflow, as its config
-    (force_upcast) or the family of its checkpoint says, is held in float32 whatever the dtype.
-    Other arguments and errors as `load`. Use it as `model._replace(vae=load_vae(...))`.
+    Args:
+        source: a repository or folder that is one or has one in vae/. None is the second VAE of the
+            packaged checkpoint: the first one's encoder, and a decoder trained further on the
+            squared error alone.
+        dtype: as for `load`; but one whose numbers overflow, as its config (force_upcast) or the
+            family of its checkpoint says, is held in float32 whatever the dtype.
+        variant, revision, offline: as for `load`.
+
+    Returns:
+        The net.
+
+    Raises:
+        FileNotFoundError, PermissionError, ConnectionError, ValueError: as for `load`.
     """
     dtype = dtype_name(dtype)
     _check_arguments(source, variant, revision, offline)

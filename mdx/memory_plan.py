@@ -116,6 +116,9 @@ def plan(
         beside: bytes of the budget that are for something else, or a function that says them for a
             choice of memory; no part of the peaks.
 
+    Returns:
+        The Plan: its peaks in bytes, and the choice that they are of.
+
     Raises:
         ValueError, TypeError: for arguments that do not fit.
         MemoryError: for more pixels than memory can address.

@@ -33,7 +33,17 @@ ESSENTIAL = {
 
 
 def find(index: Index) -> Family:
-    """The family of a checkpoint, by its parts; ValueError by their names for one of none."""
+    """The family of a checkpoint, by its parts.
+
+    Args:
+        index: what its model_index.json says.
+
+    Returns:
+        The Family.
+
+    Raises:
+        ValueError: that names the parts, for one of none.
+    """
     there = index.parts.keys()
 
     def apart(family: Family) -> tuple[int, int]:
@@ -83,7 +93,17 @@ def _titles() -> str:
 
 
 def family_of(model: Any) -> Family:
-    """The family of a model; TypeError for what is none."""
+    """The family of a model, by its record.
+
+    Args:
+        model: what `load` returned.
+
+    Returns:
+        The Family.
+
+    Raises:
+        TypeError: for what is no family's record.
+    """
     for family in FAMILIES:
         if isinstance(model, family.record):
             return family
@@ -91,7 +111,17 @@ def family_of(model: Any) -> Family:
 
 
 def check_model(model: Any) -> Family:
-    """The family of a model whose parts are what its fields say; TypeError otherwise."""
+    """The family of a model whose parts are what its fields say.
+
+    Args:
+        model: what `load` returned, with any of its parts exchanged.
+
+    Returns:
+        The Family.
+
+    Raises:
+        TypeError: that names the part that is something else, and for what is no model.
+    """
     family = family_of(model)
     for name, part in family.parts.items():
         found: Any = getattr(model, name)
@@ -107,7 +137,14 @@ def check_model(model: Any) -> Family:
 
 
 def check_encoders(model: Any) -> None:
-    """ValueError for a model without the parts by which its checkpoint encodes prompts."""
+    """See that a model has the parts by which its checkpoint encodes prompts.
+
+    Args:
+        model: what `load` returned.
+
+    Raises:
+        ValueError: that names the part that is None.
+    """
     for name, part in family_of(model).parts.items():
         had = part.required or (model.index is not None and name in model.index.parts)
         if part.kind in ("clip", "tokenizer") and had and getattr(model, name) is None:
@@ -118,6 +155,16 @@ def check_encoders(model: Any) -> None:
 
 
 def nets_of(model: Any) -> dict[str, Net]:
-    """The nets of a model by their folders, those that it has."""
+    """The nets of a model, those that it has.
+
+    Args:
+        model: what `load` returned.
+
+    Returns:
+        Them by their folders in the checkpoint.
+
+    Raises:
+        TypeError: for what is no family's record.
+    """
     parts = ((name, getattr(model, name)) for name in family_of(model).parts)
     return {name: part for name, part in parts if isinstance(part, Net)}

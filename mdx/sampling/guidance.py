@@ -77,10 +77,18 @@ class Between(NamedTuple):
 
 
 def interval(scale: float | NDArray[np.floating], begin: float = 0.0, end: float = 1.0) -> Guide:
-    """Classifier-free guidance in a part of the run only: a function (positive, negative).
+    """Classifier-free guidance in a part of the run only: what `generate` takes as `guidance`.
 
-    It is what `generate` takes as `guidance`, and holds from the row at which the fraction `begin`
-    of the rows is done to the one at which `end` is. ValueError or TypeError for other numbers.
+    Args:
+        scale: a number, or one an image (B,), as for `classifier_free`.
+        begin, end: fractions of a run's rows, 0 to 1, in order: it holds from the row at which
+            `begin` of the rows is done to the one at which `end` is.
+
+    Returns:
+        A function (positive, negative) -> denoiser.
+
+    Raises:
+        ValueError, TypeError: for other numbers.
 
     Applying guidance in a limited interval improves sample and distribution quality in diffusion
     models, arXiv 2404.07724.
@@ -102,9 +110,18 @@ def interval(scale: float | NDArray[np.floating], begin: float = 0.0, end: float
 def turns(*denoisers: Any, ends: list[int] | tuple[int, ...]) -> Denoiser:
     """One denoiser after another: as a base and a refiner take their turns within one run.
 
-    denoiser i is called for the rows below ends[i] that those before it are not called for; the
-    last one, for which `ends` has no entry, for the rest. All of them carry what they carry from
-    their own rows. ValueError unless `ends` rise, and are one fewer than the denoisers.
+    Args:
+        denoisers: denoisers, or functions of (x, t). All of them carry what they carry from their
+            own rows.
+        ends: one fewer. Denoiser i is called for the rows below ends[i] that those before it are
+            not called for; the last one for the rest.
+
+    Returns:
+        A denoiser of the prediction that all have.
+
+    Raises:
+        ValueError: unless `ends` rise, and are one fewer; for denoisers of different predictions.
+        TypeError: for what is no denoiser.
     """
     parts = [lift(one) for one in denoisers]
     bounds = [whole("ends", end, 0) for end in ends]

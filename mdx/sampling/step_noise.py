@@ -23,10 +23,17 @@ SPAN = (0.0, np.pi / 2)  # of the clock: clean, and nothing but noise
 
 
 def kinds(table: Table, count: int) -> list[str]:
-    """What each of `count` images takes where the caller does not say.
+    """What each image takes where the caller does not say.
 
     A sampler that keeps a row's noise for later rows divides the increments of one path (DPM++ SDE,
     SA-Solver), and gets a path; one that adds each noise once gets fresh ones.
+
+    Args:
+        table: of the run.
+        count: images of it.
+
+    Returns:
+        `count` of KINDS.
     """
     keeps = np.any(table.mix[..., 1:, -1], axis=(0, -1))
     return ["path" if kept else "fresh" for kept in np.broadcast_to(keeps, (count,))]
@@ -49,7 +56,15 @@ def asked(table: Table, kind: str | None, count: int) -> list[str]:
 
 
 def check(table: Table, chosen: Sequence[str]) -> None:
-    """ValueError if an image whose kind is "path" comes back to a level that it has left."""
+    """See that no image whose kind is "path" comes back to a level that it has left.
+
+    Args:
+        table: of the run.
+        chosen: the kind of each image, of KINDS.
+
+    Raises:
+        ValueError: where one does.
+    """
     for image, kind in enumerate(chosen):
         if kind == "path" and np.any(np.diff(readings(table, image, len(chosen))) >= 0):
             raise ValueError(
@@ -64,10 +79,19 @@ def rows(
     shape: tuple[int, ...],
     chosen: Sequence[str],
 ) -> Iterator[NDArray[np.float64] | None]:
-    """The noise of the table's rows in succession, (B, *shape) each, None for rows that add none.
+    """The noise of the table's rows in succession.
 
-    Image i takes the kind chosen[i] from generators[i]. No generator moves for an image whose
-    sampler adds no noise, so that an image does not depend on its batch.
+    No generator moves for an image whose sampler adds no noise, so that an image does not depend on
+    its batch.
+
+    Args:
+        table: of the run.
+        generators: one an image.
+        shape: of an image's sample, without the batch.
+        chosen: of KINDS, one an image: where its noise comes from.
+
+    Returns:
+        For each row float64 (B, *shape), None for one that adds none.
     """
     sources = [
         path(table, i, one, shape, len(generators)) if kind == "path" else fresh(one, shape)

@@ -48,16 +48,25 @@ def from_config(
     name: str | None = None,
     **overrides: Any,
 ) -> Scheduler:
-    """A scheduler from a config: a dict, a path to the file or its folder, or another scheduler.
+    """A scheduler from a config: another sampler for the same model, or the same.
 
-    `name` chooses another sampler for the same model: a class name or a short one like "ddim".
     What the source says is kept, betas and prediction type above all; keys it lacks are the
     sampler's own defaults, and keys of other samplers are kept for when it is turned into one of
     them, as are values that are another sampler's words. Keys that no sampler knows are warned of.
     The source stays as it is.
 
-    ValueError for an unknown sampler, an override that the sampler does not have, and a value that
-    is not supported; FileNotFoundError if there is no file.
+    Args:
+        config: a dict, a path to the file or its folder, or another scheduler.
+        name: of the sampler, a class name or a short one like "ddim"; None for the source's own.
+        overrides: keys of the sampler, in the place of what the source says.
+
+    Returns:
+        The Scheduler.
+
+    Raises:
+        ValueError: for an unknown sampler, an override that the sampler does not have, and a value
+            that is not supported.
+        FileNotFoundError: if there is no file.
     """
     if isinstance(config, Scheduler):
         sampler_of(config)
@@ -96,7 +105,14 @@ def _said(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def compatibles(scheduler: Scheduler) -> list[str]:
-    """Class names of the samplers that a scheduler's model can run with, sorted."""
+    """Class names of the samplers that a scheduler's model can run with.
+
+    Args:
+        scheduler: what `from_config` made.
+
+    Returns:
+        Them, sorted.
+    """
     family = sampler_of(scheduler).family
     return sorted(sampler.names[0] for sampler in SAMPLERS if sampler.family == family)
 
@@ -115,17 +131,26 @@ def table(
     sigmas: Sequence[float] | None = None,
     start: int = 0,
 ) -> Table:
-    """The table of a run of `steps` transitions between noise levels.
+    """The table of a run between noise levels.
 
-    `timesteps` (steps,) or `sigmas` (steps+1, the final one included) replace the config's levels,
-    and `steps` may then be left out. For every sampler they fall from noisy to clean; an inversion
-    visits them from the other end, so that what was inverted comes back by the same numbers. Sigmas
-    are sigma / alpha; for flow models, and with use_flow_sigmas, sigma itself, to be shifted by no
-    option. `start` leaves out the first transitions, for a run that begins with a noised image: see
-    `add_noise` and `begin`. Some samplers call the model more than once per transition: table.rows
-    is the number of calls.
+    For every sampler they fall from noisy to clean; an inversion visits them from the other end, so
+    that what was inverted comes back by the same numbers.
 
-    ValueError for numbers that make no run.
+    Args:
+        scheduler: what `from_config` made.
+        steps: transitions; may be left out where levels are given. Some samplers call the model
+            more than once for each: table.rows is the number of calls.
+        timesteps: (steps,) model times in the place of the config's levels.
+        sigmas: (steps+1,), the final one included, likewise: sigma / alpha; for flow models, and
+            with use_flow_sigmas, sigma itself, to be shifted by no option.
+        start: how many of the first transitions are left out, for a run that begins with a noised
+            image: see `add_noise` and `begin`.
+
+    Returns:
+        The Table.
+
+    Raises:
+        ValueError: for numbers that make no run.
     """
     sampler, config = sampler_of(scheduler), scheduler.config
     if timesteps is not None and sigmas is not None:

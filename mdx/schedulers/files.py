@@ -24,8 +24,15 @@ ADDED = {"1": ("quantile", "spread"), "2": (), "3": ()}
 def save(table: Table, path: str | os.PathLike[str]) -> None:
     """Write the table to a safetensors file: float64, one tensor per array, the rest as metadata.
 
-    The file appears whole or not at all. ValueError if it is no table, OSError if the file cannot
-    be written.
+    The file appears whole or not at all.
+
+    Args:
+        table: what is written.
+        path: the file, which is replaced where there is one.
+
+    Raises:
+        ValueError: if it is no table.
+        OSError: if the file cannot be written.
     """
     check(table)
     more = {} if table.prediction is None else {"prediction": table.prediction}
@@ -35,8 +42,15 @@ def save(table: Table, path: str | os.PathLike[str]) -> None:
 def load(path: str | os.PathLike[str]) -> Table:
     """Read a table that `save` wrote, bit for bit; one of an older version reads it is not said.
 
-    FileNotFoundError if there is none; ValueError that names the file if it is anything else, or
-    its numbers do not make a table.
+    Args:
+        path: the file.
+
+    Returns:
+        The Table.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        ValueError: that names the file, if it is anything else, or its numbers do not make a table.
     """
     found, fields = read("table", path, TABLE["format"], dict.fromkeys(ARRAYS, "F64"), ADDED)
     version, lead = found["version"], fields["mix"].shape[:-2]
@@ -53,8 +67,15 @@ def save_state(state: State, path: str | os.PathLike[str]) -> None:
     """Write a run's state to a safetensors file: slots float32, index int64, and what is carried.
 
     The table that it runs and, of a sampler that adds noise, the generators are not in it. The file
-    appears whole or not at all. ValueError for an index that is no row, OSError if the file cannot
-    be written.
+    appears whole or not at all.
+
+    Args:
+        state: what is written.
+        path: the file, which is replaced where there is one.
+
+    Raises:
+        ValueError: for an index that is no row.
+        OSError: if the file cannot be written.
     """
     slots: Any = checked(state).slots
     if not whole(state.index, 2**63 - 1):
@@ -68,7 +89,15 @@ def save_state(state: State, path: str | os.PathLike[str]) -> None:
 def load_state(path: str | os.PathLike[str]) -> State:
     """Read a state that `save_state` wrote, bit for bit; `step` goes on where it stopped.
 
-    FileNotFoundError if there is none; ValueError that names the file if it is anything else.
+    Args:
+        path: the file.
+
+    Returns:
+        The State.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        ValueError: that names the file, if it is anything else.
     """
     names = {"slots": "F32", "index": "I64"}
     versions = {kind["version"]: () for kind in (STATE, CARRYING)}

@@ -16,8 +16,17 @@ MOST_SLOTS = 1000  # of a padded table: a state is as large as that many picture
 def take(table: Table, rows: slice) -> Table:
     """A run of consecutive rows as a table of its own.
 
-    ValueError if the slice is empty or skips rows, and if its rows need the history that the rows
-    before them made (a multistep method cut in the middle; build that table with `start`).
+    Args:
+        table: of N rows.
+        rows: which of them.
+
+    Returns:
+        A table of those.
+
+    Raises:
+        ValueError: if the slice is empty or skips rows, and if its rows need the history that the
+            rows before them made (a multistep method cut in the middle; build that table with
+            `start`).
     """
     fits(table)
     if not isinstance(rows, slice):
@@ -34,11 +43,20 @@ def take(table: Table, rows: slice) -> Table:
 
 
 def concat(*tables: Table) -> Table:
-    """One run after another: each table begins at the level where the one before it ends.
+    """One run after another.
 
     The slots are padded to the largest; a multistep method warms up again, as its first rows always
-    do. ValueError if levels do not meet within 1e-6, or the tables are for different batches or for
-    models of different predictions.
+    do.
+
+    Args:
+        tables: each begins at the level where the one before it ends.
+
+    Returns:
+        A table of all their rows.
+
+    Raises:
+        ValueError: if levels do not meet within 1e-6, or the tables are for different batches or
+            for models of different predictions.
     """
     if not tables:
         raise ValueError("concat needs at least one table")
@@ -64,11 +82,19 @@ def concat(*tables: Table) -> Table:
 
 
 def stack(tables: Sequence[Table]) -> Table:
-    """One sampler per batch row: row b of the batch follows tables[b].
+    """One sampler per batch row.
 
     Shorter tables are finished early: their rows then keep the sample as it is and ignore the
-    model, which is still called for them. A stacked table counts as its batch rows. ValueError if
-    there is none, or if they are for models of different predictions.
+    model, which is still called for them. A stacked table counts as its batch rows.
+
+    Args:
+        tables: row b of the batch follows tables[b].
+
+    Returns:
+        A table of as many rows as the longest.
+
+    Raises:
+        ValueError: if there is none, or if they are for models of different predictions.
     """
     if not isinstance(tables, (list, tuple)) or not tables:
         raise ValueError(f"stack needs a list of tables, at least one, not {shown(tables)}")
@@ -101,7 +127,15 @@ def agreed(tables: Sequence[Table]) -> str | None:
 def pad(table: Table, slots: int) -> Table:
     """The same sampler with more slots, the new ones always zero; for one compile over several.
 
-    ValueError if the table already has more.
+    Args:
+        table: of K slots.
+        slots: K or more.
+
+    Returns:
+        A table of that many.
+
+    Raises:
+        ValueError: if the table already has more.
     """
     fits(table)
     if not isinstance(slots, Integral) or isinstance(slots, bool) or slots > MOST_SLOTS:

@@ -32,12 +32,23 @@ def correct(
     *,
     snr: float = 0.15,
 ) -> State:
-    """The state after one Langevin step at the level before row `state.index`: algorithm 4.
+    """One Langevin step at the level before row `state.index`: arXiv 2011.13456, algorithm 4.
 
     The model must have been called as for `step`, and must be called again after this. Its score is
-    (alpha x0 - x) / sigma^2. `model_output` and unit `noise` are (B, ...) of any float dtype.
-    `snr` is the length of the score's part over that of the noise's, for each image by itself.
-    ValueError if shapes do not fit, no row is left, or the level has no noise.
+    (alpha x0 - x) / sigma^2.
+
+    Args:
+        table: of the run.
+        state: what `init` or `step` made.
+        model_output: (B, ...) of any float dtype.
+        noise: unit noise (B, ...) of any float dtype.
+        snr: the length of the score's part over that of the noise's, for each image by itself.
+
+    Returns:
+        The state after it, at the same row.
+
+    Raises:
+        ValueError: if shapes do not fit, no row is left, or the level has no noise.
     """
     from mindspore import Tensor
 

@@ -148,10 +148,19 @@ def frozen(*, prediction: str | None = None, **fields: object) -> Table:
 
 
 def check(table: Table) -> Table:
-    """The table itself, if it is one; ValueError saying what is wrong otherwise.
+    """The table itself, if it is one.
 
     Shapes fit; numbers are finite (clip may be inf); the sample never depends on slots that no row
     has filled; and a denoiser that knows x0 keeps the sample's signal at alpha at every level.
+
+    Args:
+        table: what is looked at.
+
+    Returns:
+        The same.
+
+    Raises:
+        ValueError: saying what is wrong.
     """
     fits(table)
     with np.errstate(over="ignore", invalid="ignore"):  # what is lost to them misses its level

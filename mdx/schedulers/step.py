@@ -55,11 +55,19 @@ def shaped(values: Any) -> str:
 
 
 def init(table: Table, noise: Tensor | NDArray[np.floating]) -> State:
-    """The state before row 0, from unit noise (B, ...) of any float dtype.
+    """The state before row 0, from unit noise.
 
-    Samples may be pictures (B, C, H, W), videos (B, C, F, H, W), points (B, D) or numbers (B,): up
-    to 6 axes, whose meaning no sampler knows. ValueError for another shape, for another batch than
-    a stacked table is for, and for what is no finite number in float32.
+    Args:
+        table: of the run.
+        noise: (B, ...) of any float dtype. Samples may be pictures (B, C, H, W), videos (B, C, F,
+            H, W), points (B, D) or numbers (B,): up to 6 axes, whose meaning no sampler knows.
+
+    Returns:
+        The State.
+
+    Raises:
+        ValueError: for another shape, for another batch than a stacked table is for, and for what
+            is no finite number in float32.
     """
     fits(table)
     values = host(table, "noise", noise)
@@ -67,9 +75,17 @@ def init(table: Table, noise: Tensor | NDArray[np.floating]) -> State:
 
 
 def begin(table: Table, sample: Tensor | NDArray[np.floating]) -> State:
-    """The state before row 0, from a sample (B, ...) already at the table's first level.
+    """The state before row 0, from a sample already at the table's first level.
 
-    ValueError as for `init`.
+    Args:
+        table: of the run.
+        sample: (B, ...) of any float dtype.
+
+    Returns:
+        The State.
+
+    Raises:
+        ValueError: as for `init`.
     """
     from mindspore import Tensor
 
@@ -88,13 +104,24 @@ def step(
 ) -> tuple[State, Info]:
     """The state after row `state.index`, given what the model returned for it.
 
-    The model must have been called on `table.scale[i] * state.slots[0]` at time `table.t[i]`.
-    `model_output` and `noise` are (B, ...) like the sample, of any float dtype; the arithmetic is
-    float32. A model that learned its variance returns (B, 2C, ...), the variance being the second
-    half of the channels: needed where `table.reads_variance(i)`, and ignored elsewhere. `noise` is
-    needed where `table.needs_noise(i)`, and ignored elsewhere. Samples (B,) have no channels, and a
-    row that reads the variance none for them. A picture, where a row thresholds it, is all of one
-    sample. ValueError if one of them is missing, if shapes do not fit or if no row is left.
+    The model must have been called on `table.scale[i] * state.slots[0]` at time `table.t[i]`. The
+    arithmetic is float32. A picture, where a row thresholds it, is all of one sample.
+
+    Args:
+        table: of the run.
+        state: what `init` or `step` made.
+        model_output: (B, ...) like the sample, of any float dtype. A model that learned its
+            variance returns (B, 2C, ...), the variance being the second half of the channels:
+            needed where `table.reads_variance(i)`, and ignored elsewhere. Samples (B,) have no
+            channels, and a row that reads the variance none for them.
+        noise: unit noise like the sample: needed where `table.needs_noise(i)`, and ignored
+            elsewhere.
+
+    Returns:
+        The State, and Info of what the row came to.
+
+    Raises:
+        ValueError: if one of them is missing, if shapes do not fit or if no row is left.
     """
     from mindspore import Tensor
 
@@ -142,10 +169,19 @@ def add_noise(
     x0: Tensor | NDArray[np.floating],
     noise: Tensor | NDArray[np.floating],
 ) -> Tensor:
-    """Clean samples moved to the level before row i: alpha x0 + sigma noise, (B, ...) float32.
+    """Clean samples moved to the level before a row: alpha x0 + sigma noise.
 
-    `x0` and unit `noise` are (B, ...) of any float dtype. i = table.rows is the final level.
-    ValueError for a level the table does not have, and as for `init`.
+    Args:
+        table: of the run.
+        i: the row; table.rows is the final level.
+        x0: clean samples (B, ...) of any float dtype.
+        noise: unit noise (B, ...) of any float dtype.
+
+    Returns:
+        float32 (B, ...).
+
+    Raises:
+        ValueError: for a level the table does not have, and as for `init`.
     """
     from mindspore import Tensor
 

@@ -24,19 +24,27 @@ def trace(
 ) -> Table:
     """The table of a method: its equations evaluated on basis vectors are the rows.
 
-    `prediction` is what the model returns and the table carries, one of PREDICTIONS unless all
-    calls have their own reading; it may then be any word, or None for a table that is run unasked.
-    `init_noise_scale` is what unit noise is multiplied by to become the first sample.
-
     Every row is then compared with its equation on random arrays of several shapes and sizes, so
     that an update which is not linear is refused: powers, norms, clips, branches on values. So is
     one that misses its level: for a denoiser that knows x0, each call must lead to `to.alpha` times
     x0 and, unless the method's `keeps_variance` says otherwise, noise of standard deviation
     `to.sigma`.
 
-    ValueError that names the row, and the slot where one is to blame; also for a method without
-    calls, an update that returns other slots than the method has, calls that do not begin where the
-    one before ended, and rows that do not pass `check`.
+    Args:
+        method: the equations, one call of the model after another.
+        prediction: what the model returns and the table carries, one of PREDICTIONS unless all
+            calls have their own reading; it may then be any word, or None for a table that is run
+            unasked.
+        bound: how x0 is clipped.
+        init_noise_scale: what unit noise is multiplied by to become the first sample.
+
+    Returns:
+        The Table.
+
+    Raises:
+        ValueError: that names the row, and the slot where one is to blame; also for a method
+            without calls, an update that returns other slots than the method has, calls that do not
+            begin where the one before ended, and rows that do not pass `check`.
     """
     k = method.slots
     if isinstance(k, bool) or not isinstance(k, Integral) or k < 1:

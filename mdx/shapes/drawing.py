@@ -24,6 +24,13 @@ def place(scene: Scene, generator: np.random.Generator) -> tuple[Place, ...]:
     """Places that fit the scene's sizes and relation, at random within a few pixels.
 
     Words do not say more about a place than the relation does, so the rest of it varies little.
+
+    Args:
+        scene: one object, or two and their relation.
+        generator: of the random numbers.
+
+    Returns:
+        A Place for each object, in pixels.
     """
     radii = [SIZES[thing.size or "medium"] * generator.uniform(0.95, 1.05)
              for thing in scene.things]  # fmt: skip
@@ -46,7 +53,15 @@ def place(scene: Scene, generator: np.random.Generator) -> tuple[Place, ...]:
 
 
 def draw(scene: Scene, places: tuple[Place, ...]) -> np.ndarray:
-    """The picture of a scene: uint8 (SIZE, SIZE, 3)."""
+    """The picture of a scene.
+
+    Args:
+        scene: one object, or two and their relation.
+        places: of each object, as `place` makes them.
+
+    Returns:
+        uint8 (SIZE, SIZE, 3).
+    """
     picture = background(scene.background, scene.pattern)
     for thing, where in reversed(list(zip(scene.things, places, strict=True))):
         share = cover(thing.shape, where)[..., None]

@@ -31,7 +31,17 @@ class Found(NamedTuple):
 
 
 def read(picture: np.ndarray) -> Found:
-    """The objects and the background of a picture, uint8 (SIZE, SIZE, 3)."""
+    """The objects and the background of a picture.
+
+    Args:
+        picture: uint8 (SIZE, SIZE, 3).
+
+    Returns:
+        What was found, in the words of scenes.
+
+    Raises:
+        ValueError: for another shape.
+    """
     pixels = np.asarray(picture, np.float64)
     if pixels.shape != (SIZE, SIZE, 3):
         raise ValueError(f"a picture must be ({SIZE}, {SIZE}, 3), not {pixels.shape}")
@@ -71,12 +81,21 @@ def relation(a: Place, b: Place) -> str:
 
 
 def score(pictures: Sequence, prompts: Sequence[str | Scene]) -> dict[str, float]:
-    """The share of right shapes, colours, sizes, relations, backgrounds and patterns, and of
-    pictures with everything right ("all").
+    """How much of what prompts say is right in their pictures.
 
-    Each picture, uint8 (SIZE, SIZE, 3) or PIL, is held against its prompt; an object that is
-    missing has nothing right, an object too many makes "all" wrong. Attributes that no prompt
-    names are left out. ValueError for lists of unequal length, and for prompts `parse` refuses.
+    An object that is missing has nothing right, an object too many makes "all" wrong.
+
+    Args:
+        pictures: uint8 (SIZE, SIZE, 3) each, or PIL.
+        prompts: one a picture, in words or as a Scene.
+
+    Returns:
+        The share of right shapes, colours, sizes, relations, backgrounds and patterns, and of
+        pictures with everything right ("all"), by name. Attributes that no prompt names are left
+        out.
+
+    Raises:
+        ValueError: for lists of unequal length, and for prompts `parse` refuses.
     """
     rows = []
     for picture, prompt in zip(pictures, prompts, strict=True):

@@ -43,6 +43,12 @@ def unseen(scene: Scene) -> bool:
     """Whether training never shows this: a shape's one forbidden colour, or a forbidden trio.
 
     The trio is first shape, relation, second shape; one in seven is forbidden.
+
+    Args:
+        scene: one object, or two and their relation.
+
+    Returns:
+        True where it is never shown.
     """
     colours = list(COLOURS)
     for thing in scene.things:
@@ -58,6 +64,13 @@ def random_scene(generator: np.random.Generator, things: int | None = None) -> S
     """A scene of one or two objects, each name as likely as any other that fits.
 
     Two objects are never both large, and inside a large one is a small one: so they fit.
+
+    Args:
+        generator: of the random numbers.
+        things: 1 or 2 objects; None for either.
+
+    Returns:
+        The Scene.
     """
     if things is None:
         things = int(generator.integers(1, 3))

@@ -21,12 +21,27 @@ FILLERS = frozenset(["a", "an", "the", "of", "on", "to", "it", "its", "with", "a
 
 
 def wordings(scene: Scene) -> tuple[str, ...]:
-    """How many ways there are to say a scene; see `caption`."""
+    """The ways to say a scene; see `caption`.
+
+    Args:
+        scene: one object, or two and their relation.
+
+    Returns:
+        A pattern of words for each way.
+    """
     return ONE if scene.relation is None else TWO
 
 
 def caption(scene: Scene, wording: int = 0) -> str:
-    """The scene in words, in one of its `wordings`."""
+    """The scene in words.
+
+    Args:
+        scene: one object, or two and their relation.
+        wording: the number of one of its `wordings`.
+
+    Returns:
+        A sentence without its stop.
+    """
     things = [_thing(one) for one in scene.things]
     words = {"gradient": f"{scene.background} gradient", "striped": f"striped {scene.background}"}
     ground = words.get(scene.pattern, scene.background) + " background"
@@ -45,7 +60,16 @@ def parse(prompt: str) -> Scene:
     """The scene that a prompt describes, words in any order.
 
     The object that a relation speaks of is the last one before it; the other is what follows, or
-    "it". ValueError that names the first word it does not know, or what is missing.
+    "it".
+
+    Args:
+        prompt: in the words of `caption`, or others that say as much.
+
+    Returns:
+        The Scene.
+
+    Raises:
+        ValueError: that names the first word it does not know, or what is missing.
     """
     size = colour = pattern = relation = ground = None
     things: list[Thing] = []
