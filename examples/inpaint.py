@@ -25,7 +25,7 @@ def inpaint(model, picture, keep, prompt, *, steps=20, seed=0, guidance=3.0, **j
     """
     jumps = {"jump_length": 4, "jump_n_sample": 3, **jumps}
     known = mdx.encode(model, picture)
-    mask = inpainting.shrunk(keep, vae.factor(model.vae.config))
+    mask = inpainting.downsample_mask(keep, vae.factor(model.vae.config))
     return mdx.generate(
         model,
         prompt,
@@ -35,7 +35,7 @@ def inpaint(model, picture, keep, prompt, *, steps=20, seed=0, guidance=3.0, **j
         seed=seed,
         height=picture.height,
         width=picture.width,
-        after=inpainting.known(known, mask, seed=seed),
+        after=inpainting.keep_known(known, mask, seed=seed),
         output="latent",
         progress=False,
     )

@@ -145,7 +145,7 @@ def generate(
         progress: True draws a bar on stderr, False none, None one where stderr is a terminal.
         callback: is called with (step, state, info) after every step; info.x0 is the picture that
             the model has in mind.
-        after: a function (table, state) -> state to go on with, as that of `inpainting.known`;
+        after: a function (table, state) -> state to go on with, as that of `inpainting.keep_known`;
             callback sees that one.
         one_graph: runs all steps in one compiled graph, to the same latents bit for bit. Nothing
             can be seen of it before it ends: no bar, and neither callback nor after.

@@ -9,14 +9,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mdx import schedulers
+from mdx import deprecated, schedulers
 from mdx.checks import entries, floats, whole
 from mdx.schedulers import State, Table
 
-__all__ = ["known", "shrunk"]
+__all__ = ["downsample_mask", "keep_known"]
 
 
-def known(
+def keep_known(
     latents: NDArray[np.floating], keep: ArrayLike, *, seed: int | Sequence[int] = 0
 ) -> Callable[[Table, State], State]:
     """What puts the known part of a picture back after every row, noised to its level.
@@ -73,7 +73,7 @@ def known(
     return after
 
 
-def shrunk(keep: ArrayLike, factor: int) -> NDArray[np.float32]:
+def downsample_mask(keep: ArrayLike, factor: int) -> NDArray[np.float32]:
     """A mask over pixels as one over latents: the least of each square.
 
     A latent stays only if all its pixels do.
@@ -95,3 +95,9 @@ def shrunk(keep: ArrayLike, factor: int) -> NDArray[np.float32]:
         )
     height, width = mask.shape
     return mask.reshape(height // factor, factor, width // factor, factor).min(axis=(1, 3))
+
+
+known = deprecated.renamed("mdx.inpainting.known", "mdx.inpainting.keep_known", keep_known)
+shrunk = deprecated.renamed(
+    "mdx.inpainting.shrunk", "mdx.inpainting.downsample_mask", downsample_mask
+)

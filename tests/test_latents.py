@@ -108,42 +108,42 @@ BAD = {
         "output must be one of pil, np, not 'latent'",
     ),
     "known latents without a batch": (
-        lambda m: inpainting.known(np.zeros((4, 8, 8)), 1),
+        lambda m: inpainting.keep_known(np.zeros((4, 8, 8)), 1),
         ValueError,
         r"shape \(B, C, h, w\), not \(4, 8, 8\)",
     ),
     "keep below 0": (
-        lambda m: inpainting.known(np.zeros((1, 4, 8, 8)), -np.ones((8, 8))),
+        lambda m: inpainting.keep_known(np.zeros((1, 4, 8, 8)), -np.ones((8, 8))),
         ValueError,
         "from 0, drawn anew, to 1, kept",
     ),
     "keep of another size": (
-        lambda m: inpainting.known(np.zeros((1, 4, 8, 8)), np.ones((8, 9))),
+        lambda m: inpainting.keep_known(np.zeros((1, 4, 8, 8)), np.ones((8, 9))),
         ValueError,
         r"keep has shape \(8, 9\), which does not fit latents \(1, 4, 8, 8\)",
     ),
     "a seed below 0": (
-        lambda m: inpainting.known(np.zeros((1, 4, 8, 8)), 1, seed=-1),
+        lambda m: inpainting.keep_known(np.zeros((1, 4, 8, 8)), 1, seed=-1),
         ValueError,
         "seed must be 0 or more, not -1",
     ),
     "a mask with a batch": (
-        lambda m: inpainting.shrunk(np.ones((1, 8, 8)), 2),
+        lambda m: inpainting.downsample_mask(np.ones((1, 8, 8)), 2),
         ValueError,
         r"keep must be a mask \(H, W\)",
     ),
     "a mask of odd sides": (
-        lambda m: inpainting.shrunk(np.ones((9, 8)), 2),
+        lambda m: inpainting.downsample_mask(np.ones((9, 8)), 2),
         ValueError,
         "multiples of factor 2",
     ),
     "known latents of another size": (
-        lambda m: running(m, after=inpainting.known(np.zeros((1, 4, 8, 9)), 1)),
+        lambda m: running(m, after=inpainting.keep_known(np.zeros((1, 4, 8, 9)), 1)),
         ValueError,
         r"the known latents have shape \(1, 4, 8, 9\), not \(1, 4, 8, 8\)",
     ),
     "seeds for two": (
-        lambda m: running(m, after=inpainting.known(np.zeros((1, 4, 8, 8)), 1, seed=[1, 2])),
+        lambda m: running(m, after=inpainting.keep_known(np.zeros((1, 4, 8, 8)), 1, seed=[1, 2])),
         ValueError,
         "2 seeds for 1 images",
     ),
@@ -171,14 +171,14 @@ def test_what_is_kept_stays_and_the_rest_is_drawn(model, name):
     known = mdx.encode(model, picture())
     own = {"jump_length": 2, "jump_n_sample": 2} if name == "repaint" else {}
     scheduler = schedulers.from_config(model.scheduler, name, **own, **AT_CLEAN.get(name, {}))
-    got = running(model, scheduler=scheduler, after=inpainting.known(known, LEFT))
+    got = running(model, scheduler=scheduler, after=inpainting.keep_known(known, LEFT))
     assert np.array_equal(got[..., :4], known[..., :4])
     assert np.abs(got[..., 4:] - known[..., 4:]).max() > 0.1
     alone = running(model, scheduler=scheduler)
     assert np.abs(got[..., 4:] - alone[..., 4:]).max() > 0.01
-    again = running(model, scheduler=scheduler, after=inpainting.known(known, LEFT))
+    again = running(model, scheduler=scheduler, after=inpainting.keep_known(known, LEFT))
     assert np.array_equal(again, got)
-    other = running(model, scheduler=scheduler, after=inpainting.known(known, LEFT, seed=1))
+    other = running(model, scheduler=scheduler, after=inpainting.keep_known(known, LEFT, seed=1))
     assert np.abs(other[..., 4:] - got[..., 4:]).max() > 1e-4
 
 
@@ -189,13 +189,13 @@ AT_CLEAN = {"ddim": {"set_alpha_to_one": True}}
 def test_a_batch_keeps_as_its_images_would_alone(model):
     known = mdx.encode(model, [picture(0), picture(1)])
     options = {"scheduler": "repaint", "images_per_prompt": 2}
-    both = running(model, after=inpainting.known(known, LEFT), **options)
+    both = running(model, after=inpainting.keep_known(known, LEFT), **options)
     for i in range(2):
         solo = running(
             model,
             scheduler="repaint",
             seed=i,
-            after=inpainting.known(known[i : i + 1], LEFT, seed=i),
+            after=inpainting.keep_known(known[i : i + 1], LEFT, seed=i),
         )
         np.testing.assert_allclose(both[i], solo[0], atol=1e-4 * np.abs(solo).max())
 
@@ -208,7 +208,7 @@ def test_keep_between_0_and_1_mixes(model):
     # The end of the run, where nothing is noised.
     state = State(Tensor(state.slots.asnumpy() + 1), 4)
     before = state.slots.asnumpy().copy()
-    after = inpainting.known(known, 0.25)(table, state)
+    after = inpainting.keep_known(known, 0.25)(table, state)
     np.testing.assert_allclose(after.slots.asnumpy()[0], 0.25 + 0.75 * before[0], rtol=1e-6)
     assert np.array_equal(after.slots.asnumpy()[1:], before[1:])
     assert np.array_equal(state.slots.asnumpy(), before)
@@ -219,7 +219,7 @@ def test_the_known_part_has_the_noise_of_its_level(model):
     known = np.full((64, 4, 8, 8), 0.5, np.float32)
     for index in (1, 5, 9, 10):
         state = State(schedulers.init(table, np.zeros(known.shape)).slots, index)
-        got = inpainting.known(known, 1)(table, state).slots.asnumpy()[0]
+        got = inpainting.keep_known(known, 1)(table, state).slots.asnumpy()[0]
         noise = got - table.alpha[index] * known
         # 16384 numbers: five standard errors.
         np.testing.assert_allclose(noise.std(), table.sigma[index], rtol=0.03, atol=1e-6)
@@ -230,4 +230,4 @@ def test_a_latent_stays_only_if_all_its_pixels_do():
     mask = np.ones((4, 6))
     mask[1, 2] = 0
     mask[3, 5] = 0.5
-    assert inpainting.shrunk(mask, 2).tolist() == [[1, 0, 1], [1, 1, 0.5]]
+    assert inpainting.downsample_mask(mask, 2).tolist() == [[1, 0, 1], [1, 1, 0.5]]

@@ -124,7 +124,7 @@ def test_encode_refuses_by_name(model, value):
 @FUZZ
 def test_known_refuses_by_name(name, value):
     arguments = {"latents": np.zeros((1, 4, 8, 8)), "keep": 1, name: value}
-    refused(name, lambda: inpainting.known(**arguments))
+    refused(name, lambda: inpainting.keep_known(**arguments))
 
 
 @pytest.mark.parametrize("name", ["images", "rows", "cols"])
@@ -140,7 +140,10 @@ def test_grid_refuses_by_name(name, value):
 @given(value=ANYTHING)
 @FUZZ
 def test_shrunk_refuses_by_name(name, value):
-    refused(name, lambda: inpainting.shrunk(**{"keep": np.ones((8, 8)), "factor": 2, name: value}))
+    refused(
+        name,
+        lambda: inpainting.downsample_mask(**{"keep": np.ones((8, 8)), "factor": 2, name: value}),
+    )
 
 
 @pytest.mark.parametrize("name", ["source", "dtype", "variant", "revision", "offline"])
@@ -221,10 +224,10 @@ def test_seeds_in_an_array_are_a_list(model):
     [listed] = asked(model, images_per_prompt=3, seed=[5, 0, 2**40])
     for seeds in (np.array([5, 0, 2**40]), [np.int64(5), np.uint8(0), 2**40]):
         assert asked(model, images_per_prompt=3, seed=seeds)[0].seeds == listed.seeds
-    after = inpainting.known(np.zeros((1, 4, 8, 8)), 1, seed=np.int64(3))
+    after = inpainting.keep_known(np.zeros((1, 4, 8, 8)), 1, seed=np.int64(3))
     table = schedulers.table(model.scheduler, 2)
     state = schedulers.init(table, np.zeros((2, 4, 8, 8)))
-    expected = inpainting.known(np.zeros((1, 4, 8, 8)), 1, seed=[3, 4])(table, state)
+    expected = inpainting.keep_known(np.zeros((1, 4, 8, 8)), 1, seed=[3, 4])(table, state)
     assert np.array_equal(after(table, state).slots.asnumpy(), expected.slots.asnumpy())
 
 

@@ -1,7 +1,8 @@
 """The families of checkpoints that mdx runs, and which of them a checkpoint or a model is of."""
 
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from mdx import deprecated
 from mdx.families import stable_diffusion, stable_diffusion_xl
 from mdx.families.family import Asked, Family, Part
 from mdx.families.stable_diffusion import StableDiffusion
@@ -20,7 +21,13 @@ __all__ = [
 
 FAMILIES = (stable_diffusion.FAMILY, stable_diffusion_xl.FAMILY)
 
-Model: TypeAlias = StableDiffusion | StableDiffusionXL  # the record of any family
+if TYPE_CHECKING:
+    Model: TypeAlias = StableDiffusion | StableDiffusionXL  # the record of any family
+else:
+    # It was a record when there was one family, and programs made them.
+    Model = deprecated.callable_union(
+        "mdx.Model", "mdx.families.StableDiffusion", (StableDiffusion, StableDiffusionXL)
+    )
 
 # The module of each kind of net.
 NETS = {"clip": clip, "unet": unet, "vae": vae}

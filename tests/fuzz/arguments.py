@@ -82,8 +82,11 @@ def functions(folder: Path) -> list[Function]:
         ),
         "plan": (mdx.plan, {**sizes, "memory": None, "guided": True}),
         "grid": (mdx.grid, {"images": [picture], "rows": 1, "cols": 1}),
-        "known": (inpainting.known, {"latents": latents, "keep": mask[:8, :8], "seed": 0}),
-        "shrunk": (inpainting.shrunk, {"keep": mask, "factor": 2}),
+        "keep_known": (
+            inpainting.keep_known,
+            {"latents": latents, "keep": mask[:8, :8], "seed": 0},
+        ),
+        "downsample_mask": (inpainting.downsample_mask, {"keep": mask, "factor": 2}),
         "from_config": (
             schedulers.from_config,
             {"config": ddim, "name": "dpmpp_2m", "solver_order": 2, "use_karras_sigmas": True},
