@@ -150,7 +150,7 @@ def _layers_run(fields: Config, layer: int) -> int:
     return layers_run(Config(*fields), layer)
 
 
-def _embedded(params, tokens):
+def _embedded(params: Params, tokens: Tensor) -> Tensor:
     """Token ids (B, T) -> (B, T, C)."""
     embeddings = "text_model.embeddings."
     table = params[embeddings + "token_embedding.weight"]
@@ -161,7 +161,7 @@ def _embedded(params, tokens):
     return x + ops.tile(first, (batch, 1, 1))
 
 
-def _through(config, params, x, first, last):
+def _through(config: Config, params: Params, x: Tensor, first: int, last: int) -> Tensor:
     """Layers [first, last) on x (B, T, C)."""
     for layer in range(first, last):
         name = "text_model.encoder.layers." + str(layer)
@@ -173,11 +173,11 @@ def _through(config, params, x, first, last):
     return x
 
 
-def _final_norm(config, params, x):
+def _final_norm(config: Config, params: Params, x: Tensor) -> Tensor:
     return layers.layer_norm(params, "text_model.final_layer_norm", x, config.layer_norm_eps)
 
 
-def _pooled(config, params, tokens, x):
+def _pooled(config: Config, params: Params, tokens: Tensor, x: Tensor) -> Tensor:
     """What x (B, T, C) has at each text's end token, projected where the architecture does it."""
     batch, length = tokens.shape
     if config.eos_token_id == 2:
@@ -191,10 +191,10 @@ def _pooled(config, params, tokens, x):
     return found
 
 
-def _projects(config):
+def _projects(config: Config) -> bool:
     return config.architectures == PROJECTED
 
 
-def _attention(config, params, name, x):
+def _attention(config: Config, params: Params, name: str, x: Tensor) -> Tensor:
     names = (name + ".q_proj", name + ".k_proj", name + ".v_proj", name + ".out_proj")
     return layers.attention(params, names, x, x, config.num_attention_heads, causal=True)

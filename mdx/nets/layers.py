@@ -7,27 +7,31 @@ import numpy as np
 from mindspore import Tensor, ops
 
 from mdx import kernels
+from mdx.kernels.arguments import Padding
+from mdx.nets.params import Params, Shapes
 
 
-def linear(params, name, x):
+def linear(params: Params, name: str, x: Tensor) -> Tensor:
     """x (..., I) -> (..., O)."""
     weight, bias = _matrix(params, name)
     return kernels.linear(x, weight, bias)
 
 
-def linear_to_tokens(params, name, x):
+def linear_to_tokens(params: Params, name: str, x: Tensor) -> Tensor:
     """The linear layer on the pixels of x (B, I, H, W) -> (B, H*W, O)."""
-    weight, bias = _matrix(params, name)
-    return kernels.linear_to_tokens(x, weight, bias)
+    weight, _ = _matrix(params, name)
+    return kernels.linear_to_tokens(x, weight, params[name + ".bias"])
 
 
-def linear_from_tokens(params, name, tokens, height, width):
+def linear_from_tokens(
+    params: Params, name: str, tokens: Tensor, height: int, width: int
+) -> Tensor:
     """The linear layer on tokens (B, H*W, I), and the result as maps (B, O, H, W)."""
-    weight, bias = _matrix(params, name)
-    return kernels.linear_from_tokens(tokens, weight, bias, height, width)
+    weight, _ = _matrix(params, name)
+    return kernels.linear_from_tokens(tokens, weight, params[name + ".bias"], height, width)
 
 
-def _matrix(params, name):
+def _matrix(params: Params, name: str) -> tuple[Tensor, Tensor | None]:
     """Weight (O, I), stored so or as (O, I, 1, 1) in old checkpoints, and bias (O,) or None."""
     weight = params[name + ".weight"]
     if len(weight.shape) == 4:
@@ -53,7 +57,9 @@ def attention(params, names, x, context, heads, shifted=True, **options):
     return kernels.attention(x, context, weights, heads, **options)
 
 
-def convolution(params, name, x, stride=1, padding=None):
+def convolution(
+    params: Params, name: str, x: Tensor, stride: int = 1, padding: Padding | None = None
+) -> Tensor:
     """x (B, I, H, W) -> (B, O, H', W'); padding (top, bottom, left, right), None keeps the size."""
     weight = kernels.weight_of(params, name + ".weight")
     if padding is None:
@@ -62,18 +68,18 @@ def convolution(params, name, x, stride=1, padding=None):
     return kernels.convolution(x, weight, params[name + ".bias"], stride, padding)
 
 
-def enlarged_convolution(params, name, x, height, width):
+def enlarged_convolution(params: Params, name: str, x: Tensor, height: int, width: int) -> Tensor:
     """x (B, I, h, w) enlarged to (B, I, height, width), about twice that, and convolved."""
     weight, bias = kernels.weight_of(params, name + ".weight"), params[name + ".bias"]
     return kernels.enlarged_convolution(x, weight, bias, height, width)
 
 
-def group_norm(params, name, x, groups, epsilon):
+def group_norm(params: Params, name: str, x: Tensor, groups: int, epsilon: float) -> Tensor:
     """x (B, C, H, W), normalised over groups of channels."""
     return kernels.group_norm(x, params[name + ".weight"], params[name + ".bias"], groups, epsilon)
 
 
-def normalised(params, name, x, groups, epsilon):
+def normalised(params: Params, name: str, x: Tensor, groups: int, epsilon: float) -> Tensor:
     """x (B, C, H, W) -> the same, float32: group norm `name` without its weights.
 
     `activated_convolution` does the rest.
@@ -81,13 +87,13 @@ def normalised(params, name, x, groups, epsilon):
     return kernels.normalised(x, groups, epsilon, params[name + ".bias"])
 
 
-def activated_convolution(params, norm, name, x, kind):
+def activated_convolution(params: Params, norm: str, name: str, x: Tensor, kind: str) -> Tensor:
     """x (B, I, H, W), `normalised`; weights of group norm `norm`, activation, convolution `name`.
 
     kind: one of ACTIVATIONS.
     """
 
-    def activated(h):
+    def activated(h: Tensor) -> Tensor:
         return activation(kind, h)
 
     scale, shift = params[norm + ".weight"], params[norm + ".bias"]
@@ -95,7 +101,7 @@ def activated_convolution(params, norm, name, x, kind):
     return kernels.activated_convolution(x, scale, shift, activated, weight, bias)
 
 
-def layer_norm(params, name, x, epsilon=1e-5):
+def layer_norm(params: Params, name: str, x: Tensor, epsilon: float = 1e-5) -> Tensor:
     """x (..., C), normalised over its last axis."""
     return kernels.layer_norm(x, params[name + ".weight"], params[name + ".bias"], epsilon)
 
@@ -103,7 +109,7 @@ def layer_norm(params, name, x, epsilon=1e-5):
 ACTIVATIONS = ("silu", "swish", "gelu", "quick_gelu", "mish", "relu")
 
 
-def activation(kind, x):
+def activation(kind: str, x: Tensor) -> Tensor:
     """One of ACTIVATIONS, elementwise; gelu is the exact one, with the error function.
 
     Sums are of float32: of 1 - 1 little is left in half precision, and while a graph of bfloat16 is
@@ -121,29 +127,29 @@ def activation(kind, x):
     return ops.relu(x)
 
 
-def linear_shapes(name, inputs, outputs, bias=True):
+def linear_shapes(name: str, inputs: int, outputs: int, bias: bool = True) -> Shapes:
     """Shapes of the parameters of `linear`."""
-    shapes = {name + ".weight": (outputs, inputs)}
+    shapes: Shapes = {name + ".weight": (outputs, inputs)}
     return {**shapes, name + ".bias": (outputs,)} if bias else shapes
 
 
-def convolution_shapes(name, inputs, outputs, size=3):
+def convolution_shapes(name: str, inputs: int, outputs: int, size: int = 3) -> Shapes:
     """Shapes of the parameters of `convolution`, size by size."""
     return {name + ".weight": (outputs, inputs, size, size), name + ".bias": (outputs,)}
 
 
-def norm_shapes(name, channels):
+def norm_shapes(name: str, channels: int) -> Shapes:
     """Shapes of the parameters of `group_norm` and `layer_norm`."""
     return {name + ".weight": (channels,), name + ".bias": (channels,)}
 
 
 @ops.constexpr
-def _frequencies(half, shift):
+def _frequencies(half: int, shift: int) -> Tensor:
     exponents = np.arange(half, dtype=np.float64) / (half - shift)
     return Tensor((10000.0**-exponents).astype(np.float32)[None])
 
 
-def time_features(t, channels, flip_sin_to_cos, freq_shift):
+def time_features(t: Tensor, channels: int, flip_sin_to_cos: bool, freq_shift: int) -> Tensor:
     """Sines and cosines of t (B,) at geometric frequencies -> (B, channels), float32.
 
     arXiv 1706.03762, section 3.5. flip_sin_to_cos puts the cosines first.

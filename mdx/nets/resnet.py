@@ -6,10 +6,11 @@ arXiv 1512.03385; with the time embedding arXiv 2006.11239, with its scale arXiv
 from typing import NamedTuple
 
 import mindspore
-from mindspore import ops
+from mindspore import Tensor, ops
 
 from mdx import kernels
 from mdx.nets import layers
+from mdx.nets.params import Params, Shapes
 
 
 class Resnet(NamedTuple):
@@ -21,7 +22,9 @@ class Resnet(NamedTuple):
     scale_shift: bool = False  # the embedding scales and shifts, or only shifts
 
 
-def shapes(name, settings, inputs, outputs, embedding=None):
+def shapes(
+    name: str, settings: Resnet, inputs: int, outputs: int, embedding: int | None = None
+) -> Shapes:
     """Parameter shapes of the block `name`; embedding: its size, None where there is none."""
     found = {
         **layers.norm_shapes(name + ".norm1", inputs),
@@ -37,7 +40,14 @@ def shapes(name, settings, inputs, outputs, embedding=None):
     return found
 
 
-def apply(settings, params, name, x, embedding=None, out_scale=1.0):
+def apply(
+    settings: Resnet,
+    params: Params,
+    name: str,
+    x: Tensor,
+    embedding: Tensor | None = None,
+    out_scale: float = 1.0,
+) -> Tensor:
     """x (B, I, H, W), embedding (B, E) after its activation -> (B, O, H, W) / out_scale."""
     groups, epsilon, kind = settings.groups, settings.epsilon, settings.activation
     norm, conv, embed = name + ".norm1", name + ".conv1", name + ".time_emb_proj"

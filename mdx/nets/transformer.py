@@ -10,7 +10,7 @@ from mindspore import Tensor, ops
 
 from mdx import kernels
 from mdx.nets import layers
-from mdx.nets.params import Params
+from mdx.nets.params import Params, Shapes
 from mdx.nets.unet_changes import NONE, Own
 
 
@@ -28,7 +28,7 @@ class Transformer(NamedTuple):
     part_bytes: int = kernels.PART_BYTES  # of scores, or of a hidden layer, that exist at once
 
 
-def shapes(name, settings):
+def shapes(name: str, settings: Transformer) -> Shapes:
     """Parameter shapes of the transformer `name`."""
     channels = settings.channels
     found = layers.norm_shapes(name + ".norm", channels)
@@ -84,7 +84,9 @@ def apply(
     return x + layers.linear_from_tokens(params, name + ".proj_out", tokens, height, width)
 
 
-def attention(settings, params, name, x, context):
+def attention(
+    settings: Transformer, params: Params, name: str, x: Tensor, context: Tensor
+) -> Tensor:
     """x (B, T, C) reads context (B, S, D) -> (B, T, C)."""
     names = (name + ".to_q", name + ".to_k", name + ".to_v", name + ".to_out.0")
     return layers.attention(
@@ -136,10 +138,10 @@ def image(
     return kernels.scale_pictures(read, ops.cast(inputs[scale], x.dtype))
 
 
-def feed_forward(settings, params, name, x):
+def feed_forward(settings: Transformer, params: Params, name: str, x: Tensor) -> Tensor:
     """One linear to value and gate, value * gelu(gate), one linear back: (B, T, C) -> (B, T, C)."""
 
-    def fed(x):
+    def fed(x: Tensor) -> Tensor:
         both = layers.linear(params, name + ".net.0.proj", x)
         value, gate = ops.Split(len(both.shape) - 1, 2)(both)
         return layers.linear(params, name + ".net.2", value * layers.activation("gelu", gate))

@@ -100,7 +100,7 @@ def apply(
     x, inputs = enter(config, params, x, t, conditioning)
     stages, owns, skips = _stages(config), _owns(config, changes), _skips(config)
 
-    def run(number, x, known):
+    def run(number: int, x: Tensor, known: Tensor) -> Tensor:
         stage, own, read = stages[number], owns[number], inputs
         if skips[number] in inputs:
             read = unet_changes.with_skip(inputs, skips[number])
@@ -174,7 +174,8 @@ def _addition(config: Config, params: Params, pooled: Tensor, ids: Tensor) -> Te
     """
     batch, width = ids.shape[0], config.addition_time_embed_dim
     flip, shift = config.flip_sin_to_cos, config.freq_shift
-    waves = layers.time_features(ids.reshape((-1,)), width, flip, shift)
+    # There is a width, by `from_json`, where there are numbers.
+    waves = layers.time_features(ids.reshape((-1,)), width, flip, shift)  # pyright: ignore[reportArgumentType]
     both = ops.Concat(1)((ops.cast(pooled, mindspore.float32), waves.reshape((batch, -1))))
     h = kernels.as_input(both, params["conv_in.weight"])
     h = layers.activation("silu", layers.linear(params, "add_embedding.linear_1", h))

@@ -29,14 +29,23 @@ def stages(config: Config) -> tuple[Stage, ...]:
     levels = len(channels)
     found, running, kept = [], channels[0], [channels[0]]
 
-    def add(kind, name, level, *, takes=False, keeps=False, mid=False, depth=0):
+    def add(
+        kind: str,
+        name: str,
+        level: int,
+        *,
+        takes: bool = False,
+        keeps: bool = False,
+        mid: bool = False,
+        depth: int = 0,
+    ) -> None:
         nonlocal running
         inputs, running = running + (kept.pop() if takes else 0), channels[level]
         found.append(Stage(kind, name, level, inputs, running, takes, keeps, mid, depth))
         if keeps:
             kept.append(running)
 
-    def block(part, name, level, layer):
+    def block(part: str, name: str, level: int, layer: int) -> None:
         takes, keeps, mid = part == "up", part == "down", part == "mid"
         read = has_reads(config, part, level) and not (mid and layer > 0)
         keeps_now = keeps and not read
@@ -110,7 +119,8 @@ def fold(
         stage = stages[number]
         known = x
         if looks_back(stage):
-            known = kept[-1]
+            # Pyright takes `kept` for a tuple of the length that it has here, or none.
+            known = kept[-1]  # pyright: ignore[reportGeneralTypeIssues]
         x = run(number, x, known)
         if stage.takes:
             kept = kept[:-1]

@@ -15,7 +15,7 @@ from mindspore import Tensor, ops
 from mdx import fields, kernels
 from mdx.nets import layers, resnet, vae_bands
 from mdx.nets.config import AVERAGED, check_divides
-from mdx.nets.params import Params
+from mdx.nets.params import Params, Shapes
 from mdx.nets.resnet import Resnet
 
 DOWN, UP = "DownEncoderBlock2D", "UpDecoderBlock2D"
@@ -246,11 +246,11 @@ def enlarge(config: Config, params: Params, x: Tensor) -> Tensor:
     return ops.cast(x, mindspore.float32)
 
 
-def _resnet(config):
+def _resnet(config: Config) -> Resnet:
     return Resnet(config.act_fn, config.norm_num_groups, NORM_EPSILON)
 
 
-def _mid_shapes(config, name):
+def _mid_shapes(config: Config, name: str) -> Shapes:
     channels = config.block_out_channels[-1]
     found = {
         **resnet.shapes(name + ".resnets.0", _resnet(config), channels, channels),
@@ -263,7 +263,7 @@ def _mid_shapes(config, name):
     return found
 
 
-def _mid(config, params, name, x, part_bytes):
+def _mid(config: Config, params: Params, name: str, x: Tensor, part_bytes: int) -> Tensor:
     settings = _resnet(config)
     x = resnet.apply(settings, params, name + ".resnets.0", x)
     if config.mid_block_add_attention:
@@ -271,7 +271,7 @@ def _mid(config, params, name, x, part_bytes):
     return resnet.apply(settings, params, name + ".resnets.1", x)
 
 
-def _attention(config, params, name, x, part_bytes):
+def _attention(config: Config, params: Params, name: str, x: Tensor, part_bytes: int) -> Tensor:
     """All pixels read each other, one head."""
     h = layers.group_norm(params, name + ".group_norm", x, config.norm_num_groups, NORM_EPSILON)
     tokens = kernels.to_tokens(h)
