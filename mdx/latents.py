@@ -1,7 +1,7 @@
 """Pictures to the latents that a UNet works on, and back."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -17,6 +17,7 @@ from mdx.mapped import check_files
 from mdx.memory import Memory, checked, release
 from mdx.net import Net, check_weights
 from mdx.nets import vae
+from mdx.nets.params import Params
 from mdx.tiles import blended
 
 __all__ = ["OUTPUTS", "decode", "encode"]
@@ -61,7 +62,7 @@ def encode(
     found = []
     # One at a time: a picture's memory does not grow with the batch, nor do graphs multiply.
     for i in range(len(pixels)):
-        latents: Any = _encoder(model.vae.config)(model.vae.params, Tensor(pixels[i : i + 1]))
+        latents = _encoder(model.vae.config)(model.vae.params, Tensor(pixels[i : i + 1]))
         found.append(latents.asnumpy())
     return _finite(model.vae, np.concatenate(found), "latents")
 
@@ -147,9 +148,8 @@ def _pixels(images: Any) -> NDArray[np.float32]:
 def _decoded(net: Net, latents: NDArray[np.float32], memory: Memory) -> NDArray[np.float32]:
     """Pixels (1, 3, H, W) of latents (1, C, h, w)."""
 
-    def made(function, x):
-        found: Any = function(net.params, Tensor(x))
-        return found.asnumpy()
+    def made(function: Callable[..., Tensor], x: NDArray[np.float32]) -> NDArray[np.float32]:
+        return function(net.params, Tensor(x)).asnumpy()
 
     if memory.tile is None or max(latents.shape[2:]) <= memory.tile:
         return made(_decoder(net.config, memory.part_bytes), latents)
@@ -162,8 +162,8 @@ def _decoded(net: Net, latents: NDArray[np.float32], memory: Memory) -> NDArray[
 
 
 @functools.cache
-def _encoder(config):
-    def encode(params, pixels):
+def _encoder(config: vae.Config) -> Callable[..., Tensor]:
+    def encode(params: Params, pixels: Tensor) -> Tensor:
         mean, log_variance = vae.encode(config, params, pixels)
         return vae.sample(config, mean, log_variance, 0.0)
 
@@ -171,24 +171,24 @@ def _encoder(config):
 
 
 @functools.cache
-def _decoder(config, part_bytes):
-    def decode(params, latents):
+def _decoder(config: vae.Config, part_bytes: int) -> Callable[..., Tensor]:
+    def decode(params: Params, latents: Tensor) -> Tensor:
         return vae.decode(config, params, latents, part_bytes)
 
     return compiled(decode)
 
 
 @functools.cache
-def _beginner(config, part_bytes):
-    def begin(params, latents):
+def _beginner(config: vae.Config, part_bytes: int) -> Callable[..., Tensor]:
+    def begin(params: Params, latents: Tensor) -> Tensor:
         return vae.begin_decoding(config, params, latents, part_bytes)
 
     return compiled(begin)
 
 
 @functools.cache
-def _enlarger(config):
-    def enlarge(params, x):
+def _enlarger(config: vae.Config) -> Callable[..., Tensor]:
+    def enlarge(params: Params, x: Tensor) -> Tensor:
         return vae.enlarge(config, params, x)
 
     return compiled(enlarge)

@@ -81,7 +81,7 @@ def lift(denoiser: Any) -> Denoiser:
         )
 
     def apply(carry: Carry, x: Tensor, row: Row) -> tuple[Any, Carry]:
-        array: Any = x.asnumpy()
+        array = x.asnumpy()
         return denoiser(array, per_image(row.t, len(array))), carry
 
     return Denoiser(nothing, apply)

@@ -160,7 +160,7 @@ def _tensor(values: Any) -> Tensor:
     return Tensor(np.asarray(values, np.float32))
 
 
-def _combined(away, towards, scale):
+def _combined(away: Tensor, towards: Tensor, scale: Tensor) -> Tensor:
     batch = towards.shape[0]
     shape = (batch,) + (1,) * (len(towards.shape) - 1)
     return away + scale.reshape(shape) * (towards - away)

@@ -158,7 +158,7 @@ def _row_by_row(
 
 def finite(state: State) -> State:
     """The state; FloatingPointError if its sample holds NaN or infinity."""
-    slots: Any = state.slots
+    slots = state.slots
     if not np.isfinite(slots.asnumpy()[0]).all():
         raise FloatingPointError(
             "the latents hold NaN or infinity: the model's numbers overflow in its dtype "
@@ -190,7 +190,7 @@ def _same_run(state: State, changed: Any) -> State:
 
 def _going_on(table: Table, state: State) -> State:
     """A state to begin with, with as many slots as the table; ValueError for none of its rows."""
-    slots: Any = checked(state).slots
+    slots = checked(state).slots
     if not whole(state.index, table.rows) or len(slots) > table.slots:
         raise ValueError(
             f"start is at row {shown(state.index)} with {len(slots)} slots, and the table has "
@@ -201,7 +201,7 @@ def _going_on(table: Table, state: State) -> State:
     return state._replace(slots=Tensor(padded))
 
 
-def _scale(slots, factor):
+def _scale(slots: Tensor, factor: Tensor) -> Tensor:
     shape = (-1,) + (1,) * (len(slots.shape) - 2)
     return slots[0] * factor.reshape(shape)
 

@@ -1,7 +1,7 @@
 """A network as a denoiser: its weights and its conditioning, lowered to compiled calls."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import mindspore
@@ -15,6 +15,7 @@ from mdx.mapped import check_files, drop
 from mdx.memory import Memory
 from mdx.net import Net
 from mdx.nets import unet
+from mdx.nets.params import Params
 from mdx.sampling import staged
 from mdx.sampling.denoiser import Carry, Denoiser, Row, nothing, per_image
 from mdx.sampling.scales import Followed, at
@@ -154,7 +155,9 @@ def _in_one_call(config: Any, guided: bool, part_bytes: int) -> Callable[..., Te
 def predict(config: Any, guided: bool, part_bytes: int) -> Callable[..., Tensor]:
     """The network's call as a function (params, x, t, conditioning, scale) inside a graph."""
 
-    def call(params, x, t, conditioning, scale):
+    def call(
+        params: Params, x: Tensor, t: Tensor, conditioning: Mapping[str, Tensor], scale: Tensor
+    ) -> Tensor:
         if not guided:
             return unet.apply(config, params, x, t, conditioning, part_bytes)
         x, t = staged.doubled(x, t)

@@ -1,6 +1,7 @@
 """All rows of a run in one compiled graph, to the same numbers bit for bit."""
 
 import functools
+from collections.abc import Mapping
 from itertools import groupby
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from mindspore import Tensor, ops
 
 from mdx.compile_cache import compiled
+from mdx.nets.params import Params
 from mdx.sampling.denoiser import per_image, rows
 from mdx.sampling.network import Network, guided_in, inputs, predict
 from mdx.schedulers import State, Table
@@ -68,7 +70,20 @@ def _lengthened(rows: Any, length: int) -> Tensor:
 def _runner(config: Any, guided: bool, part_bytes: int) -> Any:
     predicted = predict(config, guided, part_bytes)
 
-    def run(params, slots, fresh, t, rescale, denoise, mix, clip, conditioning, scale, i, rows):
+    def run(
+        params: Params,
+        slots: Tensor,
+        fresh: Tensor,
+        t: Tensor,
+        rescale: Tensor,
+        denoise: Tensor,
+        mix: Tensor,
+        clip: Tensor,
+        conditioning: Mapping[str, Tensor],
+        scale: Tensor,
+        i: Tensor,
+        rows: Tensor,
+    ) -> Tensor:
         # Rows by gather: an index in brackets might be negative, and the graph would check it.
         while i < rows:
             time, factor = ops.gather(t, i, 0), ops.gather(rescale, i, 0)

@@ -16,6 +16,7 @@ from mdx.compile_cache import compiled
 from mdx.memory import Memory
 from mdx.net import Net
 from mdx.nets import unet, unet_stages
+from mdx.nets.params import Params
 from mdx.nets.unet_stages import Stage
 
 __all__ = ["Part", "combined", "doubled", "graph_of", "in_stages", "parts", "predictor"]
@@ -57,7 +58,7 @@ def parts(config: unet.Config, params: Mapping[str, Tensor]) -> tuple[Part, ...]
     return tuple(found)
 
 
-def _part(stage, params, names):
+def _part(stage: Stage | None, params: Params, names: Mapping[str, str]) -> Part:
     own = {short: params[name] for name, short in names.items()}
     return Part(stage, tuple(names), mindspore.mutable(kernels.with_matrices(own)))
 
@@ -110,7 +111,7 @@ def combined(both: Tensor, scale: Tensor) -> Tensor:
     return away + scale.reshape((batch, 1, 1, 1)) * (towards - away)
 
 
-def graph_of(config, stage):
+def graph_of(config: unet.Config, stage: Stage) -> Stage:
     """The stage without what its graph does not depend on: stages that are equal then share it."""
     scaled = stage.kind == "block" and config.mid_block_scale_factor != 1
     reads = stage.kind == "read" and config.only_cross_attention
@@ -119,7 +120,9 @@ def graph_of(config, stage):
 
 @functools.cache
 def _entry(config: unet.Config, guided: bool) -> Callable[..., Any]:
-    def enter(params, x, t, conditioning):
+    def enter(
+        params: Params, x: Tensor, t: Tensor, conditioning: Mapping[str, Tensor]
+    ) -> tuple[Tensor, Tensor, Tensor]:
         if guided:
             x, t = doubled(x, t)
         x, inputs = unet.enter(config, params, x, t, conditioning)
@@ -129,8 +132,10 @@ def _entry(config: unet.Config, guided: bool) -> Callable[..., Any]:
 
 
 @functools.cache
-def _stage(config, stage, part_bytes) -> Any:
-    def apply(params, x, kept, embedding, context):
+def _stage(config: unet.Config, stage: Stage, part_bytes: int) -> Callable[..., Tensor]:
+    def apply(
+        params: Params, x: Tensor, kept: Tensor, embedding: Tensor, context: Tensor
+    ) -> Tensor:
         inputs = {"embedding": embedding, "context": context}
         out = unet_stages.apply(config, stage, params, x, kept, inputs, part_bytes)
         some = ops.Slice()(embedding, (0, 0), (1, 1))
@@ -142,8 +147,8 @@ def _stage(config, stage, part_bytes) -> Any:
 
 
 @functools.cache
-def _exit(config, guided):
-    def leave(params, x, scale):
+def _exit(config: unet.Config, guided: bool) -> Callable[..., Tensor]:
+    def leave(params: Params, x: Tensor, scale: Tensor) -> Tensor:
         out = unet.leave(config, params, x)
         if guided:
             return combined(out, scale)
