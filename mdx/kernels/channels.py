@@ -15,6 +15,6 @@ def scale_channels(x: Tensor, scale: Tensor) -> Tensor:
     return x * ops.tile(scale.reshape((*scale.shape, 1, 1)), (1, 1, x.shape[2], x.shape[3]))
 
 
-def scale_pictures(x, scale):
+def scale_pictures(x: Tensor, scale: Tensor) -> Tensor:
     """x (B, T, C) * scale (B,)."""
     return x * ops.tile(scale.reshape((-1, 1, 1)), (1, x.shape[1], x.shape[2]))

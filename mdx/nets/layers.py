@@ -1,6 +1,7 @@
 """Layers as functions of (params, name, x): the parameters of layer `name` are looked up by key."""
 
 import math
+from typing import Any
 
 import mindspore
 import numpy as np
@@ -41,7 +42,15 @@ def _matrix(params: Params, name: str) -> tuple[Tensor, Tensor | None]:
     return weight, None
 
 
-def attention(params, names, x, context, heads, shifted=True, **options):
+def attention(
+    params: Params,
+    names: tuple[str, str, str, str],
+    x: Tensor,
+    context: Tensor,
+    heads: int,
+    shifted: bool = True,
+    **options: Any,
+) -> Tensor:
     """x (B, T, I) reads context (B, S, D) -> (B, T, O).
 
     names: of the linear layers to queries, keys and values, and from what was read to the result.

@@ -159,7 +159,16 @@ def apply(
     return x
 
 
-def _made(config, stage, params, x, kept, inputs, part_bytes, own):
+def _made(
+    config: Config,
+    stage: Stage,
+    params: Params,
+    x: Tensor,
+    kept: Tensor,
+    inputs: Inputs,
+    part_bytes: int,
+    own: Own,
+) -> Tensor:
     """What a stage makes of x, but for what is added to that."""
     if stage.kind == "read":
         settings = reader(config, stage, part_bytes)
