@@ -1,13 +1,12 @@
 """Whole pictures of repositories that people have, as diffusers loads and runs the same folder."""
 
-import sys
-
-import numpy as np
 import pytest
 
 import mdx
 from mdx.nets import vae
 from tests import repositories
+from tests.parity import pipelines
+from tests.parity.pipelines import run
 from tests.repositories import EMBEDDED, PIXELS, RUN
 
 diffusers = pytest.importorskip("diffusers")
@@ -18,8 +17,6 @@ STEPS = 5
 PROMPTS = ["A red cat! <cat-toy> and a sks <Big-Dog>", "the dog's cat, " * 12]
 NEGATIVE = ["a dog!!", "<cat-toy>"]
 SEEDS = [4, 5]
-CLOSE = 1e-4  # of the largest latent
-LEAST = 50  # dB
 
 
 @pytest.fixture(scope="module")
@@ -55,38 +52,23 @@ def embeds(pipeline):
 def theirs(pipeline, negative, guidance=7.5, steps=STEPS):
     """Latents (B, C, h, w) and pixels (B, H, W, 3) of the reference; all noise is the seeds'."""
     shape = (4, *(side // pipeline.vae_scale_factor for side in PIXELS))
-    generators = [np.random.default_rng(seed) for seed in SEEDS]
-    seen = []
-
-    def draw(*_, **__):
-        noise = np.stack([one.standard_normal(shape) for one in generators])
-        return torch.tensor(noise, dtype=torch.float32)
-
-    def watch(pipeline, step, time, given):
-        seen.append(given["latents"].numpy().copy())
-        return given
-
-    with pytest.MonkeyPatch.context() as patch:
-        sampler = sys.modules[type(pipeline.scheduler).__module__]
-        patch.setattr(sampler, "randn_tensor", draw, raising=False)
-        # One whose network reads how far it is guided takes no negative prompt.
-        asked = {} if embeds(pipeline) else {"negative_prompt": negative}
-        pixels = pipeline(
-            PROMPTS,
-            **asked,
-            latents=draw(),
-            num_inference_steps=steps,
-            guidance_scale=guidance,
-            height=PIXELS[0],
-            width=PIXELS[1],
-            output_type="np",
-            callback_on_step_end=watch,
-        ).images
-    return seen[-1], pixels
+    # One whose network reads how far it is guided takes no negative prompt.
+    asked = {} if embeds(pipeline) else {"negative_prompt": negative}
+    return run(
+        pipeline,
+        PROMPTS,
+        SEEDS,
+        shape,
+        num_inference_steps=steps,
+        guidance_scale=guidance,
+        height=PIXELS[0],
+        width=PIXELS[1],
+        **asked,
+    )
 
 
 def agree(pipeline, model, negative, guidance=7.5, steps=STEPS):
-    latents, pixels = theirs(pipeline, negative, guidance, steps)
+    expected = theirs(pipeline, negative, guidance, steps)
     got = mdx.generate(
         model,
         PROMPTS,
@@ -99,12 +81,7 @@ def agree(pipeline, model, negative, guidance=7.5, steps=STEPS):
         output="latent",
         progress=False,
     )
-    assert pixels.std() > 0.05, "the pictures are flat: they would agree whatever mdx did"
-    apart = np.abs(got - latents).max() / np.abs(latents).max()
-    square = np.mean((np.float64(mdx.decode(model, got, output="np")) - pixels) ** 2)
-    print(f"latents {apart:.1e} apart, pictures {-10 * np.log10(square):.1f} dB")
-    assert apart < CLOSE
-    assert -10 * np.log10(square) > LEAST
+    pipelines.agree(model, got, expected)
 
 
 @pytest.mark.parametrize("name", RUN)
