@@ -9,9 +9,10 @@ copied where they are looked at.
 import ctypes
 import functools
 import importlib
+import io
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, suppress
 from typing import Any
 
 import mindspore
@@ -26,6 +27,7 @@ __all__ = [
     "is_input",
     "memory",
     "quickly_traced",
+    "ready_outside_graphs",
     "release",
     "report_missing",
     "traced",
@@ -118,3 +120,14 @@ def quickly_traced() -> Iterator[None]:
         yield
     finally:
         setattr(_handlers, _HANDLER, usual)
+
+
+@functools.cache
+def ready_outside_graphs() -> None:
+    """Make a process ready for operators that a program calls outside graphs.
+
+    The first of them fails beside numpy 2: MindSpore 2.10 was built for numpy 1, and asks its core
+    for something once, and no more.
+    """
+    with redirect_stderr(io.StringIO()), suppress(Exception):
+        _ = Tensor(1.0, mindspore.float32) * 0.5

@@ -1,5 +1,8 @@
 """The loop and its denoisers: functions of one's own, networks, guidance, and what is carried."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from mindspore import Tensor
@@ -379,3 +382,22 @@ def test_clip_skip_reads_an_earlier_layer(model):
     for name, value in {"second": "b", "sizes": mdx.Sizes()}.items():
         with pytest.raises(ValueError, match=f"{name} is for families that read it"):
             mdx.encode_prompt(model, "a", **{name: value})
+
+
+EAGER = """
+import subprocess
+import sys
+
+import numpy as np
+import mdx
+from mdx import schedulers
+table = schedulers.table(schedulers.from_config({}, "ddim"), 2)
+half = mdx.sampling.Denoiser(lambda shape: {}, lambda carry, x, row: (0.5 * x, carry))
+print(mdx.sample(half, table, noise=np.ones((1, 2))).index)
+"""
+
+
+def test_a_denoiser_may_compute_with_its_tensor():
+    """Outside graphs, where the first operator of a process would fail beside numpy 2."""
+    done = subprocess.run([sys.executable, "-c", EAGER], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "2\n"), done.stderr

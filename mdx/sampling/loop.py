@@ -7,7 +7,7 @@ import numpy as np
 from mindspore import Tensor
 from numpy.typing import NDArray
 
-from mdx import schedulers
+from mdx import mindspore_internals, schedulers
 from mdx.checks import flag, shown
 from mdx.compile_cache import compiled
 from mdx.compile_cache import run as at_work
@@ -106,6 +106,8 @@ def run(
     one_graph: bool,
 ) -> State:
     """The state after the last row of a table, from one of its states; `done` after each row."""
+    if not isinstance(denoiser, Network) or callback is not None or after is not None:
+        mindspore_internals.ready_outside_graphs()
     if one_graph:
         if not isinstance(denoiser, Network):
             raise ValueError(
