@@ -40,9 +40,18 @@ def kinds(table: Table, count: int) -> list[str]:
 
 
 def asked(table: Table, kind: str | None, count: int) -> list[str]:
-    """What each of `count` images takes: `kind`, or where that is None what `kinds` says.
+    """What each image takes: what was asked, or where that is None what `kinds` says.
 
-    ValueError for another kind, and for a table that `check` refuses.
+    Args:
+        table: of the run.
+        kind: one of KINDS, or None.
+        count: images of the run.
+
+    Returns:
+        `count` of KINDS.
+
+    Raises:
+        ValueError: for another kind, and for a table that `check` refuses.
     """
     if kind is None:
         return kinds(table, count)
