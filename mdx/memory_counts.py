@@ -11,52 +11,16 @@ from mdx.kernels.attention_maps import CACHED, PARTS
 from mdx.kernels.device import CPU, WINOGRAD, attention_rule
 from mdx.kernels.parts import even_size
 from mdx.memory import Memory
+from mdx.memory_figures import Counts
 from mdx.net import Net
 from mdx.nets import unet_stages, vae
 from mdx.nets.unet_stages import Stage
 from mdx.sampling import staged
 from mdx.weights import dtype_of
 
-__all__ = [
-    "MAPS", "Counts", "Held", "Moment", "Nets", "Size", "Work", "counted", "weighed",
-]  # fmt: skip
+__all__ = ["Held", "Moment", "Nets", "Size", "Work", "counted", "weighed"]
 
 
-class Counts(NamedTuple):
-    """How many of each thing of `memory_figures.Figures`, field for field, a step holds."""
-
-    process: float = 1
-    text_layers: float = 0
-    text_maps: float = 0
-    text_casts: float = 0
-    traced_layers: float = 0
-    traced_loops: float = 0
-    whole_layers: float = 0
-    loops: float = 0
-    own_layers: float = 0
-    wide_graphs: float = 0
-    parts: float = 0
-    unet_maps: float = 0
-    wide_maps: float = 0
-    hidden: float = 0
-    noise: float = 0
-    unet_casts: float = 0
-    vae_graph: float = 0
-    wide_vae_graph: float = 0
-    vae_maps: float = 0
-    wide_vae_maps: float = 0
-    middle_maps: float = 0
-    vae_casts: float = 0
-    left_maps: float = 0
-    left_wide_maps: float = 0
-    pictures: float = 0
-
-
-# Those that are feature maps and other results of the step itself.
-MAPS = (
-    "text_maps", "unet_maps", "wide_maps", "hidden", "noise",
-    "vae_maps", "wide_vae_maps", "middle_maps", "pictures",
-)  # fmt: skip
 ROWS = 64  # of noise in a graph of all steps, which is padded to so many; more steps are more
 
 
@@ -269,11 +233,15 @@ def _parts(config: Any, size: Size, memory: Memory, stage: Stage) -> int:
     each = 4 * reader.heads * tokens
     if attention_rule(CPU.attention, tokens, flash=False) == "maps":
         most = min(memory.part_bytes, max(CACHED, each * tokens // PARTS))
-        parts = size.rows * -(-tokens // even_size(tokens, each, most))
+        parts = size.rows * _count(tokens, each, most)
     else:
-        each *= size.rows
-        parts = -(-tokens // even_size(tokens, each, memory.part_bytes))
+        parts = _count(tokens, size.rows * each, memory.part_bytes)
     return reader.depth * (parts - 1)
+
+
+def _count(tokens: int, each: int, part_bytes: int) -> int:
+    """How many parts tokens of so many bytes each make."""
+    return -(-tokens // even_size(tokens, each, part_bytes))
 
 
 def _wide(config: Any) -> bool:

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mdx.kernels.device import ASCEND, CPU, CPU_AVX512, Lowering
-from mdx.memory_counts import Counts
 
-__all__ = ["FILE", "Figures", "bytes_held", "figures", "name_of"]
+__all__ = ["FILE", "MAPS", "Counts", "Figures", "bytes_held", "figures", "name_of"]
 
 FILE = Path(__file__).with_name("memory_figures.json")
 
@@ -46,6 +45,43 @@ class Figures(NamedTuple):
     left_maps: float  # a byte of the UNet's largest map that the VAE finds still held
     left_wide_maps: float  # the same, of a UNet with channels enough for Winograd's convolutions
     pictures: float  # a byte of all pixels of all pictures
+
+
+class Counts(NamedTuple):
+    """How many of each thing of `Figures`, field for field, a step holds."""
+
+    process: float = 1
+    text_layers: float = 0
+    text_maps: float = 0
+    text_casts: float = 0
+    traced_layers: float = 0
+    traced_loops: float = 0
+    whole_layers: float = 0
+    loops: float = 0
+    own_layers: float = 0
+    wide_graphs: float = 0
+    parts: float = 0
+    unet_maps: float = 0
+    wide_maps: float = 0
+    hidden: float = 0
+    noise: float = 0
+    unet_casts: float = 0
+    vae_graph: float = 0
+    wide_vae_graph: float = 0
+    vae_maps: float = 0
+    wide_vae_maps: float = 0
+    middle_maps: float = 0
+    vae_casts: float = 0
+    left_maps: float = 0
+    left_wide_maps: float = 0
+    pictures: float = 0
+
+
+# Those that are feature maps and other results of the step itself.
+MAPS = (
+    "text_maps", "unet_maps", "wide_maps", "hidden", "noise",
+    "vae_maps", "wide_vae_maps", "middle_maps", "pictures",
+)  # fmt: skip
 
 
 def name_of(lowering: Lowering) -> str:

@@ -15,8 +15,8 @@ from mdx.families import Model, check_model
 from mdx.kernels.device import lowering
 from mdx.loading import dtype_name
 from mdx.memory import LEAST_TILE, Memory, checked
-from mdx.memory_counts import MAPS, Counts, Size, Work, counted, weighed
-from mdx.memory_figures import Figures, bytes_held, figures, name_of
+from mdx.memory_counts import Size, Work, counted, weighed
+from mdx.memory_figures import MAPS, Counts, Figures, bytes_held, figures, name_of
 from mdx.nets import vae
 from mdx.weights import dtype_of
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mdx.memory_counts import Counts
+from mdx.memory_figures import Counts
 from mdx.schedulers import testbed
 from mdx.schedulers.samplers import SAMPLERS
 

@@ -14,8 +14,8 @@ import mdx
 from mdx import compile_cache, memory_figures, memory_plan, request
 from mdx.checks import bytes_of
 from mdx.kernels.device import ASCEND, CPU, CPU_AVX512
-from mdx.memory_counts import Counts, Size, counted, weighed
-from mdx.memory_figures import Figures
+from mdx.memory_counts import Size, counted, weighed
+from mdx.memory_figures import Counts, Figures
 from mdx.sampling import staged
 from tests.test_request import asked, run
 
