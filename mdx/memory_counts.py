@@ -148,11 +148,16 @@ def counted(nets: Nets, size: Size, memory: Memory) -> tuple[Work, Work, Work]:
     text = _text_counts(nets)
     unet = _unet_moments(nets, size, memory, text.text_layers, kept * texts)
     weights = nets.vae.mapped + kept * (texts + nets.unet.mapped)
-    decoded = Moment(weights, _vae_counts(nets, size, memory, unet[0].counts))
+    decoded = _vae_counts(nets, size, memory, unet[0].counts)
+    # Before it has maps of its own the UNet's are still there.
+    begun = decoded._replace(
+        unet_maps=decoded.left_maps, wide_maps=decoded.left_wide_maps, left_maps=0,
+        left_wide_maps=0, vae_maps=0, wide_vae_maps=0,
+    )  # fmt: skip
     return (
         Work("text encoder", nets.copied, (Moment(texts, text),)),
         Work("UNet", nets.copied, unet),
-        Work("VAE", nets.copied, (decoded,)),
+        Work("VAE", nets.copied, (Moment(weights, decoded), Moment(weights, begun))),
     )
 
 

@@ -54,7 +54,7 @@ def test_every_step_has_its_peak(model):
 
 
 def test_maps_grow_with_pictures_and_their_size(large):
-    """The UNet's with both; the VAE decodes one picture at a time, and all pixels stay."""
+    """The UNet's with both; the VAE decodes one picture at a time beside those, and pixels stay."""
 
     def maps(side, batch, **options):
         return [step.maps for step in mdx.plan(large, side, side, batch, **options).steps]
@@ -63,7 +63,7 @@ def test_maps_grow_with_pictures_and_their_size(large):
     assert maps(512, 4)[0] == text
     assert maps(512, 4)[1] == pytest.approx(2 * unet, rel=0.35)
     pixels = memory_figures.figures("cpu")[0].pictures * 2 * 12 * 512**2
-    assert maps(512, 4)[2] - vae == pytest.approx(pixels, abs=2)
+    assert maps(512, 2, pictures=4)[2] - vae == pytest.approx(pixels, abs=2)
     assert maps(1024, 2)[2] == pytest.approx(4 * vae, rel=0.01)
     assert maps(512, 4, guided=False)[1] == unet
 
@@ -347,7 +347,7 @@ def test_no_run_that_was_measured_took_more_than_its_plan():
             for step, peak in zip(steps, one, strict=True):
                 assert peak <= step.peak, (device, setting, step)
         ratios.append(max(peaks[0]) / max(step.peak for step in steps))
-    assert len(ratios) > 15
+    assert len(ratios) > 40
     assert min(ratios) >= 0.85
 
 
