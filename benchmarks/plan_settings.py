@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
-from checkpoint import NETS, configs, module, write
+from checkpoint import configs, module, write
 from machine import about
 from processes import fresh, peak_memory
 
@@ -21,6 +21,7 @@ from mdx.memory_counts import Nets, Size, Work, counted, weighed
 from mdx.net import Net
 from mdx.nets import vae
 
+NETS = ("text_encoder", "unet", "vae")  # of the checkpoints that are measured
 SIZES = {
     "packaged": (32, 48, 64, 80, 96, 128, 160, 192, 256),
     "SD 1.5": (256, 320, 384, 448, 512, 768),
@@ -131,14 +132,12 @@ def run(source: Path | None, setting: Setting) -> Peaks:
 
     The text is encoded once more with the UNet's step, which shows only where that takes less.
     """
-    from mdx.texts import contexts
-
     from mdx.memory import release
 
     memory, guided = setting.memory, setting.guidance > 1
     prompts = ["a photograph"] * setting.batch
     model = mdx.load(source, dtype=setting.dtype)
-    contexts(model, [*prompts, ""] if guided else prompts)
+    mdx.encode_prompt(model, [*prompts, ""] if guided else prompts)
     text = peak_memory()
     release(model.text_encoder, memory)
     _forget_peak()

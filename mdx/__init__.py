@@ -85,13 +85,13 @@ MODULES = (
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
-        if name in MODULES:
-            return importlib.import_module(f"mdx.{name}")
-        if name not in HOMES:
+        if name not in HOMES and name not in MODULES:
             raise AttributeError(f"module 'mdx' has no attribute {name!r}")
         from mdx.interrupts import python_waits
 
         with python_waits():
+            if name in MODULES:
+                return importlib.import_module(f"mdx.{name}")
             return getattr(importlib.import_module(HOMES[name]), name)
 
 

@@ -178,7 +178,11 @@ def draw(asked: Asked, files: list[Path], *, offline: bool) -> None:
     begin = time.perf_counter()
 
     import mdx
-    from mdx import hub, listing, loading
+    from mdx import hub, listing
+    from mdx.interrupts import python_waits
+
+    with python_waits():
+        from mdx import loading
 
     settings = asked.settings
     folder = loading.found(

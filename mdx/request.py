@@ -1,29 +1,24 @@
 """What a caller asks of generate(), checked before anything is computed."""
 
-import logging
 import math
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mdx import compile_cache, run_tables, schedulers, starts
+from mdx import budgets, run_tables, schedulers, starts
 from mdx.checks import (
-    bytes_of,
     check_fits,
     entries,
     finite,
     flag,
     one_of,
-    shown,
     whole,
 )
 from mdx.conditioning import Conditioning
-from mdx.families import Family, check_encoders, check_model, family_of, nets_of
+from mdx.families import Family, check_encoders, check_model, family_of
 from mdx.latents import OUTPUTS
 from mdx.memory import Memory
-from mdx.memory import checked as checked_memory
-from mdx.memory_plan import plan
 from mdx.nets import vae
 from mdx.prompts import listed
 from mdx.sampling import step_noise
@@ -35,8 +30,6 @@ from mdx.sizes import Sizes
 from mdx.sizes import checked as checked_sizes
 
 __all__ = ["Arguments", "Request", "Run", "checked", "generator"]
-
-log = logging.getLogger("mdx")
 
 # Tables are padded to this many slots, so that another sampler needs no other graph. Longer ones
 # keep their own number.
@@ -130,7 +123,8 @@ def checked(asked: Arguments) -> Run:
     if sizes is not None and isinstance(prompts, Conditioning):
         raise ValueError("sizes are of a prompt, and this one was encoded: give encode_prompt them")
     slots = max(SLOTS, *(table.slots for table in tables), 0 if begun is None else len(begun.slots))
-    memory = _memory(model, asked.memory, shape, size, count, guided, one_graph)
+    drawn = budgets.Drawn(shape, size, count, guided, one_graph)
+    memory = budgets.chosen(model, asked.memory, drawn)
     if one_graph and memory.weights == "stage":
         raise ValueError('one_graph has the UNet\'s weights all at work: ask for weights="net"')
     if begun is not None:
@@ -256,53 +250,6 @@ def _check_size(model, shape, count, size, decoded):
         "prompt, images_per_prompt, height and width",
         4 * count * (latents + pixels * decoded) + size * latents * (4 * SLOTS + 8),
     )
-
-
-def _memory(model, memory, shape, size, count, guided, one_graph):
-    """The Memory that was asked for, or that keeps within the budget that was.
-
-    It says to the graphs in memory what kind of run this is; those of other kinds make room where
-    there is a budget.
-    """
-
-    def kind(choice):
-        configs = tuple(net.config for net in nets_of(model).values())
-        return configs, shape, size, guided, one_graph, choice
-
-    if memory is None or isinstance(memory, Memory):
-        choice = checked_memory(memory)
-        compile_cache.begin(kind(choice))
-        return choice
-    if isinstance(memory, (bool, np.bool_)) or not isinstance(memory, (int, np.integer, str)):
-        raise TypeError(f"memory must be a mdx.Memory, a budget or None, not {shown(memory)}")
-    factor = vae.factor(model.vae.config)
-    height, width = (side * factor for side in shape[1:])
-    try:
-        budget = bytes_of(memory)
-    except ValueError as error:
-        raise ValueError(f"memory: {error}") from None
-
-    def left(choice):
-        return compile_cache.left_beside(kind(choice))
-
-    found = plan(
-        model, height, width, size, budget=budget, guided=guided, one_graph=one_graph,
-        pictures=count, beside=left,
-    )  # fmt: skip
-    room = budget - found.peak - left(found.memory)
-    if room < 0:
-        _refuse(found, left(found.memory))
-    compile_cache.begin(kind(found.memory), max(0, room))
-    return found.memory
-
-
-def _refuse(found, left):
-    """MemoryError with the plan; a line in the log where its figures are not of this device."""
-    beside = f", beside {left} bytes that earlier runs have left in this process" if left else ""
-    text = f"no choice of memory keeps within the budget{beside}; the least is\n{found}"
-    if found.measured:
-        raise MemoryError(text)
-    log.warning("it is run all the same: %s", text)
 
 
 def _seeds(seed: Any, count: int) -> list[int | np.random.Generator | None]:

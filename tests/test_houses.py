@@ -18,6 +18,7 @@ LAYERS = (
     {"families", "sampling"},
     {"loading", "latents", "denoising", "prompts"},
     {"memory_plan"},
+    {"budgets"},
     {"request"},
     {"generation"},
     {"cli_samplers"},
@@ -44,7 +45,7 @@ LONGER = {
 
 MANY = 8  # parameters of a function
 # Public ones, whose arguments are the contract.
-PUBLIC = {"generation.generate", "sampling/loop.sample"}
+PUBLIC = {"generation.generate", "memory_plan.plan", "sampling/loop.sample"}
 TRACED = {"sampling/one_graph.run": "what a graph reads, which takes no records"}
 
 

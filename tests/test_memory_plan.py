@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import mdx
-from mdx import compile_cache, memory_figures, memory_plan, request
+from mdx import budgets, compile_cache, memory_figures, memory_plan
 from mdx.checks import bytes_of
 from mdx.kernels.device import ASCEND, CPU, CPU_AVX512
 from mdx.memory_counts import Size, counted, weighed
@@ -263,6 +263,8 @@ def test_a_budget_leaves_room_for_graphs_of_other_runs(model, monkeypatch):
     """They may take what the plan does not, and what was left behind for good counts."""
     begun = []
     monkeypatch.setattr(compile_cache, "begin", lambda kind, room=None: begun.append((kind, room)))
+    # Whatever tests before it left in this process.
+    monkeypatch.setattr(compile_cache, "left_beside", lambda kind: 0)
     peak = mdx.plan(model, 16, 16, 1, memory=mdx.Memory()).peak
     asked(model)
     asked(model, memory=peak + 1000)
@@ -284,7 +286,7 @@ def test_a_budget_is_for_the_run_that_is_asked_for(model, monkeypatch):
         seen.append((*sizes, *map(options.get, names)))
         return mdx.plan(model, *sizes, **options)
 
-    monkeypatch.setattr(request, "plan", found)
+    monkeypatch.setattr(budgets, "plan", found)
     asked(model, memory="9GB", prompt=["a", "b", "c"], batch=2, height=8)
     asked(model, memory="9GB", guidance=1.0, one_graph=True)
     assert seen == [(8, 16, 2, 3, True, False), (16, 16, 1, 1, False, True)]
