@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
@@ -24,7 +25,9 @@ def write(
     target = Path(path)
     try:
         with replacing(target) as partial:
-            save_file(dict(fields), partial, metadata=metadata)
+            # The format is row by row, and the library writes memory as it lies.
+            ordered = {name: np.asarray(array, order="C") for name, array in fields.items()}
+            save_file(ordered, partial, metadata=metadata)
     except SafetensorError as error:
         raise OSError(f"cannot write {target}: {error}") from None
 

@@ -99,14 +99,16 @@ def _frozen(name: Any, value: Any) -> NDArray[Any]:
     array = array_of(name, value)
     if array.ndim < 1 or not array.size:
         raise ValueError(f"{name} must have shape (B, ...), and not be empty, not {array.shape}")
-    if array.dtype.kind in "iu":
+    if array.dtype.kind == "b":
+        kept = array.astype(np.int32, order="C")
+    elif array.dtype.kind in "iu":
         bounds = np.iinfo(np.int32)
         if array.min() < bounds.min or array.max() > bounds.max:
             raise ValueError(f"{name} holds whole numbers that are none in 32 bits")
-        kept = array.astype(np.int32)
+        kept = array.astype(np.int32, order="C")
     elif array.dtype.kind == "f":
         with np.errstate(over="ignore"):
-            kept = array.astype(np.float32)
+            kept = array.astype(np.float32, order="C")
         if not np.isfinite(kept).all():
             raise ValueError(f"{name} holds NaN or infinity")
     else:

@@ -24,6 +24,7 @@ from mdx.sampling import guidance as guiding
 from mdx.sampling import loop, step_noise
 from mdx.sampling.guidance import Guide
 from mdx.sampling.loop import After, Callback
+from mdx.sampling.network import Network
 from mdx.schedulers import Scheduler, State, Table
 from mdx.sizes import Sizes
 
@@ -199,7 +200,10 @@ def _conditionings(model: Model, asked: Run) -> tuple[Conditioning, Conditioning
     def made(texts: list[str] | Conditioning | None, negative: bool) -> Conditioning:
         if isinstance(texts, Conditioning):
             return texts
-        return encode_prompt(model, texts, negative=negative, sizes=asked.sizes)
+        sizes = asked.sizes
+        if negative and sizes is not None:
+            sizes = sizes._replace(aesthetic=None)  # which is of the picture that is wanted
+        return encode_prompt(model, texts, negative=negative, sizes=sizes)
 
     positive = made(asked.prompts, False)
     negative = made(asked.negative, True) if asked.guided else None
@@ -207,6 +211,13 @@ def _conditionings(model: Model, asked: Run) -> tuple[Conditioning, Conditioning
         release(getattr(model, name), asked.memory)
     if negative is not None and negative.batch < positive.batch:
         negative = conditioning.repeat(negative, positive.batch)
+    if negative is not None and not isinstance(asked.negative, Conditioning):
+        told = {
+            name: positive.arrays[name]
+            for name in asked.family.shared
+            if name in positive.arrays and name not in negative.arrays
+        }
+        negative = conditioning.make(negative.family, {**negative.arrays, **told})
     return positive, negative
 
 
@@ -224,6 +235,11 @@ def _batch(
     state = request.start or schedulers.init(request.table, noise)
     fresh = step_noise.rows(request.table, generators, request.shape, request.kinds)
     drawn = _denoiser(model, asked, request, made)
+    if watch.one_graph and not isinstance(drawn, Network):
+        raise ValueError(
+            "one_graph needs prompt and negative_prompt with arrays of the same names and shapes, "
+            "and guidance that is a number, an array or what mdx.guidance.interval makes"
+        )
     try:
         state = loop.run(
             drawn, request.table, state, fresh, watch.callback, watch.after, shown.update,

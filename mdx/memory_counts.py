@@ -24,6 +24,12 @@ __all__ = ["Held", "Moment", "Nets", "Size", "Work", "counted", "weighed"]
 ROWS = 64  # of noise in a graph of all steps, which is padded to so many; more steps are more
 
 
+# MindSpore takes memory from the system in pieces of this size and gives none of them back; a share
+# of what lies beyond the first is not used again. Of SDXL in float16, 1024x1024: benchmarks/
+# sdxl_memory.py.
+POOL, STAYS = 2**30, 0.5
+
+
 class Held(NamedTuple):
     """A net and the bytes of its weights."""
 
@@ -149,6 +155,10 @@ def counted(nets: Nets, size: Size, memory: Memory) -> tuple[Work, Work, Work]:
     unet = _unet_moments(nets, size, memory, text.text_layers, kept * texts)
     weights = nets.vae.mapped + kept * (texts + nets.unet.mapped)
     decoded = _vae_counts(nets, size, memory, unet[0].counts)
+    # What a large text encoder had cast stays with MindSpore, in part in the way of what follows.
+    stays = STAYS * max(0, text.text_casts - POOL)
+    unet = tuple(one._replace(counts=one.counts._replace(text_casts=stays)) for one in unet)
+    decoded = decoded._replace(text_casts=stays)
     # Before it has maps of its own the UNet's are still there.
     begun = decoded._replace(
         unet_maps=decoded.left_maps, wide_maps=decoded.left_wide_maps, left_maps=0,

@@ -36,7 +36,7 @@ def encode_prompt(
         sizes: for models that were told the sizes of pictures (SDXL), what to tell it; None for the
             size of the picture that is drawn, uncropped.
         clip_skip: how many of CLIP's last layers are left out beyond those that always are; None
-            or 0 for none. Of both the positive and the negative prompt where `generate` asks.
+            or 0 for none. It holds for these texts alone: give it for the negative prompt, too.
         memory: what is held in memory after it, see `Memory`.
 
     Returns:

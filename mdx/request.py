@@ -119,6 +119,12 @@ def checked(asked: Arguments) -> Run:
                 "guidance must be a number, or one an image: the network reads it, and is not "
                 "guided from outside"
             )
+    if not isinstance(guidance, np.ndarray) and len({table.rows for table in tables}) > 1:
+        raise ValueError(
+            "guidance as a function goes by the rows of a run: give schedulers of as many rows each"
+        )
+    if guided and negative is None:
+        _check_absent(model)
     sizes = None if asked.sizes is None else checked_sizes(asked.sizes)
     if sizes is not None and isinstance(prompts, Conditioning):
         raise ValueError("sizes are of a prompt, and this one was encoded: give encode_prompt them")
@@ -129,6 +135,10 @@ def checked(asked: Arguments) -> Run:
         raise ValueError('one_graph has the UNet\'s weights all at work: ask for weights="net"')
     if begun is not None:
         starts.check(begun, rows, (count, *shape))
+        if begun.carry and size < count:
+            raise ValueError(
+                "start carries what its denoiser did of all images at once: leave out batch"
+            )
     seeds = _seeds(asked.seed, count)
 
     def request(images: slice) -> Request:
@@ -138,7 +148,7 @@ def checked(asked: Arguments) -> Run:
             prompts=chosen,
             seeds=seeds[images],
             shape=shape,
-            guidance=guidance[..., images] if isinstance(guidance, np.ndarray) else guidance,
+            guidance=_of(guidance, images, table.rows),
             table=table,
             start=None if begun is None else starts.state(begun, images, table),
             kinds=step_noise.asked(table, asked.step_noise, len(chosen)),
@@ -179,6 +189,23 @@ def _negative(
             f"negative_prompt: {given} negative prompts for {count} prompts: give one, or one each"
         )
     return found
+
+
+def _check_absent(model: Any) -> None:
+    """ValueError if what stands for no negative prompt cannot be encoded."""
+    try:
+        check_encoders(model)
+    except ValueError as error:
+        raise ValueError(
+            f"negative_prompt is None, and what stands for it must be encoded: {error}"
+        ) from None
+
+
+def _of(guidance: Any, images: slice, rows: int) -> Any:
+    """The guidance of a batch's images, in the rows that its table has."""
+    if not isinstance(guidance, np.ndarray):
+        return guidance
+    return guidance[:rows, images] if guidance.ndim == 2 else guidance[images]
 
 
 def _guidance(value: Any, usual: float, count: int, rows: int) -> NDArray[np.float32] | Guide:

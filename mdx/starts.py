@@ -1,5 +1,6 @@
 """Where a run begins, if not with noise: what `generate` takes as `start`."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ class Begun(NamedTuple):
 
     slots: NDArray[np.float32]  # (K, B, C, h, w); K is 1 for latents that were given alone
     row: int  # the next one of the table
+    carry: Mapping[str, Any] | None = None  # what its denoiser carries on: see State
 
 
 def given(start: Any) -> Begun:
@@ -35,7 +37,7 @@ def given(start: Any) -> Begun:
         raise ValueError("start holds NaN or infinity")
     if not whole_state:
         return Begun(slots[None], 0)
-    return Begun(slots, whole("the index of start", start.index, 0))
+    return Begun(slots, whole("the index of start", start.index, 0), start.carry)
 
 
 def check(begun: Begun, rows: int, shape: tuple[int, ...]) -> None:
@@ -52,4 +54,4 @@ def state(begun: Begun, images: slice, table: Table) -> State:
     slots = np.zeros((table.slots, *own.shape[1:]), np.float32)
     slots[: len(own)] = own
     # Images of a batch may have come to their end already.
-    return State(Tensor(slots), min(begun.row, table.rows))
+    return State(Tensor(slots), min(begun.row, table.rows), begun.carry)

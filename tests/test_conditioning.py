@@ -208,3 +208,13 @@ def test_other_files_are_no_conditioning(tmp_path):
     write({"a": np.ones(1, np.float32)}, tmp_path / "x", {**said, "version": "9"})
     with pytest.raises(ValueError, match="of version '9', and this mdx reads 1"):
         conditioning.load(tmp_path / "x")
+
+
+@pytest.mark.parametrize("change", [np.asfortranarray, lambda a: np.broadcast_to(a[:1], a.shape)])
+def test_arrays_are_saved_row_by_row_however_they_lie(tmp_path, change):
+    one = made()
+    other = conditioning.make("made_up", {n: change(np.array(a)) for n, a in one.arrays.items()})
+    conditioning.save(other, tmp_path / "prompt")
+    assert conditioning.load(tmp_path / "prompt") == other
+    masked = conditioning.make("made_up", {"mask": np.array([[True, False]])})
+    assert masked.arrays["mask"].tolist() == [[1, 0]]

@@ -401,3 +401,48 @@ def test_a_denoiser_may_compute_with_its_tensor():
     """Outside graphs, where the first operator of a process would fail beside numpy 2."""
     done = subprocess.run([sys.executable, "-c", EAGER], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "2\n"), done.stderr
+
+
+def test_noise_of_one_graph_is_asked_for_as_in_the_loop(model):
+    run = table("ddpm", 4)
+    towards, _ = networks(model)
+    x = noise(2, *SHAPE)
+    for step_noise, error in (([], "step_noise ends at row 0 of 4"), ([None] * 4, "row 0 adds")):
+        for one_graph in (False, True):
+            with pytest.raises(ValueError, match=error):
+                mdx.sample(towards, run, noise=x, step_noise=step_noise, one_graph=one_graph)
+    with pytest.raises(ValueError, match="noise of row 0 has shape"):
+        mdx.sample(towards, run, noise=x, step_noise=[x[0]] * 4, one_graph=True)
+    stage = towards._replace(memory=mdx.Memory("stage"))
+    with pytest.raises(ValueError, match="one_graph has all of the network's weights at work"):
+        mdx.sample(stage, table(), noise=x, one_graph=True)
+
+
+def test_what_a_denoiser_drops_is_not_carried_on():
+    run, x = table(), noise(2, 3)
+    dropping = Denoiser(lambda shape: {"n": np.zeros(1)}, lambda c, x, r: (x.asnumpy(), {}))
+    assert mdx.sample(dropping, run, noise=x, after=lambda table, state: state).carry is None
+
+
+def test_a_carry_of_another_run_is_named(tmp_path):
+    run, x = table(), noise(2, 3)
+    begun = schedulers.init(run, x)._replace(carry={"cache": np.zeros(1, np.float32)})
+    with pytest.raises(ValueError, match="the state carries 'cache', which no denoiser"):
+        mdx.sample(mdx.guidance.turns(exact(run), exact(run), ends=[2]), run, start=begun)
+    with pytest.raises(ValueError, match=r"must be float32 or int32 to be saved: 'n' is int64"):
+        schedulers.save_state(begun._replace(carry={"n": np.array([3])}), tmp_path / "state")
+    wide = schedulers.stack([run, run, run])
+    with pytest.raises(ValueError, match=r"start must have shape \(3, \.\.\.\)"):
+        mdx.sample(exact(run), wide, start=schedulers.init(run, x))
+
+
+def test_functions_of_rows_want_runs_of_as_many_rows(model):
+    interval = mdx.guidance.interval(5, 0, 0.5)
+    with pytest.raises(ValueError, match="give schedulers of as many rows each"):
+        generated(model, PROMPTS, scheduler=["ddim", "heun"], guidance=interval)
+    rows = max(schedulers.table(schedulers.from_config(model.scheduler, n), 2).rows
+               for n in ("ddim", "heun"))  # fmt: skip
+    scales = np.full((rows, 2), 5.0, np.float32)
+    options = {"scheduler": ["ddim", "heun"], "steps": 2}
+    whole = generated(model, PROMPTS, guidance=5, batch=1, **options)
+    assert np.array_equal(generated(model, PROMPTS, guidance=scales, batch=1, **options), whole)

@@ -139,7 +139,8 @@ def check_model(model: Any) -> Family:
             what = "Net of that kind" if kind is Net else kind.__name__
             raise TypeError(f"model.{name} must be a {what}, not {type(found).__name__}")
         if isinstance(found, Net) and not isinstance(found.config, NETS[part.kind].Config):
-            raise TypeError(f"model.{name} must be a Net of that kind, not {type(found).__name__}")
+            kind_found = type(found.config).__module__.rpartition(".")[2].removesuffix("_config")
+            raise TypeError(f"model.{name} must be a Net of {part.kind}, not of {kind_found}")
     return family
 
 

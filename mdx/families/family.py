@@ -52,6 +52,8 @@ class Family(NamedTuple):
     # (index, config.json of the network) -> as it is meant
     meant: Callable[[Any, Mapping[str, Any]], dict[str, Any]]
     network: str = "unet"  # the part that denoises
+    # Of a prompt's arrays, those that a negative one without them is told, too.
+    shared: tuple[str, ...] = ()
     # Whether a VAE whose config says force_upcast is held in float32: its numbers overflow in half.
     upcasts_vae: bool = False
 

@@ -80,7 +80,8 @@ def encode(model: Any, texts: list[str] | None, asked: Asked) -> Conditioning:
 
 def fits(model: StableDiffusion, conditioning: Conditioning) -> None:
     """ValueError for a conditioning that the UNet cannot read."""
-    check_arrays(conditioning, {"context": (None, width_of(model.unet))}, {"guidance": ()})
+    told = {"guidance": ()} if embeds_guidance(model) else {}
+    check_arrays(conditioning, {"context": (None, width_of(model.unet))}, told)
 
 
 def inputs(

@@ -295,4 +295,5 @@ FAMILY = Family(
     inputs=inputs,
     meant=meant,
     upcasts_vae=True,
+    shared=("original", "crop", "target"),
 )

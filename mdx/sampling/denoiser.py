@@ -113,5 +113,10 @@ def parts_of(carry: Carry, count: int) -> list[Carry]:
     parts: list[Carry] = [{} for _ in range(count)]
     for name, value in carry.items():
         number, _, inner = name.partition(".")
+        if not number.isdecimal() or int(number) >= count:
+            raise ValueError(
+                f"the state carries {shown(name)}, which no denoiser of this run has: go on with "
+                "the one that made it"
+            )
         parts[int(number)][inner] = value
     return parts

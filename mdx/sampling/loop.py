@@ -16,7 +16,7 @@ from mdx.sampling import one_graph as whole_runs
 from mdx.sampling.denoiser import Denoiser, lift, per_image, rows
 from mdx.sampling.network import Network
 from mdx.schedulers import Info, State, Table
-from mdx.schedulers.step import checked, whole
+from mdx.schedulers.step import checked, fitting, whole
 
 __all__ = ["After", "Callback", "checked_watching", "run", "sample"]
 
@@ -113,6 +113,10 @@ def run(
             raise ValueError(
                 "one_graph runs a network, guided or not, and not a denoiser made of functions"
             )
+        if denoiser.memory.weights == "stage":
+            raise ValueError(
+                'one_graph has all of the network\'s weights at work: ask for weights="net"'
+            )
         denoiser.lowered().init(tuple(state.slots.shape[1:]))
         _agreed(denoiser.prediction, table)
         return finite(whole_runs.run(denoiser, table, state, list(step_noise)))
@@ -131,7 +135,7 @@ def _row_by_row(
     _agreed(denoiser.prediction, table)
     begin, count = state.index, state.slots.shape[1]
     carry = denoiser.init(tuple(state.slots.shape[1:]))
-    carry = dict(carry if state.carry is None else state.carry)
+    carry = {**carry, **(state.carry or {})}
     each, noises = rows(table), iter(step_noise)
     for row in each:
         try:
@@ -145,8 +149,7 @@ def _row_by_row(
         x = _scaled(state.slots, Tensor(per_image(row.scale, count)))
         out, carry = denoiser.apply(carry, x, row)
         state, info = schedulers.step(table, state, out, noise)
-        if carry:
-            state = state._replace(carry=carry)
+        state = state._replace(carry=dict(carry) or None)
         if row.index == begin:
             finite(state)  # not after all rows what the first one shows
         if after is not None:
@@ -193,6 +196,7 @@ def _same_run(state: State, changed: Any) -> State:
 def _going_on(table: Table, state: State) -> State:
     """A state to begin with, with as many slots as the table; ValueError for none of its rows."""
     slots = checked(state).slots
+    fitting(table, "start", tuple(slots.shape[1:]))
     if not whole(state.index, table.rows) or len(slots) > table.slots:
         raise ValueError(
             f"start is at row {shown(state.index)} with {len(slots)} slots, and the table has "

@@ -26,6 +26,10 @@ __all__ = ["Network", "alike", "guided_in", "inputs", "predict"]
 Inputs = Callable[[Conditioning, tuple[int, ...]], dict[str, NDArray[Any]]]
 
 
+ONE = np.ones((), np.float32)
+ONE.setflags(write=False)
+
+
 class Network(NamedTuple):
     """A denoiser made of a network; exchange what it is made of with _replace.
 
@@ -39,7 +43,7 @@ class Network(NamedTuple):
     memory: Memory = Memory()
     prediction: str | None = None  # what the network returns, as schedulers.PREDICTIONS has it
     negative: Conditioning | None = None  # what guidance moves away from; None: no guidance
-    scale: Followed = np.ones((), np.float32)  # how far: see guidance.classifier_free
+    scale: Followed = ONE  # how far: see guidance.classifier_free
 
     def __repr__(self) -> str:
         """What it is, in short; its weights are in its fields."""

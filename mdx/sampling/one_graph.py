@@ -33,9 +33,25 @@ def run(network: Network, table: Table, state: State, step_noise: list[Any]) -> 
     # The length of the arrays is part of the graph, the number of rows that it runs is not.
     length = -(-table.rows // ROWS) * ROWS
     noise = np.zeros((length, count, *shape), np.float32)
-    for i, drawn in enumerate(step_noise):
-        if drawn is not None:
-            noise[i] = drawn
+    if len(step_noise) < table.rows:
+        raise ValueError(
+            f"step_noise ends at row {len(step_noise)} of {table.rows}: give one entry a row"
+        )
+    for i in range(state.index, table.rows):
+        if table.reads_variance(i):
+            raise ValueError(
+                f"row {i} reads the variance that the model learned, which this network has not"
+            )
+        if not table.needs_noise(i):
+            continue
+        drawn = step_noise[i]
+        if drawn is None:
+            raise ValueError(f"row {i} adds noise, and none was given")
+        if np.shape(drawn) != noise.shape[1:]:
+            raise ValueError(
+                f"noise of row {i} has shape {np.shape(drawn)}, the sample {noise.shape[1:]}"
+            )
+        noise[i] = drawn
     times, rescale = (
         _lengthened([per_image(x, count) for x in array], length)
         for array in (table.t, table.scale)

@@ -82,12 +82,20 @@ def save_state(state: State, path: str | os.PathLike[str]) -> None:
         raise ValueError(f"a state's index must be a row of its table, not {shown(state.index)}")
     fields = {"slots": slots.asnumpy(), "index": np.array(state.index, np.int64)}
     for name, value in (state.carry or {}).items():
-        fields[CARRY + name] = np.asarray(value.asnumpy() if hasattr(value, "asnumpy") else value)
+        array = np.asarray(value.asnumpy() if hasattr(value, "asnumpy") else value)
+        if array.dtype not in (np.float32, np.int32):
+            raise ValueError(
+                f"what a state carries must be float32 or int32 to be saved: {shown(name)} is "
+                f"{array.dtype}"
+            )
+        fields[CARRY + name] = array
     write(fields, path, CARRYING if state.carry else STATE)
 
 
 def load_state(path: str | os.PathLike[str]) -> State:
     """Read a state that `save_state` wrote, bit for bit; `step` goes on where it stopped.
+
+    What is carried comes back as tensors.
 
     Args:
         path: the file.

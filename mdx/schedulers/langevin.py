@@ -72,7 +72,7 @@ def correct(
     for b in range(len(x)):
         own = slice(b, b + 1)
         x[own] = corrected(x[own], score[own], fresh[own], snr=snr)
-    return State(Tensor(slots.astype(np.float32)), i)
+    return state._replace(slots=Tensor(slots.astype(np.float32)))
 
 
 def on_host(tensor: Any) -> Array:
