@@ -61,7 +61,6 @@ def first_time(options: argparse.Namespace) -> Asked:
         "version": version(),
         "dtype": "float32",
         "seeds": [secrets.randbelow(2**32)],
-        "guidance": 7.5,
         "set": [],
     }
     for name, default in defaults.items():

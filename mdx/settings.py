@@ -94,7 +94,9 @@ class Settings(NamedTuple):
         int | None, whole(1, 1_000_000), Option("--steps", "N", "default: the scheduler's")
     ]
     # scale of the classifier-free guidance
-    guidance: Annotated[float, SCALE, Option("--guidance", "G", "default: 7.5; 1 is none")]
+    guidance: Annotated[
+        float | None, SCALE, Option("--guidance", "G", "default: the checkpoint's; 1 is none")
+    ]
     # pixels
     width: Annotated[int | None, SIDE]
     height: Annotated[int | None, SIDE]
