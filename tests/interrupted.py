@@ -23,8 +23,9 @@ import mdx
 from mdx import cli, compile_cache, schedulers
 from tests.generating import latents as generated
 
-# The compiled calls of a run of three steps: two texts, UNet and sampler in turn, and the VAE.
-CALLS = {0: "text encoder", 4: "UNet", 5: "step", 10: "decode"}
+# The compiled calls of a run of three steps: two texts, a row's input, UNet and sampler in turn, and
+# the VAE.
+CALLS = {0: "text encoder", 6: "UNet", 7: "step", 14: "decode"}
 
 
 def main(checkpoint, folder):
