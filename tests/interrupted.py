@@ -25,8 +25,8 @@ import mdx
 from mdx import cli, compile_cache, schedulers
 from tests.generating import latents as generated
 
-# The compiled calls of a run of three steps: two texts, a row's input, UNet and sampler in turn, and
-# the VAE.
+# The compiled calls of a run of three steps: two texts; input, UNet and sampler of a
+# row in turn; the VAE.
 CALLS = {0: "text encoder", 6: "UNet", 7: "step", 14: "decode"}
 
 
