@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mdx.checks import array_of, whole
 from mdx.schedulers import State, Table
+from mdx.schedulers.step import check_carry
 
 __all__ = ["Begun", "check", "given", "state"]
 
@@ -24,6 +25,8 @@ class Begun(NamedTuple):
 def given(start: Any) -> Begun:
     """Latents (B, C, h, w), or a State of them, looked at; ValueError or TypeError by name."""
     whole_state = isinstance(start, State)
+    if whole_state:
+        check_carry(start)
     slots = array_of("start", start.slots if whole_state else start)
     if slots.ndim != (5 if whole_state else 4):
         raise ValueError(

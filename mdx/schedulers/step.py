@@ -196,14 +196,23 @@ def add_noise(
 
 
 def checked(state: State) -> State:
-    """The state itself; TypeError unless its slots are a Tensor."""
+    """The state itself; TypeError unless its slots are a Tensor, and its carry a dict or None."""
     from mindspore import Tensor
 
     if not isinstance(state, State) or not isinstance(state.slots, Tensor):
         raise TypeError(
             f"a state's slots must be a Tensor, not {shown(getattr(state, 'slots', state))}"
         )
+    check_carry(state)
     return state
+
+
+def check_carry(state: State) -> None:
+    """TypeError unless what a state carries is a dict by names, or nothing."""
+    carry = state.carry
+    named = isinstance(carry, Mapping) and all(isinstance(name, str) for name in carry)
+    if carry is not None and not named:
+        raise TypeError(f"a state's carry must be a dict of arrays or None, not {shown(carry)}")
 
 
 def whole(i: Any, most: int) -> bool:

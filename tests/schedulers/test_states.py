@@ -152,3 +152,10 @@ def test_what_is_no_table_cannot_be_joined(join):
             join([made, made._replace(**change)])
     with pytest.raises(ValueError, match=r"a table is what schedulers\.table makes, not 3"):
         join([made, 3])
+
+
+@pytest.mark.parametrize("carry", [3, np.zeros(3), {1: np.zeros(1)}, "x", [()]])
+def test_what_is_no_carry_is_refused(tmp_path, carry):
+    state = schedulers.init(T, pictures())._replace(carry=carry)
+    with pytest.raises(TypeError, match="a state's carry must be a dict of arrays or None"):
+        schedulers.save_state(state, tmp_path / "x")
