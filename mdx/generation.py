@@ -162,7 +162,8 @@ def generate(
         "latent" float32 latents (B, C, h, w).
 
     Raises:
-        ValueError, TypeError: for arguments that do not fit, before anything is computed.
+        ValueError, TypeError: for arguments that do not fit, before anything is computed; but for
+            `one_graph` with prompts that make arrays of different shapes, when they are encoded.
         MemoryError: before anything is computed, for more than the machine can hold, and with the
             plan where no choice keeps within the budget; later, where memory runs out.
         FloatingPointError: where the model's numbers overflow or its weights hold NaN: after the

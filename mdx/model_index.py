@@ -33,9 +33,6 @@ PART = nullable(listed(nullable(TEXT), 2, 2))
 AT_THEIR_WORD = ("LatentConsistencyModel", "StableDiffusionXL", "StableDiffusion3")
 LATER = {"text_encoder_2", "transformer"}
 
-# What a pipeline says of itself beside its parts.
-FLAGS = ("force_zeros_for_empty_prompt", "requires_aesthetics_score")
-
 
 class Index(NamedTuple):
     """What model_index.json says."""
@@ -45,7 +42,6 @@ class Index(NamedTuple):
     parts: Mapping[str, str]  # the class of every part that the checkpoint has
     # Whether an absent negative prompt is zeros, and not what "" becomes; None: it does not say.
     zeros: bool | None = None
-    aesthetic: bool | None = None  # whether the model reads an aesthetic score; None likewise
 
     @property
     def old_meaning(self) -> bool:
@@ -69,8 +65,9 @@ def read(folder: Path) -> Index:
     index = read_json(file)
     try:
         pipeline = value("_class_name", index.get("_class_name"), nullable(TEXT))
-        zeros, aesthetic = (value(key, index.get(key), nullable(FLAG)) for key in FLAGS)
-        return Index(file, pipeline, _parts(index), zeros, aesthetic)
+        key = "force_zeros_for_empty_prompt"
+        zeros = value(key, index.get(key), nullable(FLAG))
+        return Index(file, pipeline, _parts(index), zeros)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
 

@@ -432,3 +432,16 @@ def test_a_part_of_another_dtype_counts_as_what_it_is(tiny_checkpoint):
     )
     assert own == used
     assert found.steps[-1].rest >= whole.steps[-1].rest + kept
+
+
+def test_what_a_large_text_encoder_cast_stays_in_part(model):
+    """Beyond the first piece that MindSpore takes; of an encoder below it nothing is counted."""
+
+    def later(cast):
+        nets = weighed([model.text_encoder], model.unet, model.vae)
+        nets = nets._replace(texts=(nets.texts[0]._replace(cast=cast),))
+        works = counted(nets, Size((8, 8), 1, True, 1, False), mdx.Memory())[1:]
+        return {moment.counts.text_casts for work in works for moment in work.moments}
+
+    assert later(2**30) == {0}
+    assert later(3 * 2**30) == {2**30}

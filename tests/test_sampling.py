@@ -446,3 +446,22 @@ def test_functions_of_rows_want_runs_of_as_many_rows(model):
     options = {"scheduler": ["ddim", "heun"], "steps": 2}
     whole = generated(model, PROMPTS, guidance=5, batch=1, **options)
     assert np.array_equal(generated(model, PROMPTS, guidance=scales, batch=1, **options), whole)
+
+
+def test_a_learned_variance_is_not_guided():
+    """Of an output (B, 2C, ...) the first half moves, and the second is the positive one's."""
+    x, row = noise(2, 3, 4), mdx.sampling.denoiser.rows(table())[0]
+    towards, away = noise(2, 6, 4, seed=1), noise(2, 6, 4, seed=2)
+    guided = mdx.guidance.classifier_free(lambda x, t: towards, lambda x, t: away, 5.0)
+    out = guided.apply(guided.init(x.shape), Tensor(x), row)[0].asnumpy()
+    moved = away[:, :3] + 5 * (towards[:, :3] - away[:, :3])
+    np.testing.assert_allclose(out[:, :3], moved, rtol=1e-5, atol=1e-6)
+    assert np.array_equal(out[:, 3:], towards[:, 3:])
+
+
+@pytest.mark.parametrize("given", [None, "much", np.nan, 1j, [[1.0]], lambda row: 3])
+def test_a_scale_of_a_row_is_named(given):
+    run, x = table(), noise(2, 3)
+    guided = mdx.guidance.classifier_free(exact(run), exact(run), lambda row: given)
+    with pytest.raises((TypeError, ValueError), match="scale of row 0"):
+        mdx.sample(guided, run, noise=x)

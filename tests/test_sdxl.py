@@ -11,7 +11,7 @@ from huggingface_hub import constants
 from safetensors.numpy import load_file
 
 import mdx
-from mdx import cli, families, images, loading, weights
+from mdx import cli, families, generation, images, loading, weights
 from mdx.families import StableDiffusionXL, stable_diffusion_xl
 from mdx.families.stable_diffusion_xl import Reading, inputs
 from mdx.sampling import network
@@ -537,3 +537,34 @@ def test_of_a_family_that_mdx_lacks_nothing_but_the_index_is_fetched(hub, copy):
     with pytest.raises(ValueError, match=f"FluxPipeline with transformer; {TITLES}"):
         mdx.load("someone/flux")
     assert hub.fetched == ["model_index.json"]
+
+
+def test_a_negative_is_told_the_sizes_of_what_it_is_the_negative_of(base, refiner, monkeypatch):
+    """Whether they come with the text or its conditioning; but not the score that is wanted."""
+    seen = []
+
+    def told(model, prompt, **options):
+        seen.clear()
+        monkeypatch.setattr(generation, "denoiser", lambda m, c, **_: seen.append(c))
+        monkeypatch.setattr(generation.guiding, "classifier_free", stop)
+        with pytest.raises(Stopped):
+            mdx.generate(model, prompt, steps=1, seed=0, height=64, width=64, **options)
+        return [dict(one.arrays) for one in seen]
+
+    class Stopped(Exception):
+        pass
+
+    def stop(*_):
+        raise Stopped
+
+    sizes = mdx.Sizes(original=(32, 48), crop=(4, 8), target=(64, 64))
+    for prompt, options in (
+        ("a", {"sizes": sizes}),
+        (mdx.encode_prompt(base, "a", sizes=sizes), {}),
+        (mdx.encode_prompt(base, "a", sizes=sizes), {"negative_prompt": "b"}),
+    ):
+        positive, negative = told(base, prompt, **options)
+        for name in ("original", "crop", "target"):
+            assert np.array_equal(positive[name], negative[name]), name
+    positive, negative = told(refiner, "a", sizes=mdx.Sizes(aesthetic=9.0))
+    assert (positive["aesthetic"].tolist(), negative["aesthetic"].tolist()) == ([[9.0]], [[2.5]])

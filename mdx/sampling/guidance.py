@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-from mindspore import Tensor
+from mindspore import Tensor, ops
 from numpy.typing import NDArray
 
 from mdx.checks import array_of, finite, shown, whole
@@ -23,7 +23,8 @@ def classifier_free(positive: Any, negative: Any, scale: Scale) -> Network | Den
 
     Where both are one network, and their conditionings have arrays of the same names and shapes,
     it is called once for both halves; otherwise each is called by itself. A row in which no image
-    is guided (none has a scale above 1) calls `positive` alone.
+    is guided (none has a scale above 1) calls `positive` alone. Of outputs (B, 2C, ...) the second
+    half, the variance that the model learned, is no direction, and is the positive one's.
 
     Args:
         positive, negative: denoisers, or functions of (x, t).
@@ -58,7 +59,7 @@ def classifier_free(positive: Any, negative: Any, scale: Scale) -> Network | Den
             # At 1 the negative half counts for nothing, as for an image that is made without one.
             factor = Tensor(np.maximum(factor, 1))
             out_away, other = away.apply(other, x, row)
-            out = _combine(_tensor(out_away), _tensor(out), factor)
+            out = _combine(_tensor(out_away), _tensor(out), factor, x)
         return out, in_parts([own, other])
 
     return Denoiser(init, apply, prediction)
@@ -160,10 +161,12 @@ def _tensor(values: Any) -> Tensor:
     return Tensor(np.asarray(values, np.float32))
 
 
-def _combined(away: Tensor, towards: Tensor, scale: Tensor) -> Tensor:
-    batch = towards.shape[0]
-    shape = (batch,) + (1,) * (len(towards.shape) - 1)
-    return away + scale.reshape(shape) * (towards - away)
+def _combined(away: Tensor, towards: Tensor, scale: Tensor, x: Tensor) -> Tensor:
+    shape = (x.shape[0],) + (1,) * (len(x.shape) - 1)
+    moved = away + scale.reshape(shape) * (towards - away)
+    if len(x.shape) > 1 and towards.shape[1] == 2 * x.shape[1]:
+        return ops.concat((moved[:, : x.shape[1]], towards[:, x.shape[1] :]), 1)
+    return moved
 
 
 _combine = compiled(_combined)

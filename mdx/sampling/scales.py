@@ -35,7 +35,9 @@ def scales(name: str, scale: Any) -> Followed:
 def at(followed: Followed, row: Row, count: int) -> NDArray[np.float32]:
     """The scale of each of `count` images (B,) in a row; ValueError for another number of them."""
     if callable(followed):
-        scale = array_of("scale", followed(row))
+        scale = scales(f"scale of row {row.index}", followed(row))
+        if callable(scale):
+            raise TypeError(f"scale of row {row.index} is a function: give numbers")
     elif followed.ndim < 2:
         scale = followed
     elif len(followed) == row.count:
@@ -44,6 +46,4 @@ def at(followed: Followed, row: Row, count: int) -> NDArray[np.float32]:
         raise ValueError(f"scale is for {len(followed)} rows, and the run has {row.count}")
     if scale.ndim > 1 or scale.size not in (1, count):
         raise ValueError(f"scale of row {row.index} is {scale.shape}, for {count} images")
-    if not np.isfinite(scale).all():
-        raise ValueError(f"scale of row {row.index} is no finite number")
     return per_image(scale.reshape(-1) if scale.size == count else scale.reshape(()), count)
