@@ -159,3 +159,17 @@ def test_what_is_no_carry_is_refused(tmp_path, carry):
     state = schedulers.init(T, pictures())._replace(carry=carry)
     with pytest.raises(TypeError, match="a state's carry must be a dict of arrays or None"):
         schedulers.save_state(state, tmp_path / "x")
+
+
+def test_what_is_saved_is_read_row_by_row_however_it_lies(tmp_path):
+    """Files hold numbers row by row; an array may lie by columns, or be a view."""
+    numbers = np.arange(6, dtype=np.float32).reshape(2, 3)
+    carry = {"columns": np.asfortranarray(numbers), "view": numbers.T}
+    state = schedulers.init(T, pictures())._replace(carry=carry)
+    schedulers.save_state(state, tmp_path / "state")
+    back = schedulers.load_state(tmp_path / "state").carry
+    assert np.array_equal(back["columns"].asnumpy(), numbers)
+    assert np.array_equal(back["view"].asnumpy(), numbers.T)
+    turned = T._replace(mix=np.asfortranarray(T.mix))
+    schedulers.save(turned, tmp_path / "table")
+    assert schedulers.load(tmp_path / "table") == T
