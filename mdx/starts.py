@@ -26,7 +26,7 @@ def given(start: Any) -> Begun:
     """Latents (B, C, h, w), or a State of them, looked at; ValueError or TypeError by name."""
     whole_state = isinstance(start, State)
     if whole_state:
-        check_carry(start)
+        check_carry("the carry of start", start)
     slots = array_of("start", start.slots if whole_state else start)
     if slots.ndim != (5 if whole_state else 4):
         raise ValueError(

@@ -412,3 +412,10 @@ def test_a_path_has_the_variance_of_each_row(model):
     for row in drawn("fresh"):
         assert np.array_equal(row[0], fresh.standard_normal((4, 32, 32)))
     assert np.array_equal(drawn("path", 1)[0][0], drawn("path", 0)[0][1])
+
+
+@pytest.mark.parametrize("carry", [3, np.zeros(2), "x"])
+def test_what_a_start_carries_is_looked_at(model, carry):
+    state = schedulers.State(mindspore.Tensor(np.zeros((1, 1, 4, 8, 8), np.float32)), 0, carry)
+    with pytest.raises(TypeError, match="the carry of start must be a dict of arrays"):
+        asked(model, start=state)

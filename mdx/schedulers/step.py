@@ -203,16 +203,16 @@ def checked(state: State) -> State:
         raise TypeError(
             f"a state's slots must be a Tensor, not {shown(getattr(state, 'slots', state))}"
         )
-    check_carry(state)
+    check_carry("a state's carry", state)
     return state
 
 
-def check_carry(state: State) -> None:
-    """TypeError unless what a state carries is a dict by names, or nothing."""
+def check_carry(name: str, state: State) -> None:
+    """TypeError by name unless what a state carries is a dict by names, or nothing."""
     carry = state.carry
     named = isinstance(carry, Mapping) and all(isinstance(name, str) for name in carry)
     if carry is not None and not named:
-        raise TypeError(f"a state's carry must be a dict of arrays or None, not {shown(carry)}")
+        raise TypeError(f"{name} must be a dict of arrays or None, not {shown(carry)}")
 
 
 def whole(i: Any, most: int) -> bool:
