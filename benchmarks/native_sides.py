@@ -111,7 +111,7 @@ def mindspore(row: Row, given: Arrays):
         if kind == "halving_convolution":
             return kernels.convolution(x, p["weight"], p["bias"], 2)
         if kind == "enlarging_convolution":
-            return kernels.enlarged_convolution(x, p["weight"], p["bias"], 2 * side, 2 * side)
+            return kernels.upsample_conv(x, p["weight"], p["bias"], 2 * side, 2 * side)
         if kind == "attention":
             scores = ops.BatchMatMul(transpose_b=True)(x * size**-0.5, p["keys"])
             return ops.BatchMatMul()(ops.Softmax(-1)(scores), p["values"])

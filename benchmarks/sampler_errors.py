@@ -93,7 +93,7 @@ def jumping(t):
         # The solution never crosses another, so that a few of them tell all.
         some = np.linspace(scaled.min(), scaled.max(), 401)
         ends = testbed.flow(DATA, some[:, None], r, 0.0, steps=60)[:, 0]
-        return testbed.answer(t, i, x, np.interp(scaled, some, ends))
+        return testbed.required_output(t, i, x, np.interp(scaled, some, ends))
 
     return model
 
@@ -104,7 +104,10 @@ def distance(t, rng):
     The samples begin as even shares of the first level, so that chance enters by the sampler only.
     """
     begin = rng.permutation(quantiles(t.alpha[0], t.sigma[0]))[:, None]
-    slots, model = testbed.start(t, begin), (jumping(t) if jumps(t) else testbed.perfect(t, DATA))
+    slots, model = (
+        testbed.start(t, begin),
+        (jumping(t) if jumps(t) else testbed.exact_model(t, DATA)),
+    )
     for i in range(t.rows):
         slots = testbed.row(t, i, slots, model(i, slots[0]), rng.normal(size=begin.shape))
     end = np.sort(slots[0][:, 0])
@@ -127,7 +130,7 @@ def missed(t):
     """Root mean square of what a run misses of the exact solution, in units of its last sample."""
     first, last = (t.sigma / t.alpha)[[0, -1]]
     points, exact = solution(bool(first < last))
-    end = testbed.run(t, testbed.perfect(t, DATA), points * t.alpha[0])[-1]
+    end = testbed.run(t, testbed.exact_model(t, DATA), points * t.alpha[0])[-1]
     return float(np.sqrt(np.mean((end / t.alpha[-1] - exact) ** 2)) / np.hypot(1, last))
 
 

@@ -55,7 +55,7 @@ TYPES = {
 }
 
 
-CONVOLVING = ("block", "halve", "double")  # stages without attention
+CONVOLVING = ("resnet", "downsample", "upsample")  # stages without attention
 
 
 class Operator(NamedTuple):

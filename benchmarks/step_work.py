@@ -18,10 +18,10 @@ def work(config: unet.Config, batch: int, latents: int, tokens: int) -> Counter[
     total["linear"] += channels[0] * size + size * size
     sides = [side]
     for stage in unet_stages.stages(config):
-        if stage.kind == "halve":
+        if stage.kind == "downsample":
             side = -(-side // 2)
             sides.append(side)
-        elif stage.kind == "double":
+        elif stage.kind == "upsample":
             sides.pop()
             side = sides[-1]
         total += _stage(config, stage, side**2, size, tokens)
@@ -31,15 +31,15 @@ def work(config: unet.Config, batch: int, latents: int, tokens: int) -> Counter[
 
 def _stage(config: unet.Config, stage: Stage, pixels: int, size: int, tokens: int) -> Counter[str]:
     """Of one picture, whose result has so many pixels."""
-    if stage.kind == "read":
-        return _transformer(unet_stages.reader(config, stage), pixels, tokens)
+    if stage.kind == "transformer":
+        return _transformer(unet_stages.transformer_config(config, stage), pixels, tokens)
     convolved = 9 * stage.inputs * stage.outputs
     linear = 0
-    if stage.kind == "block":
+    if stage.kind == "resnet":
         convolved += 9 * stage.outputs**2
         if stage.inputs != stage.outputs:
             convolved += stage.inputs * stage.outputs
-        linear = size * stage.outputs * (2 if unet_stages.residual(config).scale_shift else 1)
+        linear = size * stage.outputs * (2 if unet_stages.resnet_config(config).scale_shift else 1)
     return Counter({"convolution": pixels * convolved, "linear": linear})
 
 
@@ -47,7 +47,7 @@ def _transformer(settings, pixels: int, tokens: int) -> Counter[str]:
     channels, context = settings.channels, settings.context
     text = (tokens, context)
     total = Counter({"linear": 2 * pixels * channels**2})
-    for keys, width in (text if settings.reads_text_only else (pixels, channels), text):
+    for keys, width in (text if settings.text_only else (pixels, channels), text):
         for _ in range(settings.depth):
             # Queries and the result are of pixels, keys and values of what is read.
             total["linear"] += 2 * pixels * channels**2 + 2 * keys * width * channels

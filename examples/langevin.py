@@ -22,7 +22,7 @@ SIDE = 128  # pixels
 def run(table, correct_steps, snr, seed=0):
     """The final pixels (4 SIDE^2,), after correct_steps Langevin steps before every row."""
     rng, shape = np.random.default_rng(seed), (1, 4, SIDE, SIDE)
-    model = testbed.perfect(table, DATA)
+    model = testbed.exact_model(table, DATA)
     state = schedulers.init(table, rng.normal(size=shape))
 
     def predict(i, state):

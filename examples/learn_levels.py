@@ -59,7 +59,7 @@ def misses(name: str, choices: list[np.ndarray], given: Task) -> np.ndarray:
     tables = [schedulers.table(scheduler, sigmas=list(ratios)) for ratios in choices]
     stacked = schedulers.stack(tables)
     begin = np.broadcast_to(given.points[:, None], (len(choices), len(given.points), 1))
-    ends = testbed.run(stacked, testbed.perfect(stacked, DATA), begin)[-1, ..., 0]
+    ends = testbed.run(stacked, testbed.exact_model(stacked, DATA), begin)[-1, ..., 0]
     return ends / stacked.alpha[-1][:, None] - given.exact
 
 

@@ -5,10 +5,12 @@ Its first argument may name a sub-command instead of a prompt: see COMMANDS, at 
 MindSpore and the nets are imported once the arguments and the output are known to be good.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 
 from mdx import cli_arguments, cli_pictures, cli_samplers, terminal
+from mdx.files import as_path
 from mdx.interrupts import at_most_one
 
 __all__ = ["main"]
@@ -51,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _words(error: BaseException) -> str:
     """What an error says; of the system's own, the file before the reason and no number."""
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        name = error.filename and as_path(os.fsdecode(error.filename))
+        return f"{name}: {error.strerror}" if name else error.strerror
     return str(error) or type(error).__name__
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mdx.array_files import read, write
 from mdx.checks import array_of, finite, flag, shown, whole
 from mdx.schedulers.levels import digest
+from mdx.sizes import Sizes
 
 __all__ = ["Conditioning", "blend", "concat", "load", "make", "repeat", "save", "take"]
 
@@ -185,7 +186,8 @@ def blend(
     Arrays of floats are blended on a straight line. With `spherical`, those of vectors (B, ..., D)
     are on an arc: directions turn at an even speed, which keeps them as long as the two are, and
     lengths change in a straight line (Shoemake, "Animating rotation with quaternion curves",
-    SIGGRAPH 1985). A vector of zeros, and two that are opposite, have no arc, and take the line.
+    SIGGRAPH 1985). A vector of zeros, and two that are opposite, have no arc, and take the line; so
+    do a picture's sizes, which are no direction.
 
     Args:
         begin, end: of B images each.
@@ -212,7 +214,7 @@ def blend(
             found[name] = array
         else:
             a, b = array.astype(np.float64), other.astype(np.float64)
-            arc = spherical and array.ndim > 1
+            arc = spherical and array.ndim > 1 and name not in Sizes._fields
             found[name] = _on_arc(a, b, weight) if arc else (1 - weight) * a + weight * b
     return make(begin.family, found)
 

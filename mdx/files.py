@@ -34,6 +34,7 @@ PART = re.compile(r"\.mdx-(?P<where>[0-9a-f]{8})-(?P<process>[0-9]{1,10})-\w+\.p
 FORGOTTEN = 24 * 60 * 60  # seconds; what nobody has written to for so long has no writer any more
 
 LONGEST = 100  # characters of a name that an error shows
+LONGEST_PATH = 500
 FEW = 3  # names of a list that an error shows
 
 
@@ -167,9 +168,9 @@ def read_json(path: str | Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=without_twins)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not valid JSON: {error}") from None
+        raise ValueError(f"{as_path(path)} is not valid JSON: {error}") from None
     if not isinstance(value, dict):
-        raise ValueError(f"{path} must hold a JSON object, not {type(value).__name__}")
+        raise ValueError(f"{as_path(path)} must hold a JSON object, not {type(value).__name__}")
     return value
 
 
@@ -198,9 +199,9 @@ def is_there(path: Path) -> bool:
 def missing(path: Path) -> FileNotFoundError:
     """The error for a file that is not there: what stands in its place, and what to do."""
     if path.is_symlink():
-        found = f"{path} is a link to a file that is gone ({os.readlink(path)})"
+        found = f"{as_path(path)} is a link to a file that is gone ({as_path(os.readlink(path))})"
     else:
-        found = f"{path} is missing"
+        found = f"{as_path(path)} is missing"
     return FileNotFoundError(found + how_to_complete(path))
 
 
@@ -215,6 +216,12 @@ def how_to_complete(path: Path) -> str:
                 "before"
             )
     return ""
+
+
+def as_path(path: str | Path) -> str:
+    """A path as an error shows it: in one line, and of an endless one the end."""
+    text = str(path) if str(path).isprintable() else repr(str(path))
+    return text if len(text) <= LONGEST_PATH else f"...{text[-LONGEST_PATH:]}"
 
 
 def as_name(name: str) -> str:

@@ -138,10 +138,10 @@ def generate(
             `schedulers.add_noise`, or the run takes the picture itself for noise. With the seed of
             its run, a resumed run ends bit for bit as the whole one: what was drawn for the rows
             before is drawn again, and dropped.
-        step_noise: where a sampler's own noise comes from: "fresh" is a draw a row; "path" reads
-            it off one Brownian path for each image, the same for any number of steps, so that more
-            steps are the same picture in more detail; None is "path" for samplers made for one
-            (DPM++ SDE, SA-Solver) and "fresh" for others.
+        step_noise: where a sampler's own noise comes from: "independent" is a draw a row;
+            "brownian" reads it off one path for each image, the same for any number of steps, so
+            that more steps are the same picture in more detail; None is "brownian" for samplers
+            made for one (DPM++ SDE, SA-Solver) and "independent" for others.
         output: "pil", "np" or "latent": see below.
         progress: True draws a bar on stderr, False none, None one where stderr is a terminal.
         callback: is called with (step, state, info) after every step; info.x0 is the picture that

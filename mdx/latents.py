@@ -181,7 +181,7 @@ def _decoder(config: vae.Config, part_bytes: int) -> Callable[..., Tensor]:
 @functools.cache
 def _beginner(config: vae.Config, part_bytes: int) -> Callable[..., Tensor]:
     def begin(params: Params, latents: Tensor) -> Tensor:
-        return vae.begin_decoding(config, params, latents, part_bytes)
+        return vae.decode_mid(config, params, latents, part_bytes)
 
     return compiled(begin)
 
@@ -189,6 +189,6 @@ def _beginner(config: vae.Config, part_bytes: int) -> Callable[..., Tensor]:
 @functools.cache
 def _enlarger(config: vae.Config) -> Callable[..., Tensor]:
     def enlarge(params: Params, x: Tensor) -> Tensor:
-        return vae.enlarge(config, params, x)
+        return vae.decode_up(config, params, x)
 
     return compiled(enlarge)

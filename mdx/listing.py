@@ -16,7 +16,7 @@ from mdx.checks import did_you_mean, shown
 from mdx.files import replacing
 from mdx.sampler_facts import Facts, facts_of
 from mdx.schedulers import Scheduler, Table
-from mdx.schedulers.config import runs
+from mdx.schedulers.config import is_compatible
 from mdx.schedulers.runs import Sampler
 from mdx.schedulers.samplers import FAMILIES, SAMPLERS
 
@@ -33,7 +33,7 @@ def chosen(
     """
     check(name, options)
     alone = schedulers.from_config({}, name)
-    if runs(alone, base):
+    if is_compatible(alone, base):
         return schedulers.from_config(base, name, **options)
     if strict:
         raise ValueError(f"{alone.name} is for other networks than {base.name}'s: see mdx samplers")

@@ -196,9 +196,13 @@ def _unet_moments(
     own_graphs = staged.in_stages(held.net, memory) and not size.one_graph
     maps = [4 * size.rows * _tokens(size, stage) * stage.inputs for stage in stages]
     hidden = [
-        4 * 8 * unet_stages.reader(config, stage).channels * size.rows * _tokens(size, stage)
+        4
+        * 8
+        * unet_stages.transformer_config(config, stage).channels
+        * size.rows
+        * _tokens(size, stage)
         for stage in stages
-        if stage.kind == "read"
+        if stage.kind == "transformer"
     ]
     wide, largest = _wide(config), max(maps)
     noise = 4 * ROWS * size.batch * config.in_channels * math.prod(size.latents)
@@ -234,7 +238,7 @@ def _unet_moments(
 
 def _layers(config: Any, stage: Stage) -> int:
     """How many of a UNet's layers a stage is: a transformer may have several."""
-    return unet_stages.reader(config, stage).depth if stage.kind == "read" else 1
+    return unet_stages.transformer_config(config, stage).depth if stage.kind == "transformer" else 1
 
 
 def _parts(config: Any, size: Size, memory: Memory, stage: Stage) -> int:
@@ -242,9 +246,9 @@ def _parts(config: Any, size: Size, memory: Memory, stage: Stage) -> int:
 
     On maps it is done picture by picture, and of each in parts: see attention_maps.py.
     """
-    if stage.kind != "read":
+    if stage.kind != "transformer":
         return 0
-    reader, tokens = unet_stages.reader(config, stage), _tokens(size, stage)
+    reader, tokens = unet_stages.transformer_config(config, stage), _tokens(size, stage)
     each = 4 * reader.heads * tokens
     if attention_rule(CPU.attention, tokens, flash=False) == "maps":
         most = min(memory.part_bytes, max(CACHED, each * tokens // PARTS))

@@ -8,7 +8,7 @@ from mdx import schedulers
 from mdx.checks import shown, whole
 from mdx.families import Model
 from mdx.schedulers import Scheduler, Table
-from mdx.schedulers.config import runs
+from mdx.schedulers.config import is_compatible
 
 __all__ = ["made", "of"]
 
@@ -26,12 +26,12 @@ def made(
         raise ValueError("a Table has its own steps: leave out steps, or give a Scheduler")
     steps = STEPS if steps is None else whole("steps", steps, 1)
     tables = [_one_table(model, scheduler, steps) for scheduler in chosen]
-    widths = {table.width for table in tables}
+    widths = {table.batch_size for table in tables}
     if len(tables) > 1 and widths != {None}:
         raise ValueError("a stacked table cannot be one of several: it is one for each image")
     if not widths <= {None, count}:
         raise ValueError(
-            f"the stacked table is for {tables[0].width} images, but {count} are asked"
+            f"the stacked table is for {tables[0].batch_size} images, but {count} are asked"
         )
     return tables
 
@@ -42,7 +42,7 @@ def of(tables: Sequence[Table], images: slice) -> Table:
     if len(chosen) > 1:
         return schedulers.stack(chosen)
     [table] = chosen
-    if table.width is None:
+    if table.batch_size is None:
         return table
     arrays = {k: v[:, images] for k, v in table._asdict().items() if np.ndim(v) > 1}
     return table._replace(**arrays, init_noise_scale=table.init_noise_scale[images])
@@ -75,7 +75,7 @@ def _built(model, scheduler, steps):
         kinds = "a name, a Scheduler, a Table or None"
         raise TypeError(f"scheduler must be {kinds}, not {shown(scheduler)}")
     try:
-        if runs(scheduler, model.scheduler):
+        if is_compatible(scheduler, model.scheduler):
             return schedulers.table(scheduler, steps)
     except (AttributeError, TypeError) as error:
         raise ValueError(f"scheduler is a Scheduler of nonsense: {error}") from None

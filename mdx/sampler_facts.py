@@ -18,7 +18,7 @@ import numpy as np
 from mdx import hub, schedulers
 from mdx.files import read_json, replacing
 from mdx.schedulers import Scheduler, Table, testbed
-from mdx.schedulers.config import runs
+from mdx.schedulers.config import is_compatible
 from mdx.schedulers.runs import Sampler
 from mdx.schedulers.samplers import SAMPLERS
 from mdx.schedulers.tables import Array
@@ -59,7 +59,7 @@ def measured(sampler: Sampler) -> Facts:
     plain = {k: v for k, v in PLAIN.items() if fits(sampler, k, v)}
     alone = schedulers.from_config({}, sampler.names[0], **plain)
     base = schedulers.from_config(hub.resolve(None) / "scheduler")
-    if runs(alone, base):
+    if is_compatible(alone, base):
         alone = schedulers.from_config(base, sampler.names[0], **plain)
     table, longer = (schedulers.table(alone, steps) for steps in (STEPS, 2 * STEPS))
     each = (longer.rows - table.rows) // STEPS

@@ -1,10 +1,12 @@
 """What an entry of a picture's settings may be, with bounds: see settings.py."""
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from mdx.checks import bytes_of
+from mdx.weight_files import WORD
 
 __all__ = [
     "BUDGET",
@@ -73,7 +75,7 @@ def _is_name(value: Any) -> bool:
 
 
 def _is_file_part(value: Any) -> bool:
-    return _is_name(value) and len(value) <= 50 and not set(value) & set("/\\")
+    return isinstance(value, str) and len(value) <= 50 and bool(re.fullmatch(WORD, value))
 
 
 NAME = Kind("a name of 255 printable characters at most", _is_name)

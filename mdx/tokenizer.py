@@ -18,6 +18,7 @@ from mdx.tokenizer_files import Flags
 
 __all__ = ["Tokenizer", "encode", "load", "train"]
 
+LONGEST = 2**17  # characters of a prompt; more take seconds to read, and no model does
 START, END = "<|startoftext|>", "<|endoftext|>"
 
 # A word is a special token, an English ending, a run of letters, one digit, or a run of signs.
@@ -91,7 +92,7 @@ def encode(tokenizer: Tokenizer, prompts: str | Sequence[str]) -> np.ndarray:
     A textual inversion of several vectors is saved as tokens `<name>`, `<name>_1`, ...; where
     `<name>` stands without the next one, all of them are meant. Text beyond the row is dropped
     with a warning that quotes it. Raises TypeError for a prompt that is no string, ValueError for
-    one that is not valid Unicode.
+    one that is not valid Unicode, and for one of more than LONGEST characters.
     """
     if not isinstance(prompts, (str, list, tuple)):
         raise TypeError(
@@ -104,6 +105,11 @@ def encode(tokenizer: Tokenizer, prompts: str | Sequence[str]) -> np.ndarray:
         if not isinstance(prompt, str):
             raise TypeError(
                 f"a prompt must be a string, not {type(prompt).__name__}: {shown(prompt)}"
+            )
+        if len(prompt) > LONGEST:
+            raise ValueError(
+                f"a prompt has {len(prompt)} characters: at most {LONGEST} are read, and of those "
+                f"what fits {room} tokens"
             )
         try:
             prompt.encode()

@@ -17,7 +17,7 @@ CONFIG = unet.from_json(tiny.UNET)
 
 
 def inputs(seed=0, batch=2, dtype=np.float32):
-    params = tiny.random_params(unet.exit_shapes(CONFIG), seed)
+    params = tiny.random_params(unet.head_shapes(CONFIG), seed)
     params = {name: Tensor(value.astype(dtype)) for name, value in params.items()}
     x = np.random.default_rng(1).standard_normal((batch, 16, 8, 8)).astype(np.float32)
     return params, Tensor(x), Tensor(np.full(batch // 2, 3, np.float32))

@@ -227,10 +227,10 @@ GENERATE = {
     "step_noise": ({"step_noise": "white"}, "one of fresh, path or None, not 'white'"),
     "a path that goes up again": (
         {
-            "step_noise": "path",
+            "step_noise": "brownian",
             "scheduler": schedulers.from_config({}, "repaint", jump_length=3, jump_n_sample=3),
         },
-        "'path' is for samplers whose noise only falls",
+        "'brownian' is for samplers whose noise only falls",
     ),
     "start is a number": ({"start": 3.0}, r"latents \(B, C, h, w\), or a State of them, not of"),
     "start is text": ({"start": "x"}, r"latents \(B, C, h, w\), or a State of them, not of"),

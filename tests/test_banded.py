@@ -10,7 +10,7 @@ from mindspore import Tensor, ops
 from mdx import kernels
 from mdx.kernels import banded, convolution_winograd, device
 from mdx.kernels.convolution_winograd import bands
-from mdx.nets import vae, vae_bands
+from mdx.nets import vae, vae_strips
 from tests.lowerings import close, convolved, few, randoms
 
 # Filters convolutions however small.
@@ -111,7 +111,7 @@ def test_the_decoder_ends_in_bands_where_maps_are_large(monkeypatch):
     in_bands = decoded()
     close(in_bands, whole)
     # What does it in bands is put in the place of something else, and that comes out.
-    monkeypatch.setattr(vae_bands, "end", nothing)
+    monkeypatch.setattr(vae_strips, "end", nothing)
     assert not decoded().any()
 
 

@@ -177,7 +177,11 @@ def test_operators_at_work_at_once_share_the_time_and_the_rest_is_the_host_s():
         Operator("Sigmoid", 7.0, 7.5),
         Operator("MatMul", 7.5, 7.75),
     ]
-    stretches = [Stretch("ends", 0.5, 4.2), Stretch("read", 4.2, 5.5), Stretch("block", 5.5, 8.0)]
+    stretches = [
+        Stretch("ends", 0.5, 4.2),
+        Stretch("transformer", 4.2, 5.5),
+        Stretch("resnet", 5.5, 8.0),
+    ]
     spent = step_time.shares(found, stretches)
     assert set(spent) == set(step_time.KINDS)
     # In a block, products are those of a convolution.

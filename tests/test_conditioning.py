@@ -122,6 +122,16 @@ def test_what_differs_does_not_join(join):
         join(one, {"context": 1})
 
 
+def test_sizes_go_straight_where_vectors_turn():
+    a, b = (
+        conditioning.make("xl", {"pooled": np.float32([p]), "original": np.float32([size])})
+        for p, size in (((1, 0), (1024, 512)), ((0, 1), (512, 1024)))
+    )
+    found = conditioning.blend(a, b, 0.5, spherical=True).arrays
+    np.testing.assert_allclose(found["pooled"], [[np.sqrt(0.5)] * 2], rtol=1e-6)
+    assert np.array_equal(found["original"], [[768, 768]])
+
+
 @pytest.mark.parametrize("spherical", [False, True])
 def test_blends_end_where_they_should(spherical):
     a, b = made(), made(1)

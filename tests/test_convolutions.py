@@ -223,8 +223,8 @@ def test_norm_activation_and_convolution(monkeypatch, lowering, part_bytes):
     arrays = randoms((2, 6, 8, 8), (6,), (6,), (4, 6, 3, 3), (4,), (2, 4, 8, 8))
 
     def joined(x, scale, shift, weight, bias):
-        h = kernels.normalised(x, 3, 1e-5, shift)
-        return kernels.activated_convolution(h, scale, shift, ops.silu, weight, bias)
+        h = kernels.group_standardize(x, 3, 1e-5, shift)
+        return kernels.norm_act_conv(h, scale, shift, ops.silu, weight, bias)
 
     def apart(x, scale, shift, weight, bias):
         h = ops.silu(kernels.group_norm(x, scale, shift, 3, 1e-5))
@@ -253,7 +253,7 @@ def test_enlarged_convolution(lowering, height, width, odd):
     expected = convolved(large, weight, 1, (1, 1, 1, 1)) + bias[:, None, None]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(device, "lowering", lambda: LOWERINGS[lowering])
-        close(run(kernels.enlarged_convolution, x, weight, bias, tall, wide), expected)
+        close(run(kernels.upsample_conv, x, weight, bias, tall, wide), expected)
 
 
 @pytest.mark.parametrize("lowering", [device.ASCEND, device.CPU])
@@ -281,7 +281,7 @@ def test_what_the_table_chooses_is_what_runs(monkeypatch):
     assert not np.array_equal(filtered, plain)
     got = run(kernels.convolution, x, weight, bias, 1, (1, 1, 1, 1))
     assert np.array_equal(got, filtered)
-    got = run(kernels.enlarged_convolution, x, weight, bias, 16, 16)
+    got = run(kernels.upsample_conv, x, weight, bias, 16, 16)
     assert np.array_equal(got, run(winograd, x, weight, bias, True))
 
 
@@ -305,6 +305,6 @@ def test_large_maps_go_band_by_band_whole_ones_at_once(monkeypatch):
 
         @mindspore.jit
         def convolve(x, scale, shift, weight, bias):
-            return kernels.activated_convolution(x, scale, shift, ops.silu, weight, bias)
+            return kernels.norm_act_conv(x, scale, shift, ops.silu, weight, bias)
 
         assert convolve(*map(Tensor, arrays)).asnumpy().any() == (answer is small)

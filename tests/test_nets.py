@@ -74,7 +74,7 @@ def embedding(config, params, t, told):
 def test_what_the_unet_is_told(name):
     """The time, a text's vector, sizes and guidance are one embedding; a row a picture."""
     config = unet.from_json({**tiny.UNET, **TOLD[name]})
-    params = tiny.random_params(unet.entry_shapes(config))
+    params = tiny.random_params(unet.embed_shapes(config))
     random = np.random.default_rng(0)
     told = {
         "context": random.standard_normal((2, 3, 16)),
@@ -87,7 +87,7 @@ def test_what_the_unet_is_told(name):
 
     @mindspore.jit
     def enter(params, x, t, told):
-        return unet.enter(config, params, x, t, told)
+        return unet.embed(config, params, x, t, told)
 
     first, inputs = enter(tensors(params), Tensor(x), Tensor(t), tensors(told))
     assert first.shape == (2, 16, 3, 5)
@@ -143,7 +143,7 @@ DEPTHS = {
 def test_depths_of_transformers(name):
     changes, *expected = DEPTHS[name]
     config = unet.from_json({**tiny.UNET, **NESTED, **changes})
-    reads = [stage for stage in unet_stages.stages(config) if stage.kind == "read"]
+    reads = [stage for stage in unet_stages.stages(config) if stage.kind == "transformer"]
     found = [
         [stage.depth for stage in reads if stage.name.startswith(part)]
         for part in ("down_blocks", "mid_block", "up_blocks")
@@ -152,7 +152,7 @@ def test_depths_of_transformers(name):
     blocks = [name for name in unet.shapes(config) if name.endswith("attn2.to_k.weight")]
     assert len(blocks) == sum(map(sum, expected))
     # One residual block is left of a middle without a transformer.
-    middle = [one for one in unet_stages.stages(config) if one.mid and one.kind == "block"]
+    middle = [one for one in unet_stages.stages(config) if one.mid and one.kind == "resnet"]
     assert len(middle) == {"SSD-1B": 1, "no middle": 0}.get(name, 2)
 
 
@@ -222,9 +222,9 @@ def test_latents_with_a_mean_and_a_deviation_a_channel():
 
     @mindspore.jit
     def both(params, latents, raw):
-        middle = vae.begin_decoding(own, params, latents)
+        middle = vae.decode_mid(own, params, latents)
         sampled = vae.sample(own, raw, raw * 0.0, raw * 0.0)
-        return middle, vae.begin_decoding(plain, params, raw), sampled
+        return middle, vae.decode_mid(plain, params, raw), sampled
 
     raw = latents * (deviation / np.float32(0.5)) + mean
     got, expected, back = both(params, Tensor(latents), Tensor(raw))

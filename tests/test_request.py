@@ -197,7 +197,7 @@ MISSPELT = {
         "'use_karras_sigmas'",
     ),
     "output": (lambda m: asked(m, output="latents"), "'latent'"),
-    "step_noise": (lambda m: asked(m, step_noise="paths"), "'path'"),
+    "step_noise": (lambda m: asked(m, step_noise="brownien"), "'brownian'"),
     "weights": (lambda m: asked(m, memory=mdx.Memory(weights="stages")), "'stage'"),
     "dtype": (lambda m: mdx.load(dtype="flaot32"), "'float32'"),
     "dtype of a plan": (lambda m: mdx.plan(m, 8, 8, 1, dtype="flot16"), "'float16'"),
@@ -292,7 +292,7 @@ def test_a_stacked_table_is_parted_by_images(model):
     )
     for one, table in zip(found, tables, strict=True):
         own = schedulers.pad(schedulers.stack([table]), one.table.slots)
-        assert one.table.width == 1
+        assert one.table.batch_size == 1
         assert np.array_equal(one.table.mix[: table.rows], own.mix)
         assert np.array_equal(one.table.init_noise_scale, own.init_noise_scale)
 
@@ -385,14 +385,14 @@ def test_guidance_moves_away_from_the_first_half():
     assert t.asnumpy().tolist() == [1.0, 7.5, 1.0, 7.5]
 
 
-@pytest.mark.parametrize(("name", "kind"), [("dpmpp_sde", "path"), ("ddpm", "fresh")])
+@pytest.mark.parametrize(("name", "kind"), [("dpmpp_sde", "brownian"), ("ddpm", "independent")])
 def test_samplers_have_the_noise_they_were_made_for(model, name, kind):
     assert asked(model, scheduler=name)[0].kinds == [kind]
     both = asked(model, images_per_prompt=2, scheduler=[name, "ddim"])[0]
-    assert both.kinds == [kind, "fresh"]
+    assert both.kinds == [kind, "independent"]
     assert (
-        asked(model, images_per_prompt=2, scheduler=name, step_noise="path")[0].kinds
-        == ["path"] * 2
+        asked(model, images_per_prompt=2, scheduler=name, step_noise="brownian")[0].kinds
+        == ["brownian"] * 2
     )
 
 
@@ -405,13 +405,13 @@ def test_a_path_has_the_variance_of_each_row(model):
         rows = step_noise.rows(table, generators, (4, 32, 32), [kind] * 2)
         return [row for row in rows if row is not None]
 
-    for row in drawn("path"):
+    for row in drawn("brownian"):
         assert row.shape == (2, 4, 32, 32)
         assert abs(row.std() - 1) < 0.05
     fresh = np.random.default_rng(0)
-    for row in drawn("fresh"):
+    for row in drawn("independent"):
         assert np.array_equal(row[0], fresh.standard_normal((4, 32, 32)))
-    assert np.array_equal(drawn("path", 1)[0][0], drawn("path", 0)[0][1])
+    assert np.array_equal(drawn("brownian", 1)[0][0], drawn("brownian", 0)[0][1])
 
 
 @pytest.mark.parametrize("carry", [3, np.zeros(2), "x"])

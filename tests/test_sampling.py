@@ -85,7 +85,7 @@ def test_a_run_goes_on_from_a_state():
 def test_noise_on_the_way_is_given():
     run, x = table("ddpm", 4), noise(2, 3)
     generators = [np.random.default_rng(seed) for seed in (1, 2)]
-    drawn = list(mdx.step_noise.rows(run, generators, (3,), ["fresh"] * 2))
+    drawn = list(mdx.step_noise.rows(run, generators, (3,), ["independent"] * 2))
     state, denoise = schedulers.init(run, x), exact(run)
     for i, one in enumerate(drawn):
         out = denoise(np.float32(run.scale[i]) * state.slots.asnumpy()[0], run.t[i].repeat(2))

@@ -240,3 +240,12 @@ def test_vectors_as_in_diffusers(inverted, prompt):
     written = loaders.TextualInversionLoaderMixin().maybe_convert_prompt(prompt, reference)
     theirs = reference(written, padding="max_length", max_length=77)["input_ids"]
     assert tokenizer.encode(tokenizer.load(inverted), prompt)[0].tolist() == theirs
+
+
+def test_an_endless_prompt_is_refused_before_it_is_read(folder):
+    found = tokenizer.load(folder)
+    most = tokenizer.LONGEST
+    with pytest.warns(UserWarning, match="tokens and"):
+        assert tokenizer.encode(found, "b" * most).shape == (1, found.length)
+    with pytest.raises(ValueError, match=f"{most + 1} characters: at most {most}"):
+        tokenizer.encode(found, "b" * (most + 1))

@@ -131,7 +131,7 @@ def test_every_sampler_s_noise_can_be_read_off_a_path():
     assert len(found) > 12
     for name, table in found.items():
         generator = np.random.default_rng(5)
-        rows = step_noise.rows(table, [generator], (4000,), ["path"])
+        rows = step_noise.rows(table, [generator], (4000,), ["brownian"])
         drawn = np.concatenate([row for row in rows if row is not None])
         assert len(drawn) == sum(table.needs_noise(i) for i in range(table.rows)), name
         # 4000 draws: five standard errors.
@@ -142,10 +142,10 @@ def test_every_sampler_s_noise_can_be_read_off_a_path():
 def test_who_takes_a_path_unasked():
     """The samplers that keep a row's noise for later ones; in a stack, their images alone."""
     found = dict(stochastic())
-    unasked = {name for name, table in found.items() if step_noise.kinds(table, 1) == ["path"]}
+    unasked = {name for name, table in found.items() if step_noise.kinds(table, 1) == ["brownian"]}
     assert unasked == {"dpmpp_sde", "sa_solver"}
     three = schedulers.stack([found["ddpm"], found["dpmpp_sde"], found["euler_a"]])
-    assert step_noise.kinds(three, 3) == ["fresh", "path", "fresh"]
+    assert step_noise.kinds(three, 3) == ["independent", "brownian", "independent"]
 
 
 @pytest.mark.parametrize("kind", [None, *step_noise.KINDS])
@@ -171,8 +171,8 @@ def test_kinds_of_noise_are_kinds_of_pictures(model):
         assert np.array_equal(latents(model, scheduler="ddpm"), fresh)
         assert apart(path, fresh) > 0.1
         kept = latents(model, scheduler="dpmpp_sde")
-        assert np.array_equal(latents(model, scheduler="dpmpp_sde", step_noise="path"), kept)
-        assert apart(latents(model, scheduler="dpmpp_sde", step_noise="fresh"), kept) > 0.1
+        assert np.array_equal(latents(model, scheduler="dpmpp_sde", step_noise="brownian"), kept)
+        assert apart(latents(model, scheduler="dpmpp_sde", step_noise="independent"), kept) > 0.1
     assert compiles.count == 0
 
 

@@ -10,14 +10,24 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
+import mdx
+from mdx import schedulers
 from mdx.nets import transformer, unet, unet_changes, unet_stages
 from mdx.nets.unet_changes import NONE, NOTHING, Changes, Own, Scaled
+from mdx.sampling import network
+from mdx.sampling.denoiser import rows
 from tests import tiny
 from tests.test_nets import tensors
 
 CONFIG = unet.from_json({**tiny.UNET, "transformer_layers_per_block": 2})
 NAMES = [stage.name for stage in unet_stages.stages(CONFIG)]
 MIDDLE = "mid_block.attentions.0"
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return mdx.load(tiny.write(tmp_path_factory.mktemp("tiny")))
+
 
 # What is changed, and what the stages have of it that have any.
 CASES = {
@@ -183,3 +193,53 @@ def test_what_a_transformer_does_otherwise():
 
     np.testing.assert_allclose(plain.reshape(2, 8), after_layer(False), rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(seen.reshape(2, 8), after_layer(True), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("guided", [True, False], ids=["guided", "unguided"])
+def test_the_changes_of_a_denoiser_are_the_same_however_it_is_called(model, guided):
+    """In one call, stage by stage and in one graph to the same bits; and they do something."""
+    positive, negative = (mdx.encode_prompt(model, text) for text in ("a cat", ""))
+    noise = np.random.default_rng(0).standard_normal((1, 4, 8, 8))
+    table = schedulers.table(schedulers.from_config(model.scheduler, "ddim"), 2)
+    changes = Changes(alone=("mid_block",), scaled=(Scaled("up_blocks", 1.5, 0.9),))
+
+    def drawn(weights=None, one_graph=False, **replaced):
+        memory = mdx.Memory(weights=weights) if weights else None
+        both = [
+            mdx.denoiser(model, one, memory=memory)._replace(**replaced)
+            for one in (positive, negative)
+        ]
+        denoiser = mdx.guidance.classifier_free(*both, 3.0) if guided else both[0]
+        state = mdx.sample(denoiser, table, noise=noise, one_graph=one_graph)
+        return state.slots.asnumpy()[0]
+
+    changed = drawn(changes=changes)
+    assert np.array_equal(drawn("stage", changes=changes), changed)
+    assert np.array_equal(drawn(one_graph=True, changes=changes), changed)
+    assert np.abs(changed - drawn()).max() > 0.01
+
+
+def test_changes_of_what_is_not_there_are_refused(model):
+    denoiser = mdx.denoiser(model, mdx.encode_prompt(model, "a cat"))
+    denoiser = denoiser._replace(changes=Changes(skipped=("nowhere",)))
+    table = schedulers.table(model.scheduler, 2)
+    with pytest.raises(ValueError, match=r"changes.skipped has 'nowhere', and nothing"):
+        mdx.sample(denoiser, table, noise=np.zeros((1, 4, 8, 8)))
+
+
+def test_networks_of_other_changes_are_not_halves_of_one_call(model):
+    """Each half is then called by itself: guidance by a worse model of the same weights."""
+    one = mdx.denoiser(model, mdx.encode_prompt(model, "a cat"))
+    worse = one._replace(changes=Changes(alone=("mid_block",)))
+    assert network.alike(one, one)
+    assert not network.alike(one, worse)
+    row = rows(schedulers.table(schedulers.from_config(model.scheduler, "ddim"), 1))[0]
+    x = Tensor(np.random.default_rng(0).standard_normal((1, 4, 8, 8)).astype(np.float32))
+
+    def output(denoiser):
+        return denoiser.apply(denoiser.init(x.shape), x, row)[0].asnumpy()
+
+    towards, away = output(one), output(worse)
+    guided = output(mdx.guidance.classifier_free(one, worse, 3.0))
+    np.testing.assert_allclose(guided, away + 3 * (towards - away), atol=1e-5)
+    assert np.abs(guided - towards).max() > 0.01

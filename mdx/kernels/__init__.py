@@ -20,13 +20,13 @@ from mdx.kernels.banded import (
 from mdx.kernels.channels import add_to_channels, scale_channels, scale_pictures
 from mdx.kernels.convolution_weights import as_matrix, weight_of, with_matrices
 from mdx.kernels.convolutions import (
-    activated_convolution,
     convolution,
-    enlarged_convolution,
+    norm_act_conv,
+    upsample_conv,
 )
 from mdx.kernels.device import as_input
 from mdx.kernels.linears import linear
-from mdx.kernels.norms import group_norm, layer_norm, normalised, standardised
+from mdx.kernels.norms import group_norm, group_standardize, layer_norm, standardised
 from mdx.kernels.own_threads import on_own_threads
 from mdx.kernels.parts import PART_BYTES, after, by_rows, joined
 from mdx.kernels.tokens import (
@@ -39,7 +39,6 @@ from mdx.kernels.tokens import (
 
 __all__ = [
     "PART_BYTES",
-    "activated_convolution",
     "add_to_channels",
     "after",
     "as_input",
@@ -49,23 +48,24 @@ __all__ = [
     "convolution",
     "convolve_bands",
     "enlarged_bands",
-    "enlarged_convolution",
     "enlarges_in_bands",
     "from_tokens",
     "group_moments",
     "group_norm",
+    "group_standardize",
     "joined",
     "layer_norm",
     "linear",
     "linear_from_tokens",
     "linear_to_tokens",
     "looked_up",
-    "normalised",
+    "norm_act_conv",
     "on_own_threads",
     "scale_channels",
     "scale_pictures",
     "standardised",
     "to_tokens",
+    "upsample_conv",
     "weight_of",
     "with_matrices",
 ]

@@ -36,9 +36,7 @@ def convolution(
     return ops.BiasAdd()(out, as_weight(bias))
 
 
-def enlarged_convolution(
-    x: Tensor, weight: Weight, bias: Tensor, height: int, width: int
-) -> Tensor:
+def upsample_conv(x: Tensor, weight: Weight, bias: Tensor, height: int, width: int) -> Tensor:
     """Enlarge x (B, I, h, w) to height by width, about twice that, and convolve with a border of 1.
 
     Nearest neighbours: odd sizes do not halve evenly.
@@ -50,10 +48,10 @@ def enlarged_convolution(
     return convolution(upsample(x, height, width), weight, bias)
 
 
-def activated_convolution(
+def norm_act_conv(
     x: Tensor, scale: Tensor, shift: Tensor, activation: Map, weight: Weight, bias: Tensor
 ) -> Tensor:
-    """Convolve activation(x * scale + shift), 3 by 3, where x (B, I, H, W) is `normalised`.
+    """Convolve activation(x * scale + shift), 3 by 3, of x (B, I, H, W) from `group_standardize`.
 
     scale, shift (I,); activation(maps) works pixel by pixel; weight (O, I, 3, 3) -> (B, O, H, W).
     """

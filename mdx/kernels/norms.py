@@ -11,10 +11,10 @@ from mdx.kernels.norm_layer import by_layer
 
 def group_norm(x: Tensor, weight: Tensor, bias: Tensor, groups: int, epsilon: float) -> Tensor:
     """Normalise x (B, C, H, W) over each of `groups` groups of channels."""
-    return ops.cast(scaled(normalised(x, groups, epsilon, bias), weight, bias), x.dtype)
+    return ops.cast(scaled(group_standardize(x, groups, epsilon, bias), weight, bias), x.dtype)
 
 
-def normalised(x: Tensor, groups: int, epsilon: float, bias: Tensor) -> Tensor:
+def group_standardize(x: Tensor, groups: int, epsilon: float, bias: Tensor) -> Tensor:
     """x (B, C, H, W) with mean 0 and variance 1 in each group of channels, float32.
 
     bias: any weight of the net, see norm_batch.py.

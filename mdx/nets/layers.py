@@ -51,9 +51,9 @@ def attention(
     shifted: bool = True,
     **options: Any,
 ) -> Tensor:
-    """x (B, T, I) reads context (B, S, D) -> (B, T, O).
+    """x (B, T, I) attends to context (B, S, D) -> (B, T, O).
 
-    names: of the linear layers to queries, keys and values, and from what was read to the result.
+    names: of the linear layers to queries, keys and values, and from their answer to the result.
     shifted: whether the result has the last one's bias. options: of kernels.attention.
     """
     out, bias = _matrix(params, names[3])
@@ -77,10 +77,10 @@ def convolution(
     return kernels.convolution(x, weight, params[name + ".bias"], stride, padding)
 
 
-def enlarged_convolution(params: Params, name: str, x: Tensor, height: int, width: int) -> Tensor:
+def upsample_conv(params: Params, name: str, x: Tensor, height: int, width: int) -> Tensor:
     """x (B, I, h, w) enlarged to (B, I, height, width), about twice that, and convolved."""
     weight, bias = kernels.weight_of(params, name + ".weight"), params[name + ".bias"]
-    return kernels.enlarged_convolution(x, weight, bias, height, width)
+    return kernels.upsample_conv(x, weight, bias, height, width)
 
 
 def group_norm(params: Params, name: str, x: Tensor, groups: int, epsilon: float) -> Tensor:
@@ -88,18 +88,18 @@ def group_norm(params: Params, name: str, x: Tensor, groups: int, epsilon: float
     return kernels.group_norm(x, params[name + ".weight"], params[name + ".bias"], groups, epsilon)
 
 
-def normalised(params: Params, name: str, x: Tensor, groups: int, epsilon: float) -> Tensor:
+def group_standardize(params: Params, name: str, x: Tensor, groups: int, epsilon: float) -> Tensor:
     """x (B, C, H, W) -> the same, float32: group norm `name` without its weights.
 
-    `activated_convolution` does the rest.
+    `norm_act_conv` does the rest.
     """
-    return kernels.normalised(x, groups, epsilon, params[name + ".bias"])
+    return kernels.group_standardize(x, groups, epsilon, params[name + ".bias"])
 
 
-def activated_convolution(params: Params, norm: str, name: str, x: Tensor, kind: str) -> Tensor:
-    """x (B, I, H, W), `normalised`; weights of group norm `norm`, activation, convolution `name`.
+def norm_act_conv(params: Params, norm: str, name: str, x: Tensor, kind: str) -> Tensor:
+    """x (B, I, H, W), from `group_standardize`, by its norm, an activation and a convolution.
 
-    kind: one of ACTIVATIONS.
+    norm, name: of group norm and convolution. kind: one of ACTIVATIONS.
     """
 
     def activated(h: Tensor) -> Tensor:
@@ -107,7 +107,7 @@ def activated_convolution(params: Params, norm: str, name: str, x: Tensor, kind:
 
     scale, shift = params[norm + ".weight"], params[norm + ".bias"]
     weight, bias = kernels.weight_of(params, name + ".weight"), params[name + ".bias"]
-    return kernels.activated_convolution(x, scale, shift, activated, weight, bias)
+    return kernels.norm_act_conv(x, scale, shift, activated, weight, bias)
 
 
 def layer_norm(params: Params, name: str, x: Tensor, epsilon: float = 1e-5) -> Tensor:

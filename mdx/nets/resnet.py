@@ -51,12 +51,12 @@ def apply(
     """x (B, I, H, W), embedding (B, E) after its activation -> (B, O, H, W) / out_scale."""
     groups, epsilon, kind = settings.groups, settings.epsilon, settings.activation
     norm, conv, embed = name + ".norm1", name + ".conv1", name + ".time_emb_proj"
-    h = layers.normalised(params, norm, x, groups, epsilon)
+    h = layers.group_standardize(params, norm, x, groups, epsilon)
     if name + ".conv_shortcut.weight" in params:
         # Now, for a large x need not be there then while h is convolved.
         x = layers.convolution(params, name + ".conv_shortcut", kernels.after(x, h))
         h = kernels.after(h, x)
-    h = layers.activated_convolution(params, norm, conv, h, kind)
+    h = layers.norm_act_conv(params, norm, conv, h, kind)
     norm, conv = name + ".norm2", name + ".conv2"
     if embedding is not None and settings.scale_shift:
         change, channels = layers.linear(params, embed, embedding), h.shape[1]
@@ -69,8 +69,8 @@ def apply(
     else:
         if embedding is not None:
             h = kernels.add_to_channels(h, layers.linear(params, embed, embedding))
-        h = layers.normalised(params, norm, h, groups, epsilon)
-        h = layers.activated_convolution(params, norm, conv, h, kind)
+        h = layers.group_standardize(params, norm, h, groups, epsilon)
+        h = layers.norm_act_conv(params, norm, conv, h, kind)
     if out_scale == 1.0:
         return x + h
     return (x + h) * (1.0 / out_scale)

@@ -8,12 +8,12 @@ __all__ = ["Stage"]
 class Stage(NamedTuple):
     """What happens to the running map, (B, inputs, h, w) -> (B, outputs, h', w')."""
 
-    kind: str  # "block", "read" (a transformer), "halve" or "double"
+    kind: str  # "resnet", "transformer", "downsample" or "upsample"
     name: str  # of its layers in the checkpoint
     level: int  # counted from the finest
-    inputs: int  # channels, those of the kept map included
+    inputs: int  # channels, those of the popped skip included
     outputs: int  # channels
-    takes: bool = False  # the map kept last is joined to the running one
-    keeps: bool = False  # the result is kept
+    pop_skip: bool = False  # the last skip is joined to the running map
+    push_skip: bool = False  # the result is kept as a skip
     mid: bool = False  # in the middle of the UNet
     depth: int = 0  # of a transformer: its attention + feed-forward layers

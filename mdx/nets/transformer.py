@@ -1,4 +1,4 @@
-"""The spatial transformer: pixels read each other, then the text.
+"""The spatial transformer: pixels attend to each other, then to the text.
 
 arXiv 2112.10752, section 3.3; its feed-forward is the gated GELU of arXiv 2002.05202.
 """
@@ -23,7 +23,7 @@ class Transformer(NamedTuple):
     context: int  # channels of the text
     groups: int  # of the group norm at its entry
     linear_projection: bool  # whether proj_in and proj_out are stored as linears or 1x1 convs
-    reads_text_only: bool = False  # both attentions read the text
+    text_only: bool = False  # both attentions attend to the text
     upcast: bool = False  # attention scores in float32 whatever the weights' dtype
     part_bytes: int = kernels.PART_BYTES  # of scores, or of a hidden layer, that exist at once
 
@@ -41,7 +41,7 @@ def shapes(name: str, settings: Transformer) -> Shapes:
         block = f"{name}.transformer_blocks.{layer}"
         for norm in (".norm1", ".norm2", ".norm3"):
             found.update(layers.norm_shapes(block + norm, channels))
-        first = settings.context if settings.reads_text_only else channels
+        first = settings.context if settings.text_only else channels
         for part, context in ((".attn1", first), (".attn2", settings.context)):
             found.update(layers.linear_shapes(block + part + ".to_q", channels, channels, False))
             found.update(layers.linear_shapes(block + part + ".to_k", context, channels, False))
@@ -72,7 +72,7 @@ def apply(
             if layer in own.alone:
                 tokens = tokens + alone(params, block + ".attn1", h)
             else:
-                first = context if settings.reads_text_only else h
+                first = context if settings.text_only else h
                 tokens = tokens + attention(settings, params, block + ".attn1", h, first)
             h = layers.layer_norm(params, block + ".norm2", tokens)
             tokens = tokens + attention(settings, params, block + ".attn2", h, context)
@@ -87,7 +87,7 @@ def apply(
 def attention(
     settings: Transformer, params: Params, name: str, x: Tensor, context: Tensor
 ) -> Tensor:
-    """x (B, T, C) reads context (B, S, D) -> (B, T, C)."""
+    """x (B, T, C) attends to context (B, S, D) -> (B, T, C)."""
     names = (name + ".to_q", name + ".to_k", name + ".to_v", name + ".to_out.0")
     return layers.attention(
         params,
@@ -101,7 +101,7 @@ def attention(
 
 
 def alone(params: Params, name: str, x: Tensor) -> Tensor:
-    """Each token of x (B, T, C) reads itself alone: its value, and what is made of that."""
+    """Each token of x (B, T, C) attends to itself alone: its value, and what is made of that."""
     value = layers.linear(params, name + ".to_v", x)
     return layers.linear(params, name + ".to_out.0", value)
 
@@ -114,16 +114,16 @@ def image(
     inputs: Mapping[str, Tensor],
     which: tuple[str, str],
 ) -> Tensor:
-    """x (B, T, C) reads an image prompt -> (B, T, C), scaled; which: the transformer, the prompt.
+    """x (B, T, C) attends to an image prompt -> (B, T, C), scaled; which: transformer, prompt.
 
-    The queries, and what is made of what was read, are those of attention `name` to the text; the
+    The queries, and what is made of the answer, are those of attention `name` to the text; the
     latter is linear, and its bias is in what the text gave.
     """
     stage, number = which
     keys, scale = name + ".processor.to_k_ip." + number, "image_scale." + number
     names = (name + ".to_q", keys, name + ".processor.to_v_ip." + number, name + ".to_out.0")
     context = ops.cast(inputs["image." + number], x.dtype)
-    read = layers.attention(
+    attended = layers.attention(
         params,
         names,
         x,
@@ -135,7 +135,7 @@ def image(
     )
     if scale + "." + stage in inputs:
         scale = scale + "." + stage
-    return kernels.scale_pictures(read, ops.cast(inputs[scale], x.dtype))
+    return kernels.scale_pictures(attended, ops.cast(inputs[scale], x.dtype))
 
 
 def feed_forward(settings: Transformer, params: Params, name: str, x: Tensor) -> Tensor:

@@ -17,19 +17,19 @@ from mdx.nets.unet_stages import Inputs, Stage
 
 __all__ = [
     "CROSS_DOWN", "CROSS_UP", "Changes", "Config", "Scaled", "apply", "conditioning_names", "depth",
-    "enter", "from_json", "leave", "shapes",
+    "embed", "from_json", "head", "shapes",
 ]  # fmt: skip
 
 
 def shapes(config: Config) -> dict[str, tuple[int, ...]]:
     """The shape of every parameter, by its name in the checkpoint."""
-    found = entry_shapes(config)
+    found = embed_shapes(config)
     # In the middle both blocks before the transformer: tests' random weights follow this order.
     stages = unet_stages.stages(config)
-    late = [i + 1.5 * (stage.mid and stage.kind == "read") for i, stage in enumerate(stages)]
+    late = [i + 1.5 * (stage.mid and stage.kind == "transformer") for i, stage in enumerate(stages)]
     for i in np.argsort(late):
         found.update(unet_stages.shapes(config, stages[i]))
-    return {**found, **exit_shapes(config)}
+    return {**found, **head_shapes(config)}
 
 
 def conditioning_names(config: Config) -> tuple[str, ...]:
@@ -42,8 +42,8 @@ def conditioning_names(config: Config) -> tuple[str, ...]:
     return names
 
 
-def entry_shapes(config: Config) -> dict[str, tuple[int, ...]]:
-    """Of the parameters that `enter` reads."""
+def embed_shapes(config: Config) -> dict[str, tuple[int, ...]]:
+    """Of the parameters that `embed` reads."""
     first, size = config.block_out_channels[0], unet_stages.embedding_size(config)
     found = {
         **layers.convolution_shapes("conv_in", config.in_channels, first, config.conv_in_kernel),
@@ -60,8 +60,8 @@ def entry_shapes(config: Config) -> dict[str, tuple[int, ...]]:
     return found
 
 
-def exit_shapes(config: Config) -> dict[str, tuple[int, ...]]:
-    """Of the parameters that `leave` reads."""
+def head_shapes(config: Config) -> dict[str, tuple[int, ...]]:
+    """Of the parameters that `head` reads."""
     last, size = config.block_out_channels[0], config.conv_out_kernel
     return {
         **layers.norm_shapes("conv_norm_out", last),
@@ -97,16 +97,16 @@ def apply(
         float32 (B, out_channels, h, w): noise, velocity or the clean latents, as the checkpoint was
         trained.
     """
-    x, inputs = enter(config, params, x, t, conditioning)
+    x, inputs = embed(config, params, x, t, conditioning)
     stages, owns, skips = _stages(config), _owns(config, changes), _skips(config)
 
-    def run(number: int, x: Tensor, known: Tensor) -> Tensor:
-        stage, own, read = stages[number], owns[number], inputs
+    def run(number: int, x: Tensor, skip: Tensor) -> Tensor:
+        stage, own, told = stages[number], owns[number], inputs
         if skips[number] in inputs:
-            read = unet_changes.with_skip(inputs, skips[number])
-        return unet_stages.apply(config, stage, params, x, known, read, part_bytes, own)
+            told = unet_changes.with_skip(inputs, skips[number])
+        return unet_stages.apply(config, stage, params, x, skip, told, part_bytes, own)
 
-    return leave(config, params, unet_stages.fold(stages, run, x))
+    return head(config, params, unet_stages.fold(stages, run, x))
 
 
 @ops.constexpr
@@ -128,7 +128,7 @@ def _owns(fields: Config, changes: Changes) -> tuple[Own, ...]:
     return unet_stages.owns(Config(*fields), Changes(*changes)._replace(scaled=scaled))
 
 
-def enter(
+def embed(
     config: Config, params: Params, x: Tensor, t: Tensor, conditioning: Conditioning
 ) -> tuple[Tensor, Inputs]:
     """The first feature map (B, C, h, w), and what the stages read beside the running one.
@@ -182,7 +182,7 @@ def _addition(config: Config, params: Params, pooled: Tensor, ids: Tensor) -> Te
     return layers.linear(params, "add_embedding.linear_2", h)
 
 
-def leave(config: Config, params: Params, x: Tensor) -> Tensor:
+def head(config: Config, params: Params, x: Tensor) -> Tensor:
     """The last feature map to the model's output, float32."""
     x = layers.group_norm(params, "conv_norm_out", x, config.norm_num_groups, config.norm_eps)
     x = layers.convolution(params, "conv_out", layers.activation(config.act_fn, x))

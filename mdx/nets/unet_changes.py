@@ -3,12 +3,12 @@
 A `Changes` record is a constant of the graph. Arrays that change from picture to picture are
 entries of the conditioning, weights of an adapter are entries of the parameters, each by its name:
 
-- "skip.N" (B, C, h, w) is added to the map number N that was kept on the way down, where it is
+- "skip.N" (B, C, h, w) is added to skip number N of the way down, where it is
   joined: 0 is that of conv_in. ControlNet, arXiv 2302.05543, section 3.2.
 - "after.STAGE" (B, C, h, w) is added to what a stage makes, and so to what is kept of it:
   ControlNet's residual of the middle, and T2I-Adapter's, arXiv 2302.08453, section 3.3.
 - "image.N" (B, T, D), where Changes.images counts them, are the tokens of image prompt N, which a
-  second attention reads: "BLOCK.attn2.processor.to_k_ip.N.weight" and "to_v_ip" are its weights.
+  second attention attends to: "BLOCK.attn2.processor.to_k_ip.N.weight" and "to_v_ip" weigh them.
   What it gives is scaled by "image_scale.N" (B,), or by "image_scale.N.STAGE" where that is there.
   IP-Adapter, arXiv 2308.06721, section 3.2.
 
@@ -45,8 +45,8 @@ class Changes(NamedTuple):
 
     # Transformers, layers of them, and residual blocks that are left out (arXiv 2502.12154).
     skipped: tuple[str, ...] = ()
-    # Transformers and layers in which each pixel reads itself alone: perturbed-attention guidance,
-    # arXiv 2403.17377, section 4.2.
+    # Transformers and layers in which each pixel attends to itself alone: perturbed-attention
+    # guidance, arXiv 2403.17377, section 4.2.
     alone: tuple[str, ...] = ()
     scaled: tuple[Scaled, ...] = ()  # parts on the way up; the first that fits counts
     images: int = 0  # image prompts
@@ -69,7 +69,7 @@ NOTHING, NONE = Changes(), Own()
 def of_stage(changes: Changes, stage: Stage) -> Own:
     """What one stage has of the changes."""
     skipped = _within(stage.name, changes.skipped)
-    if stage.kind == "read":
+    if stage.kind == "transformer":
         layers = _layers(stage)
         return Own(
             skipped=skipped,
@@ -77,26 +77,26 @@ def of_stage(changes: Changes, stage: Stage) -> Own:
             alone=tuple(i for i in layers if _within(layers[i], changes.alone)),
             images=changes.images,
         )
-    if stage.takes:
+    if stage.pop_skip:
         for one in changes.scaled:
             if _within(stage.name, (one.part,)):
                 return Own(backbone=one.backbone, skip=one.skip)
-    return Own(skipped=skipped) if stage.kind == "block" else NONE
+    return Own(skipped=skipped) if stage.kind == "resnet" else NONE
 
 
-def check(changes: Changes, stages: Sequence[Stage], reads_text_only: bool) -> None:
+def check(changes: Changes, stages: Sequence[Stage], text_only: bool) -> None:
     """ValueError for a name that no stage, and no layer of one, has, or that changes nothing there.
 
-    reads_text_only: whether transformers have no attention of pixels to each other.
+    text_only: whether transformers have no attention of pixels to each other.
     """
-    reads = [stage for stage in stages if stage.kind == "read"]
-    layers = [layer for stage in reads for layer in _layers(stage).values()]
+    transformers = [stage for stage in stages if stage.kind == "transformer"]
+    layers = [layer for stage in transformers for layer in _layers(stage).values()]
     # A residual block that changes the channels cannot be left out.
-    blocks = [one.name for one in stages if one.kind == "block" and one.inputs == one.outputs]
+    blocks = [one.name for one in stages if one.kind == "resnet" and one.inputs == one.outputs]
     known = {
-        "skipped": [*(stage.name for stage in reads), *layers, *blocks],
-        "alone": [] if reads_text_only else layers,
-        "scaled": [stage.name for stage in stages if stage.takes],
+        "skipped": [*(stage.name for stage in transformers), *layers, *blocks],
+        "alone": [] if text_only else layers,
+        "scaled": [stage.name for stage in stages if stage.pop_skip],
     }
     given = {
         "skipped": changes.skipped,
@@ -126,7 +126,7 @@ def _within(name: str, parts: tuple[str, ...]) -> bool:
 def inputs_of(inputs: Mapping[str, Tensor], name: str, skip: str, own: str) -> dict[str, Tensor]:
     """What a stage reads of all inputs, in a graph that it may share with others.
 
-    name, skip: of the stage, and of what is added to the map it takes: see `unet_stages.skips`.
+    name, skip: of the stage, and of what is added to the skip it pops: see `unet_stages.skips`.
     own: what the stage is called in that graph, and so in the result; that map's is "skip" there.
     """
     found: dict[str, Tensor] = {}
@@ -152,14 +152,14 @@ def with_skip(inputs: Mapping[str, Tensor], skip: str) -> dict[str, Tensor]:
     return found
 
 
-def joined(own: Own, x: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
+def joined(own: Own, x: Tensor, skip: Tensor) -> tuple[Tensor, Tensor]:
     """FreeU's scaling of the running map x (B, C, h, w) and the one that is joined to it."""
     if own.backbone != 1.0:
         batch, channels = x.shape[0], x.shape[1]
         x = kernels.scale_channels(x, ops.cast(_half(batch, channels, own.backbone), x.dtype))
     if own.skip != 1.0:
-        kept = kept + _lowest(kept) * (own.skip - 1.0)
-    return x, kept
+        skip = skip + _lowest(skip) * (own.skip - 1.0)
+    return x, skip
 
 
 @ops.constexpr

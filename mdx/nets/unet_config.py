@@ -14,7 +14,7 @@ TEXT_TIME = "text_time"
 CHANNELS = fields.per_block(fields.SIZE)
 LAYERS = fields.per_block(fields.DEPTH)
 # Of transformers: where there are none in a block, its number counts for nothing and may be 0.
-READS = fields.either(
+DEPTHS = fields.either(
     fields.whole(0, 1000),
     fields.listed(fields.whole(0, 1000), 1, 1001),
     words="a whole number from 0 to 1000, or a list of those for the layers of a block",
@@ -40,7 +40,7 @@ class Config(NamedTuple):
     )  # fmt: skip
     # Two residual blocks with a transformer between them; one residual block alone; or nothing.
     mid_block_type: Annotated[str | None, fields.choice(MID, PLAIN_MID, None)] = MID
-    # Per block: the first attention reads the text too.
+    # Per block: the first attention attends to the text too.
     only_cross_attention: Annotated[bool | tuple, fields.per_block(fields.FLAG)] = False
     block_out_channels: Annotated[tuple, fields.each_block(fields.SIZE)] = (
         320,
@@ -56,10 +56,10 @@ class Config(NamedTuple):
     norm_eps: Annotated[float, fields.number(0, 1)] = 1e-5
     cross_attention_dim: Annotated[int | tuple, CHANNELS] = 1280  # per block
     # Per block, or for each of a block's transformers; those in the middle are the last block's.
-    transformer_layers_per_block: Annotated[int | tuple, fields.per_block(READS)] = 1
+    transformer_layers_per_block: Annotated[int | tuple, fields.per_block(DEPTHS)] = 1
     # The same for the blocks on the way up, in their order; None: as on the way down.
     reverse_transformer_layers_per_block: Annotated[
-        tuple | None, fields.nullable(fields.each_block(READS))
+        tuple | None, fields.nullable(fields.each_block(DEPTHS))
     ] = None
     # Per block; the number of heads, whatever the name says.
     attention_head_dim: Annotated[int | tuple, CHANNELS] = 8
@@ -115,9 +115,9 @@ def from_json(json: dict) -> Config:
         check_blocks(getattr(config, field), len(down), field)
     check_divides(channels, config.norm_num_groups, "groups (block_out_channels, norm_num_groups)")
     for level, count in enumerate(channels):
-        heads = at(config.attention_head_dim, level)
+        heads = per_level(config.attention_head_dim, level)
         check_divides((count,), heads, "heads (block_out_channels, attention_head_dim)")
-    _check_reads(config)
+    _check_depths(config)
     _check_waves(channels[0], config.freq_shift, "the first of block_out_channels")
     if config.addition_embed_type is not None:
         _check_addition(config)
@@ -127,7 +127,7 @@ def from_json(json: dict) -> Config:
     return config
 
 
-def _check_reads(config: Config) -> None:
+def _check_depths(config: Config) -> None:
     """Raise ValueError unless there is a number for each transformer."""
     down, up = config.transformer_layers_per_block, config.reverse_transformer_layers_per_block
     levels = len(config.block_out_channels)
@@ -137,9 +137,11 @@ def _check_reads(config: Config) -> None:
             "transformer_layers_per_block has lists within it, only a list for the way up"
         )
     for level in range(levels):
-        count = at(config.layers_per_block, level)
+        count = per_level(config.layers_per_block, level)
         if config.down_block_types[level] == CROSS_DOWN:
-            check_blocks(at(down, level), count, f"transformer_layers_per_block[{level}]", "layers")
+            check_blocks(
+                per_level(down, level), count, f"transformer_layers_per_block[{level}]", "layers"
+            )
         number = levels - 1 - level
         if up is not None and config.up_block_types[number] == CROSS_UP:
             name = f"reverse_transformer_layers_per_block[{number}]"
@@ -174,11 +176,19 @@ def _check_waves(channels: int, shift: int, name: str) -> None:
 
 def depth(config: Config) -> int:
     """The number of residual and transformer layers, each of which has weights of its own."""
-    total = {MID: 2 + reads(config, "mid"), PLAIN_MID: 1, None: 0}[config.mid_block_type]
+    total = {MID: 2 + transformer_depth(config, "mid"), PLAIN_MID: 1, None: 0}[
+        config.mid_block_type
+    ]
     for level in range(len(config.block_out_channels)):
-        count = at(config.layers_per_block, level)
-        total += count + sum(reads(config, "down", level, layer) for layer in range(count))
-        total += count + 1 + sum(reads(config, "up", level, layer) for layer in range(count + 1))
+        count = per_level(config.layers_per_block, level)
+        total += count + sum(
+            transformer_depth(config, "down", level, layer) for layer in range(count)
+        )
+        total += (
+            count
+            + 1
+            + sum(transformer_depth(config, "up", level, layer) for layer in range(count + 1))
+        )
     return total
 
 
@@ -192,7 +202,7 @@ PER_BLOCK = (
 )
 
 
-def has_reads(config: Config, part: str, level: int = 0) -> bool:
+def has_transformers(config: Config, part: str, level: int = 0) -> bool:
     """Whether there are transformers in a part: "down" or "up" at a level, or "mid"."""
     if part == "mid":
         return config.mid_block_type == MID
@@ -201,19 +211,19 @@ def has_reads(config: Config, part: str, level: int = 0) -> bool:
     return config.up_block_types[len(config.block_out_channels) - 1 - level] == CROSS_UP
 
 
-def reads(config: Config, part: str, level: int = 0, layer: int = 0) -> int:
-    """The layers of one transformer; 0 where `has_reads` says that there is none."""
-    if not has_reads(config, part, level):
+def transformer_depth(config: Config, part: str, level: int = 0, layer: int = 0) -> int:
+    """The layers of one transformer; 0 where `has_transformers` says that there is none."""
+    if not has_transformers(config, part, level):
         return 0
     down, up = config.transformer_layers_per_block, config.reverse_transformer_layers_per_block
     last = len(config.block_out_channels) - 1
     if part == "mid":
-        return at(at(down, last), 0)
+        return per_level(per_level(down, last), 0)
     if part == "up" and up is not None:
-        return at(up[last - level], layer)
-    return at(at(down, level), layer)
+        return per_level(up[last - level], layer)
+    return per_level(per_level(down, level), layer)
 
 
-def at(value: Any, level: int) -> Any:
+def per_level(value: Any, level: int) -> Any:
     """The entry for one level of a value that may be the same for all."""
     return value[level] if isinstance(value, (list, tuple)) else value

@@ -13,7 +13,7 @@ import numpy as np
 from mindspore import Tensor, ops
 
 from mdx import fields, kernels
-from mdx.nets import layers, resnet, vae_bands
+from mdx.nets import layers, resnet, vae_strips
 from mdx.nets.config import AVERAGED, check_divides
 from mdx.nets.params import Params, Shapes
 from mdx.nets.resnet import Resnet
@@ -207,10 +207,10 @@ def decode(
 
     Runs inside mindspore.jit. part_bytes bounds the attention scores that exist at once.
     """
-    return enlarge(config, params, begin_decoding(config, params, latents, part_bytes))
+    return decode_up(config, params, decode_mid(config, params, latents, part_bytes))
 
 
-def begin_decoding(
+def decode_mid(
     config: Config, params: Params, latents: Tensor, part_bytes: int = kernels.PART_BYTES
 ) -> Tensor:
     """The part of `decode` at the latents' size, attention included -> (B, C', h, w)."""
@@ -228,8 +228,8 @@ def begin_decoding(
     return _mid(config, params, "decoder.mid_block", x, part_bytes)
 
 
-def enlarge(config: Config, params: Params, x: Tensor) -> Tensor:
-    """The rest of `decode`: what `begin_decoding` returns -> pictures (B, 3, H, W)."""
+def decode_up(config: Config, params: Params, x: Tensor) -> Tensor:
+    """The rest of `decode`: what `decode_mid` returns -> pictures (B, 3, H, W)."""
     settings = _resnet(config)
     levels = len(config.block_out_channels)
     for level in range(levels):
@@ -239,8 +239,8 @@ def enlarge(config: Config, params: Params, x: Tensor) -> Tensor:
         if level < levels - 1:
             name = block + ".upsamplers.0.conv"
             if level == levels - 2 and kernels.enlarges_in_bands(x, params[name + ".weight"]):
-                return vae_bands.end(config, settings, params, name, x)
-            x = layers.enlarged_convolution(params, name, x, 2 * x.shape[2], 2 * x.shape[3])
+                return vae_strips.end(config, settings, params, name, x)
+            x = layers.upsample_conv(params, name, x, 2 * x.shape[2], 2 * x.shape[3])
     x = layers.group_norm(params, "decoder.conv_norm_out", x, config.norm_num_groups, NORM_EPSILON)
     x = layers.convolution(params, "decoder.conv_out", layers.activation(config.act_fn, x))
     return ops.cast(x, mindspore.float32)
@@ -272,9 +272,9 @@ def _mid(config: Config, params: Params, name: str, x: Tensor, part_bytes: int) 
 
 
 def _attention(config: Config, params: Params, name: str, x: Tensor, part_bytes: int) -> Tensor:
-    """All pixels read each other, one head."""
+    """All pixels attend to each other, one head."""
     h = layers.group_norm(params, name + ".group_norm", x, config.norm_num_groups, NORM_EPSILON)
     tokens = kernels.to_tokens(h)
     names = (name + ".to_q", name + ".to_k", name + ".to_v", name + ".to_out.0")
-    read = layers.attention(params, names, tokens, tokens, 1, part_bytes=part_bytes)
-    return kernels.from_tokens(read, x.shape[2], x.shape[3])
+    attended = layers.attention(params, names, tokens, tokens, 1, part_bytes=part_bytes)
+    return kernels.from_tokens(attended, x.shape[2], x.shape[3])

@@ -14,8 +14,9 @@ from mdx.conditioning import Conditioning
 from mdx.mapped import check_files, drop
 from mdx.memory import Memory
 from mdx.net import Net
-from mdx.nets import unet
+from mdx.nets import unet, unet_stages
 from mdx.nets.params import Params
+from mdx.nets.unet_changes import NOTHING, Changes
 from mdx.sampling import staged
 from mdx.sampling.denoiser import Carry, Denoiser, Row, nothing, per_image
 from mdx.sampling.scales import Followed, at
@@ -44,6 +45,7 @@ class Network(NamedTuple):
     prediction: str | None = None  # what the network returns, as schedulers.PREDICTIONS has it
     negative: Conditioning | None = None  # what guidance moves away from; None: no guidance
     scale: Followed = ONE  # how far: see guidance.classifier_free
+    changes: Changes = NOTHING  # what is done otherwise inside: see unet_changes.py
 
     def __repr__(self) -> str:
         """What it is, in short; its weights are in its fields."""
@@ -70,6 +72,7 @@ class Network(NamedTuple):
 
         def init(shape: tuple[int, ...]) -> Carry:
             check_files(self.net.places.values())
+            unet_stages.owns(self.net.config, self.changes)  # refuses what is not there
             channels = self.net.config.in_channels
             if len(shape) != 4 or shape[1] != channels:
                 raise ValueError(
@@ -104,6 +107,7 @@ def alike(one: Network, other: Network) -> bool:
         and one.inputs == other.inputs
         and one.memory == other.memory
         and one.prediction == other.prediction
+        and one.changes == other.changes
         and one.negative is None
         and other.negative is None
         and shapes[0] == shapes[1]
@@ -139,33 +143,38 @@ def _predictor(
     """A function (x, t, conditioning, scale) -> the network's output (B, C, h, w)."""
     net, memory = network.net, network.memory
     if not staged.in_stages(net, memory):
-        return functools.partial(_in_one_call(net.config, guided, memory.part_bytes), net.params)
+        call = _in_one_call(net.config, guided, memory.part_bytes, network.changes)
+        return functools.partial(call, net.params)
 
     def used(part: staged.Part) -> None:
         if memory.weights == "stage":
             drop(net.places[name] for name in part.names if name in net.places)
 
-    return staged.predictor(net.config, parts(), guided, memory.part_bytes, used)
+    return staged.predictor(net.config, parts(), guided, memory.part_bytes, used, network.changes)
 
 
 # One compiled function a config: MindSpore keeps a graph for each shape it is called with.
 
 
 @functools.cache
-def _in_one_call(config: Any, guided: bool, part_bytes: int) -> Callable[..., Tensor]:
-    return compiled(predict(config, guided, part_bytes))
+def _in_one_call(
+    config: Any, guided: bool, part_bytes: int, changes: Changes = NOTHING
+) -> Callable[..., Tensor]:
+    return compiled(predict(config, guided, part_bytes, changes))
 
 
-def predict(config: Any, guided: bool, part_bytes: int) -> Callable[..., Tensor]:
+def predict(
+    config: Any, guided: bool, part_bytes: int, changes: Changes = NOTHING
+) -> Callable[..., Tensor]:
     """The network's call as a function (params, x, t, conditioning, scale) inside a graph."""
 
     def call(
         params: Params, x: Tensor, t: Tensor, conditioning: Mapping[str, Tensor], scale: Tensor
     ) -> Tensor:
         if not guided:
-            return unet.apply(config, params, x, t, conditioning, part_bytes)
+            return unet.apply(config, params, x, t, conditioning, part_bytes, changes)
         x, t = staged.doubled(x, t)
-        both = unet.apply(config, params, x, t, conditioning, part_bytes)
+        both = unet.apply(config, params, x, t, conditioning, part_bytes, changes)
         return staged.combined(both, scale)
 
     return call

@@ -11,6 +11,7 @@ from mindspore import Tensor, ops
 
 from mdx.compile_cache import compiled
 from mdx.nets.params import Params
+from mdx.nets.unet_changes import NOTHING, Changes
 from mdx.sampling.denoiser import per_image, rows
 from mdx.sampling.network import Network, guided_in, inputs, predict
 from mdx.schedulers import State, Table
@@ -65,7 +66,7 @@ def run(network: Network, table: Table, state: State, step_noise: list[Any]) -> 
     slots, begin, noise = state.slots, state.index, Tensor(noise)
     for guided, group in groupby(range(begin, table.rows), lambda i: scales[i] is not None):
         end = max(group) + 1
-        runner = _runner(network.net.config, guided, network.memory.part_bytes)
+        runner = _runner(network.net.config, guided, network.memory.part_bytes, network.changes)
         slots = runner(
             network.net.params, slots, noise, times, rescale, denoise, mix, clip,
             inputs(network, (count, *shape), guided), scale,
@@ -83,8 +84,8 @@ def _lengthened(rows: Any, length: int) -> Tensor:
 
 
 @functools.cache
-def _runner(config: Any, guided: bool, part_bytes: int) -> Any:
-    predicted = predict(config, guided, part_bytes)
+def _runner(config: Any, guided: bool, part_bytes: int, changes: Changes = NOTHING) -> Any:
+    predicted = predict(config, guided, part_bytes, changes)
 
     def run(
         params: Params,

@@ -15,8 +15,9 @@ from mdx import kernels
 from mdx.compile_cache import compiled
 from mdx.memory import Memory
 from mdx.net import Net
-from mdx.nets import unet, unet_stages
+from mdx.nets import unet, unet_changes, unet_stages
 from mdx.nets.params import Params
+from mdx.nets.unet_changes import NONE, NOTHING, Changes, Own
 from mdx.nets.unet_stages import Stage
 
 __all__ = ["Part", "combined", "doubled", "graph_of", "in_stages", "parts", "predictor"]
@@ -37,7 +38,7 @@ def in_stages(net: Net, memory: Memory) -> bool:
 
 
 # That a stage of each kind has at least. Few more than are needed: they take time to compile.
-OPERATORS = {"block": 45, "read": 60}
+OPERATORS = {"resnet": 45, "transformer": 60}
 
 
 class Part(NamedTuple):
@@ -50,11 +51,14 @@ class Part(NamedTuple):
 
 def parts(config: unet.Config, params: Mapping[str, Tensor]) -> tuple[Part, ...]:
     """The UNet's parameters by stage, in the order in which they run: entry, stages, exit."""
-    found = [_part(None, params, {name: name for name in unet.entry_shapes(config)})]
+    found = [_part(None, params, {name: name for name in unet.embed_shapes(config)})]
     for stage in unet_stages.stages(config):
-        names = {n: NAME + n.removeprefix(stage.name) for n in unet_stages.shapes(config, stage)}
+        own = list(unet_stages.shapes(config, stage))
+        # Beside the checkpoint's there may be what an adapter adds to a layer.
+        own += sorted(n for n in params if n.startswith(f"{stage.name}.") and n not in set(own))
+        names = {name: NAME + name.removeprefix(stage.name) for name in own}
         found.append(_part(stage._replace(name=NAME), params, names))
-    found.append(_part(None, params, {name: name for name in unet.exit_shapes(config)}))
+    found.append(_part(None, params, {name: name for name in unet.head_shapes(config)}))
     return tuple(found)
 
 
@@ -69,23 +73,28 @@ def predictor(
     guided: bool,
     part_bytes: int,
     used: Callable[[Part], None],
+    changes: Changes = NOTHING,
 ) -> Callable[..., Tensor]:
     """A function (x, t, conditioning, scale) -> the model's output (B, C, h, w).
 
     `guided` says whether the conditioning has a negative half, 2B in all, to move away from by
-    `scale` (B,). used(part) is called when a stage has run.
+    `scale` (B,). used(part) is called when a stage has run. changes: what is done otherwise.
     """
     first, *inner, last = parts
     stages = [part.stage for part in inner if part.stage is not None]
+    known, owns = unet_stages.stages(config), unet_stages.owns(config, changes)
+    skips = unet_stages.skips(config)
 
     def predict(x: Tensor, t: Tensor, conditioning: Any, scale: Tensor) -> Tensor:
         x, embedding, context = _entry(config, guided)(first.params, x, t, conditioning)
         used(first)
+        told = {**conditioning, "embedding": embedding, "context": context}
 
-        def run(number: int, x: Tensor, known: Tensor) -> Tensor:
+        def run(number: int, x: Tensor, skip: Tensor) -> Tensor:
             stage, part = stages[number], inner[number]
-            compiled = _stage(config, graph_of(config, stage), part_bytes)
-            out = compiled(part.params, x, known, embedding, context)
+            compiled = _stage(config, graph_of(config, stage), part_bytes, owns[number])
+            read = unet_changes.inputs_of(told, known[number].name, skips[number], NAME)
+            out = compiled(part.params, x, skip, mindspore.mutable(read))
             used(part)
             return out
 
@@ -113,9 +122,9 @@ def combined(both: Tensor, scale: Tensor) -> Tensor:
 
 def graph_of(config: unet.Config, stage: Stage) -> Stage:
     """The stage without what its graph does not depend on: stages that are equal then share it."""
-    scaled = stage.kind == "block" and config.mid_block_scale_factor != 1
-    reads = stage.kind == "read" and config.only_cross_attention
-    return stage._replace(keeps=False, mid=stage.mid and bool(scaled or reads))
+    scaled = stage.kind == "resnet" and config.mid_block_scale_factor != 1
+    text_only = stage.kind == "transformer" and config.only_cross_attention
+    return stage._replace(push_skip=False, mid=stage.mid and bool(scaled or text_only))
 
 
 @functools.cache
@@ -125,31 +134,32 @@ def _entry(config: unet.Config, guided: bool) -> Callable[..., Any]:
     ) -> tuple[Tensor, Tensor, Tensor]:
         if guided:
             x, t = doubled(x, t)
-        x, inputs = unet.enter(config, params, x, t, conditioning)
+        x, inputs = unet.embed(config, params, x, t, conditioning)
         return x, inputs["embedding"], inputs["context"]
 
     return compiled(enter)
 
 
 @functools.cache
-def _stage(config: unet.Config, stage: Stage, part_bytes: int) -> Callable[..., Tensor]:
-    def apply(
-        params: Params, x: Tensor, kept: Tensor, embedding: Tensor, context: Tensor
-    ) -> Tensor:
-        inputs = {"embedding": embedding, "context": context}
-        out = unet_stages.apply(config, stage, params, x, kept, inputs, part_bytes)
-        some = ops.Slice()(embedding, (0, 0), (1, 1))
+def _stage(
+    config: unet.Config, stage: Stage, part_bytes: int, own: Own = NONE
+) -> Callable[..., Tensor]:
+    def apply(params: Params, x: Tensor, skip: Tensor, inputs: unet_stages.Inputs) -> Tensor:
+        out = unet_stages.apply(config, stage, params, x, skip, inputs, part_bytes, own)
+        some = ops.Slice()(inputs["embedding"], (0, 0), (1, 1))
         return kernels.on_own_threads(out, some, OPERATORS.get(stage.kind, 0))
 
     # Of two functions with one name and line MindSpore warns as of one compiled in vain.
     apply.__name__ = "_".join(map(str, ("stage", *stage[2:], stage.kind, part_bytes)))
+    if own != NONE:
+        apply.__name__ += f"_{hash(own):x}".replace("-", "_")
     return compiled(apply)
 
 
 @functools.cache
 def _exit(config: unet.Config, guided: bool) -> Callable[..., Tensor]:
     def leave(params: Params, x: Tensor, scale: Tensor) -> Tensor:
-        out = unet.leave(config, params, x)
+        out = unet.head(config, params, x)
         if guided:
             return combined(out, scale)
         return out

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 from mdx.checks import did_you_mean
 from mdx.fields import TEXT, nullable, shown, value
-from mdx.files import read_json
+from mdx.files import as_path, read_json
 
 from .keys import NEUTRAL, SILENT, checked
 from .levels import numbers
+from .record import Misses
 from .runs import Run, Sampler
 from .samplers import ALIKE, SAMPLERS
 from .tables import Table
@@ -31,7 +32,7 @@ class Scheduler(NamedTuple):
     def config(self) -> dict[str, Any]:
         """Every key of this sampler: what the config said, and the sampler's own defaults."""
         sampler, given = find(self.name), dict(self.given)
-        own = {k: v for k, v in given.items() if v not in sampler.foreign.get(k, ())}
+        own = {k: v for k, v in given.items() if v not in sampler.ignored_values.get(k, ())}
         return {key: own.get(key, default) for key, default in sampler.defaults.items()}
 
     def __repr__(self) -> str:
@@ -117,7 +118,7 @@ def compatibles(scheduler: Scheduler) -> list[str]:
     return sorted(sampler.names[0] for sampler in SAMPLERS if sampler.family == family)
 
 
-def runs(scheduler: Scheduler, other: Scheduler) -> bool:
+def is_compatible(scheduler: Scheduler, other: Scheduler) -> bool:
     """Whether the network that one scheduler belongs to is of the kind that the other's are."""
     families = {sampler_of(one).family for one in (scheduler, other)}
     return len(families) == 1 or families <= set(ALIKE)
@@ -175,6 +176,11 @@ def table(
         raise ValueError(
             f"{scheduler.name}: the numbers of its config make no run of {steps} steps ({error})"
         ) from None
+    except Misses as error:
+        raise Misses(
+            f"{scheduler.name}: the betas and levels of its config make no run of {steps} steps: "
+            f"{error}"
+        ) from None
 
 
 def agreed(steps: int | None, count: int) -> int:
@@ -214,5 +220,5 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     file = Path(path)
     file = file / FILE if file.is_dir() else file
     if not file.is_file():
-        raise FileNotFoundError(f"no scheduler config at {file}")
+        raise FileNotFoundError(f"no scheduler config at {as_path(file)}")
     return read_json(file)

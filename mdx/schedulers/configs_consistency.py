@@ -19,7 +19,7 @@ from .runs import (
     Sampler,
     asked,
     bound,
-    cut,
+    skip_first,
     training,
 )
 from .scm import angles, scm
@@ -27,14 +27,14 @@ from .tables import Array, Bound, Table
 from .tcd import tcd
 
 
-def distilled(c: Config, kept: Array, run: Run) -> tuple[Levels, bool]:
+def distilled(c: Config, alphas_cumprod: Array, run: Run) -> tuple[Levels, bool]:
     """Levels at times the model was distilled on: even picks of `original_inference_steps` times.
 
     `strength` below 1 picks them from that share of the times, the cleanest, for a run that begins
     with a noised picture. Also whether they are complete. ValueError if there are fewer of them
     than steps.
     """
-    count, total = c["original_inference_steps"], len(kept)
+    count, total = c["original_inference_steps"], len(alphas_cumprod)
     if not 0 < c["strength"] <= 1:
         raise ValueError(f"strength must lie within 0 to 1, not {c['strength']!r}")
     usable = int(count * c["strength"])
@@ -49,13 +49,13 @@ def distilled(c: Config, kept: Array, run: Run) -> tuple[Levels, bool]:
         known = np.arange(usable, 0, -1, dtype=np.float64) * (total // count) - 1
         return known[np.floor(np.linspace(0, usable, run.steps, endpoint=False)).astype(int)]
 
-    return asked(kept, run, times)
+    return asked(alphas_cumprod, run, times)
 
 
 def build_lcm(c: Config, run: Run) -> Table:
     """LCM's table; it ends clean."""
     levels, complete = distilled(c, training(c), run)
-    levels = cut(levels if complete else lv.ending(levels), run.start)
+    levels = skip_first(levels if complete else lv.append_final(levels), run.start)
     method = lcm(levels, c["prediction_type"], scaling=c["timestep_scaling"])
     return tables.trace(method, c["prediction_type"], bound(c))
 
@@ -64,12 +64,15 @@ def build_tcd(c: Config, run: Run) -> Table:
     """TCD's table; it ends at the first training step."""
     if not 0 <= c["eta"] <= 1:
         raise ValueError(f"eta must lie between 0 and 1, not {c['eta']!r}")
-    kept = training(c)
-    levels, complete = distilled(c, kept, run)
-    levels = cut(levels if complete else lv.ending(levels, lv.at_times(kept, [0.0])), run.start)
+    alphas_cumprod = training(c)
+    levels, complete = distilled(c, alphas_cumprod, run)
+    levels = skip_first(
+        levels if complete else lv.append_final(levels, lv.at_times(alphas_cumprod, [0.0])),
+        run.start,
+    )
 
     def down(to: Level) -> Level:
-        found = unpack(lv.at_times(kept, [np.floor((1 - c["eta"]) * to.t)]))[0]
+        found = unpack(lv.at_times(alphas_cumprod, [np.floor((1 - c["eta"]) * to.t)]))[0]
         # Levels of the caller's own may lie below all trained ones, but for a rounding.
         below = found.sigma * to.alpha <= to.sigma * found.alpha * (1 + 1e-9)
         return found if below else to
@@ -99,7 +102,7 @@ def build_consistency(c: Config, run: Run) -> Table:
         raise ValueError(f"sigmas must fall strictly to sigma_min {least}: {sigma.tolist()}")
     noise = np.sqrt(np.maximum((sigma - least) * (sigma + least), 0.0))
     t = np.append(250 * np.log(sigma[:-1]), lv.CLEAN)
-    levels = cut(Levels(t, np.ones(len(t)), noise), run.start)
+    levels = skip_first(Levels(t, np.ones(len(t)), noise), run.start)
     method = preconditioned(
         consistency(levels, strength=c["s_noise"]),
         c["sigma_data"],
@@ -124,7 +127,7 @@ def build_scm(c: Config, run: Run) -> Table:
         t = np.array([c["max_timesteps"], c["intermediate_timesteps"], 0.0])
     else:
         t = np.linspace(c["max_timesteps"], 0.0, run.steps + 1)
-    levels = cut(angles(t, c["sigma_data"]), run.start)
+    levels = skip_first(angles(t, c["sigma_data"]), run.start)
     return tables.trace(scm(levels, data=c["sigma_data"]), c["prediction_type"])
 
 

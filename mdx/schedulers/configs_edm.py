@@ -5,13 +5,13 @@ import numpy as np
 from . import levels as lv
 from . import tables
 from .clocks import ANGLE, LOGARITHM, Clock
-from .configs_log_snr import FOREIGN, lowered
+from .configs_log_snr import IGNORED_VALUES, lowered
 from .configs_sigma import CHURN, beginning, churned
 from .dpm_multistep import ORDERS, SOLVERS, dpm_multistep
 from .euler import euler
 from .levels import Levels
 from .preconditioning import preconditioned
-from .runs import THRESHOLDING, Config, Run, Sampler, bound, cut
+from .runs import THRESHOLDING, Config, Run, Sampler, bound, skip_first
 from .tables import Method, Table
 
 
@@ -23,7 +23,7 @@ def visited(c: Config, run: Run, clock: Clock) -> Levels:
     if not c["sigma_data"] > 0:
         raise ValueError(f"sigma_data must be more than 0, not {c['sigma_data']}")
     if run.sigmas is not None:
-        return cut(clock.levels(lv.falling("sigmas", run.sigmas)), run.start)
+        return skip_first(clock.levels(lv.falling("sigmas", run.sigmas)), run.start)
     if run.timesteps is not None:
         ratio = lv.falling("timesteps", run.timesteps, clock.ratio)
     elif c["sigma_schedule"] == "karras":
@@ -31,7 +31,7 @@ def visited(c: Config, run: Run, clock: Clock) -> Levels:
     else:
         ratio = lv.exponential(high, low, run.steps)
     last = 0.0 if c["final_sigmas_type"] == "zero" else low
-    return cut(clock.levels(np.append(ratio, last)), run.start)
+    return skip_first(clock.levels(np.append(ratio, last)), run.start)
 
 
 def build_edm_euler(c: Config, run: Run) -> Table:
@@ -115,7 +115,7 @@ EDM = (
         names=("EDMEulerScheduler", "edm_euler"),
         defaults={**MODEL, "final_sigmas_type": "zero", **CHURN},
         choices=CHOICES,
-        foreign=UNSET,
+        ignored_values=UNSET,
         build=build_edm_euler,
         says=said,
     ),
@@ -123,7 +123,7 @@ EDM = (
         names=("EDMDPMSolverMultistepScheduler", "edm_dpmpp_2m"),
         defaults={**MODEL, **THRESHOLDING, "algorithm_type": "dpmsolver++", **SOLVER},
         choices=CHOICES,
-        foreign=FOREIGN,
+        ignored_values=IGNORED_VALUES,
         build=build_edm_dpm,
         family="edm",
         says=said,
@@ -140,7 +140,7 @@ EDM = (
             **SOLVER,
         },
         choices=CHOICES,
-        foreign=FOREIGN,
+        ignored_values=IGNORED_VALUES,
         build=build_cosine_dpm,
         family="edm",
         says=said,

@@ -9,7 +9,7 @@ from .consistency import consistency
 from .flow_euler import flow_euler
 from .flow_heun import flow_heun
 from .levels import Levels
-from .runs import RAMP, RAMPS, TIME_SHIFTS, Config, Run, Sampler, cut, only, shift
+from .runs import RAMP, RAMPS, TIME_SHIFTS, Config, Run, Sampler, only, shift, skip_first
 from .tables import Array, Table
 
 
@@ -30,9 +30,9 @@ def flow(c: Config, run: Run) -> Levels:
     only(c, run, tuple(RAMPS))
     total = c["num_train_timesteps"]
     if run.sigmas is not None:
-        return cut(fl.of_sigmas(run.sigmas, total), run.start)
+        return skip_first(fl.of_sigmas(run.sigmas, total), run.start)
     sigma = grid(c, run) if run.timesteps is None else run.timesteps / total
-    return cut(fl.of_sigmas(np.append(sigma, 0.0), total), run.start)
+    return skip_first(fl.of_sigmas(np.append(sigma, 0.0), total), run.start)
 
 
 def said(c: Config) -> str:

@@ -28,8 +28,8 @@ from .runs import (
     Run,
     Sampler,
     bound,
-    cut,
     on_grid,
+    skip_first,
     training,
 )
 from .sa_solver import ORDERS, sa_solver
@@ -47,7 +47,7 @@ def build_ipndm(c: Config, run: Run) -> Table:
     else:
         # Even in the angle whose squared sine is sigma.
         t = np.arcsin(np.sin(np.pi / 2 * np.linspace(1, 0, run.steps + 1)) ** 2) * 2 / np.pi
-    return tables.trace(ipndm(cut(angular(t), run.start)), c["prediction_type"])
+    return tables.trace(ipndm(skip_first(angular(t), run.start)), c["prediction_type"])
 
 
 def sines(betas: Sequence[float], steps: int) -> Array:

@@ -14,9 +14,9 @@ from .runs import (
     Run,
     Sampler,
     bound,
-    cut,
     halfway,
     on_grid,
+    skip_first,
     training,
 )
 from .tables import Table
@@ -24,28 +24,28 @@ from .tables import Table
 
 def build_ddpm(c: Config, run: Run) -> Table:
     """DDPM's table."""
-    levels = cut(on_grid(c, training(c), run), run.start)
+    levels = skip_first(on_grid(c, training(c), run), run.start)
     method = ddpm(levels, variance=c["variance_type"])
     return tables.trace(method, c["prediction_type"], bound(c))
 
 
 def build_ddim(c: Config, run: Run) -> Table:
     """DDIM's table."""
-    levels = cut(on_grid(c, training(c), run), run.start)
+    levels = skip_first(on_grid(c, training(c), run), run.start)
     limit = bound(c, in_eps=c["use_clipped_model_output"])
     return tables.trace(ddim(levels, eta=c["eta"]), c["prediction_type"], limit)
 
 
 def build_pndm(c: Config, run: Run) -> Table:
     """PNDM's table; Runge-Kutta for the first three transitions unless the config skips it."""
-    kept = training(c)
-    levels = cut(on_grid(c, kept, run), run.start)
+    alphas_cumprod = training(c)
+    levels = skip_first(on_grid(c, alphas_cumprod, run), run.start)
     # Runge-Kutta steps join levels the model knows; the final level need not have a time.
     count = min(3, len(levels.t) - 2)
     middle = None
     if count > 0 and not c["skip_prk_steps"]:
         first = Levels(*(part[: count + 1] for part in levels))
-        middle = halfway(kept, first, in_time=run.sigmas is None)
+        middle = halfway(alphas_cumprod, first, in_time=run.sigmas is None)
     return tables.trace(pndm(levels, middle=middle), c["prediction_type"])
 
 
@@ -64,7 +64,7 @@ GRID = (
             "rescale_betas_zero_snr": False,
         },
         choices={**COMMON_CHOICES, "variance_type": VARIANCES},
-        foreign={"variance_type": (None,)},
+        ignored_values={"variance_type": (None,)},
         build=build_ddpm,
     ),
     Sampler(

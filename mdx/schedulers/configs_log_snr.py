@@ -27,10 +27,10 @@ from .runs import (
     Run,
     Sampler,
     bound,
-    cut,
     flowing,
     only,
     ramped,
+    skip_first,
     training,
 )
 from .tables import Array, Bound, Method, Table
@@ -39,9 +39,9 @@ from .unipc import SOLVERS as UNIPC_SOLVERS
 from .unipc import unipc
 
 
-def usable(c: Config, kept: Array) -> int:
+def usable(c: Config, alphas_cumprod: Array) -> int:
     """How many training steps have a log-SNR that is not cut off."""
-    return int(np.sum(-np.log(lv.ratios(kept)) >= c.get("lambda_min_clipped", -np.inf)))
+    return int(np.sum(-np.log(lv.ratios(alphas_cumprod)) >= c.get("lambda_min_clipped", -np.inf)))
 
 
 def times(c: Config, steps: int, total: int, count: int) -> Array:
@@ -62,13 +62,15 @@ def visited(c: Config, run: Run, flow: float | None = None) -> Levels:
 
     `flow` is the first sigma of flow levels; without it, one training step below pure noise.
     """
-    kept = training(c, smallest=2.0**-24)
+    alphas_cumprod = training(c, smallest=2.0**-24)
     first = 1 - 1 / c["num_train_timesteps"] if flow is None else flow
 
     def own() -> Array:
-        return times(c, run.steps, len(kept), usable(c, kept))[: run.steps]
+        return times(c, run.steps, len(alphas_cumprod), usable(c, alphas_cumprod))[: run.steps]
 
-    return cut(ramped(c, kept, run, lv.ratios(kept)[::-1], own, first), run.start)
+    return skip_first(
+        ramped(c, alphas_cumprod, run, lv.ratios(alphas_cumprod)[::-1], own, first), run.start
+    )
 
 
 def rising(c: Config, run: Run) -> Levels:
@@ -80,28 +82,31 @@ def rising(c: Config, run: Run) -> Levels:
     """
     if run.sigmas is not None and run.sigmas[-1] == 0:
         raise ValueError("sigmas of an inversion must end above 0, where it begins")
-    kept = training(c)
-    ratio, count = lv.ratios(kept), usable(c, kept)
+    alphas_cumprod = training(c)
+    ratio, count = lv.ratios(alphas_cumprod), usable(c, alphas_cumprod)
     chosen, ramp = only(c, run, tuple(RAMPS)), None
     if chosen is not None and run.steps > 1:
         ramp = RAMP[chosen](ratio[-1], ratio[0], run.steps)
     if c["use_flow_sigmas"]:
-        first = 1 - 1 / len(kept)
+        first = 1 - 1 / len(alphas_cumprod)
         levels = flowing({**c, "final_sigmas_type": "sigma_min"}, run, first, ramp)
         if levels.sigma[-1] == 0:
             raise ValueError("sigmas of an inversion must end above 0, where it begins")
     elif run.sigmas is not None:
-        levels = lv.at_ratios(kept, run.sigmas)
+        levels = lv.at_ratios(alphas_cumprod, run.sigmas)
     elif ramp is not None:
-        levels = lv.at_ratios(kept, ramp)
+        levels = lv.at_ratios(alphas_cumprod, ramp)
         levels = Levels(*(np.append(part[:1], part) for part in levels))
     else:
         t = run.timesteps
         if t is None:
-            t = times(c, run.steps, len(kept), count)[-run.steps :]
-        noisiest, levels = lv.at_times(kept, [count - 1.0]), lv.at_times(kept, t)
+            t = times(c, run.steps, len(alphas_cumprod), count)[-run.steps :]
+        noisiest, levels = (
+            lv.at_times(alphas_cumprod, [count - 1.0]),
+            lv.at_times(alphas_cumprod, t),
+        )
         levels = Levels(*map(np.append, noisiest, levels))
-    return cut(Levels(*(part[::-1] for part in levels)), run.start)
+    return skip_first(Levels(*(part[::-1] for part in levels)), run.start)
 
 
 def lowered(c: Config, run: Run) -> tuple[int, ...]:
@@ -191,7 +196,7 @@ def build_dpm_inverse(c: Config, run: Run) -> Table:
 
 
 # What configs of other samplers say under keys that the family reads too.
-FOREIGN = {
+IGNORED_VALUES = {
     "algorithm_type": ("deis",),
     "solver_type": ("logrho", "bh1", "bh2"),
     "variance_type": FIXED,
@@ -225,7 +230,7 @@ LOG_SNR = (
             "solver_type": SOLVERS,
             "variance_type": (None, *LEARNED),
         },
-        foreign=FOREIGN,
+        ignored_values=IGNORED_VALUES,
         build=build_dpm_multistep,
     ),
     Sampler(
@@ -252,7 +257,7 @@ LOG_SNR = (
             "solver_type": SOLVERS,
             "variance_type": (None, *LEARNED),
         },
-        foreign=FOREIGN,
+        ignored_values=IGNORED_VALUES,
         build=build_dpm_inverse,
         family="inverse",
     ),
@@ -279,7 +284,7 @@ LOG_SNR = (
             "solver_type": SOLVERS,
             "variance_type": (None, *LEARNED),
         },
-        foreign=FOREIGN,
+        ignored_values=IGNORED_VALUES,
         build=build_dpm_singlestep,
     ),
     Sampler(
@@ -302,7 +307,7 @@ LOG_SNR = (
             "algorithm_type": ("deis",),
             "solver_type": ("logrho",),
         },
-        foreign={"algorithm_type": KINDS, "solver_type": (*SOLVERS, *UNIPC_SOLVERS)},
+        ignored_values={"algorithm_type": KINDS, "solver_type": (*SOLVERS, *UNIPC_SOLVERS)},
         build=build_deis,
     ),
     Sampler(
@@ -333,7 +338,7 @@ LOG_SNR = (
             "solver_p": (None, "ddim", "deis", "dpmpp_2m"),
             "time_shift_type": TIME_SHIFTS,
         },
-        foreign={"solver_type": (*SOLVERS, "logrho")},
+        ignored_values={"solver_type": (*SOLVERS, "logrho")},
         build=build_unipc,
     ),
 )

@@ -25,8 +25,8 @@ from .runs import (
     Run,
     Sampler,
     bound,
-    cut,
     ramped,
+    skip_first,
     training,
 )
 from .tables import Array, Method, Table
@@ -40,19 +40,19 @@ At = Callable[[Array], Levels]
 
 def built(c: Config, run: Run, method: Callable[[At, Levels], Method]) -> Table:
     """The table of a method that is made from the levels, and others it may ask for."""
-    kept = training(c, smallest=2.0**-24)
+    alphas_cumprod = training(c, smallest=2.0**-24)
     continuous = c.get("timestep_type") == "continuous"
-    at = LOGARITHM.levels if continuous else partial(lv.of_ratios, kept)
+    at = LOGARITHM.levels if continuous else partial(lv.of_ratios, alphas_cumprod)
 
     def times() -> Array:
-        return lv.spaced(c["timestep_spacing"], run.steps, len(kept), c["steps_offset"])
+        return lv.spaced(c["timestep_spacing"], run.steps, len(alphas_cumprod), c["steps_offset"])
 
     if continuous and run.timesteps is not None:
         ratios = LOGARITHM.ratio(run.timesteps)
-        last = 0.0 if c["final_sigmas_type"] == "zero" else lv.ratios(kept)[0]
+        last = 0.0 if c["final_sigmas_type"] == "zero" else lv.ratios(alphas_cumprod)[0]
         run = run._replace(timesteps=None, sigmas=np.append(ratios, last))
-    grid = np.interp(times(), np.arange(len(kept)), lv.ratios(kept))
-    levels = cut(ramped(c, kept, run, grid, times), run.start)
+    grid = np.interp(times(), np.arange(len(alphas_cumprod)), lv.ratios(alphas_cumprod))
+    levels = skip_first(ramped(c, alphas_cumprod, run, grid, times), run.start)
     if continuous:
         levels = levels._replace(t=at(levels.sigma / levels.alpha).t)
     made = method(at, levels)

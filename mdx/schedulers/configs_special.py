@@ -9,7 +9,7 @@ from .configs_grid import LEADING, build_ddpm
 from .configs_sigma import LATENT_BETAS
 from .levels import Levels
 from .repaint import jumps, repaint
-from .runs import BETAS, COMMON_CHOICES, Config, Run, Sampler, bound, cut, on_grid, training
+from .runs import BETAS, COMMON_CHOICES, Config, Run, Sampler, bound, on_grid, skip_first, training
 from .sde_ve import sde_ve
 from .tables import Table
 from .wuerstchen import cosine, times, wuerstchen
@@ -34,15 +34,15 @@ def build_wuerstchen(c: Config, run: Run) -> Table:
         levels = cosine(t, *shape)
     if np.any(np.diff(levels.alpha) < 0) or t[0] > 1 or t[-1] < 0:
         raise ValueError(f"timesteps must fall within 1 to 0: {t.tolist()}")
-    return tables.trace(wuerstchen(cut(levels, run.start)), c["prediction_type"])
+    return tables.trace(wuerstchen(skip_first(levels, run.start)), c["prediction_type"])
 
 
 def video(c: Config, run: Run) -> Levels:
     """CogVideoX's levels: signal to noise divided first, zero SNR after that."""
-    kept = shifted(training({**c, "rescale_betas_zero_snr": False}), c["snr_shift_scale"])
+    alphas_cumprod = shifted(training({**c, "rescale_betas_zero_snr": False}), c["snr_shift_scale"])
     if c["rescale_betas_zero_snr"]:
-        kept = noise.zero_snr(kept)
-    return cut(on_grid(c, kept, run), run.start)
+        alphas_cumprod = noise.zero_snr(alphas_cumprod)
+    return skip_first(on_grid(c, alphas_cumprod, run), run.start)
 
 
 def build_video_ddim(c: Config, run: Run) -> Table:
@@ -61,7 +61,7 @@ def build_repaint(c: Config, run: Run) -> Table:
         raise ValueError(f"eta must lie between 0 and 1, not {c['eta']!r}")
     if not (c["jump_length"] and c["jump_n_sample"]):
         raise ValueError("jump_length and jump_n_sample must be 1 or more")
-    levels = cut(on_grid(c, training(c), run), run.start)
+    levels = skip_first(on_grid(c, training(c), run), run.start)
     path = jumps(len(levels.t) - 1, c["jump_length"], c["jump_n_sample"])
     method = repaint(levels, path, eta=c["eta"])
     return tables.trace(method, c["prediction_type"], bound({**c, "clip_sample_range": 1.0}))
@@ -81,7 +81,7 @@ def build_sde_ve(c: Config, run: Run) -> Table:
         told = np.append(c["sigma_min"] * (c["sigma_max"] / c["sigma_min"]) ** share, 0.0)
     lv.falling("sigmas", sigma)
     times = sigma if told is None else told
-    levels = cut(Levels(times, np.ones(len(sigma)), sigma), run.start)
+    levels = skip_first(Levels(times, np.ones(len(sigma)), sigma), run.start)
     return tables.trace(
         sde_ve(levels), c["prediction_type"], init_noise_scale=float(levels.sigma[0])
     )

@@ -7,7 +7,7 @@ from .levels import Level, Levels, unpack
 from .tables import Array, Call, Method, Values
 
 
-def move(v: Values, to: Level, strength: float = 1.0) -> tuple[Array, ...]:
+def update(v: Values, to: Level, strength: float = 1.0) -> tuple[Array, ...]:
     """The clean signal the model believes in, noised afresh to the next level."""
     return (to.alpha * v.x0 + strength * to.sigma * v.noise,)
 
@@ -15,5 +15,5 @@ def move(v: Values, to: Level, strength: float = 1.0) -> tuple[Array, ...]:
 def consistency(levels: Levels, *, strength: float = 1.0) -> Method:
     """A jump to clean and fresh noise, times `strength`, for each of the levels."""
     steps = pairwise(unpack(levels))
-    calls = [Call(now, to, partial(move, to=to, strength=strength)) for now, to in steps]
+    calls = [Call(now, to, partial(update, to=to, strength=strength)) for now, to in steps]
     return Method(1, calls, keeps_variance=strength == 1)

@@ -9,7 +9,7 @@ from .levels import Level, Levels, unpack
 from .tables import Array, Call, Method, Values
 
 
-def move(v: Values, now: Level, to: Level, eta: float) -> tuple[Array, ...]:
+def update(v: Values, now: Level, to: Level, eta: float) -> tuple[Array, ...]:
     """One step from level `now` to level `to`: equation 12, its noise as in equation 16.
 
     The pair of levels is all it knows: nothing is assumed of how far apart they are.
@@ -29,4 +29,4 @@ def ddim(levels: Levels, *, eta: float = 0.0) -> Method:
     if not 0 <= eta <= 1:
         raise ValueError(f"eta must lie between 0 and 1, not {eta!r}")
     steps = pairwise(unpack(levels))
-    return Method(1, [Call(now, to, partial(move, now=now, to=to, eta=eta)) for now, to in steps])
+    return Method(1, [Call(now, to, partial(update, now=now, to=to, eta=eta)) for now, to in steps])

@@ -3,7 +3,7 @@
 from functools import partial
 from itertools import pairwise
 
-from .ddim import move
+from .ddim import update
 from .levels import Levels, unpack
 from .tables import Call, Method
 
@@ -18,5 +18,5 @@ def ddim_inverse(levels: Levels) -> Method:
     calls = []
     for now, to in pairwise(unpack(levels)[::-1]):
         begun = now._replace(t=to.t)
-        calls.append(Call(begun, to, partial(move, now=now, to=to, eta=0.0)))
+        calls.append(Call(begun, to, partial(update, now=now, to=to, eta=0.0)))
     return Method(1, calls)

@@ -26,7 +26,7 @@ def variances(now: Level, to: Level) -> tuple[float, float]:
     return to.sigma**2 / now.sigma**2 * beta, beta
 
 
-def move(v: Values, now: Level, to: Level, std: float) -> tuple[Array, ...]:
+def update(v: Values, now: Level, to: Level, std: float) -> tuple[Array, ...]:
     """Algorithm 2 with the mean of equation 7, and noise times `std`."""
     _, beta = variances(now, to)
     mean = to.alpha * beta / now.sigma**2 * v.x0
@@ -60,7 +60,7 @@ def ddpm(levels: Levels, *, variance: str = "fixed_small") -> Method:
         small, large = variances(now, to)
         learned = variance in LEARNED and to.sigma > 0
         std = np.sqrt(large if variance.startswith("fixed_large") and to.sigma > 0 else small)
-        update = partial(move, now=now, to=to, std=1.0 if learned else std)
+        bound = partial(update, now=now, to=to, std=1.0 if learned else std)
         log = spread(now, to, variance) if learned else (0.0, 0.0)
-        calls.append(Call(now, to, update, spread=log))
+        calls.append(Call(now, to, bound, spread=log))
     return Method(1, calls, keeps_variance=variance in EXACT)

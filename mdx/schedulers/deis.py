@@ -16,7 +16,7 @@ from .tables import Array, Call, Method, Values
 ORDERS = (1, 2, 3)
 
 
-def move(v: Values, now: Level, to: Level, before: tuple[Level, ...]) -> tuple[Array, ...]:
+def update(v: Values, now: Level, to: Level, before: tuple[Level, ...]) -> tuple[Array, ...]:
     """One step, equations 14 and 15, with eps at `now` and at the levels `before` it, newest first.
 
     d rho = -rho d lambda, and rho at lambda is rho_to e^(lambda_to - lambda). The step to the clean
@@ -40,7 +40,7 @@ def deis(levels: Levels, *, order: int = 2, last_orders: tuple[int, ...] = ()) -
     if order not in ORDERS:
         raise ValueError(f"solver_order {order!r} is not one of 1, 2, 3")
     calls = [
-        Call(now, to, partial(move, now=now, to=to, before=before))
+        Call(now, to, partial(update, now=now, to=to, before=before))
         for before, now, to in growing(levels, order, last_orders)
     ]
     return Method(order, calls)

@@ -15,7 +15,7 @@ ORDERS = (1, 2, 3)
 SOLVERS = ("midpoint", "heun")
 
 
-def move(
+def update(
     v: Values, now: Level, to: Level, before: tuple[Level, ...], kind: str, solver: str
 ) -> tuple[Array, ...]:
     """One step with the values at `now` and at the levels `before` it, newest first.
@@ -55,6 +55,6 @@ def dpm_multistep(
         raise ValueError(f"solver_type {solver!r} is not one of {', '.join(SOLVERS)}")
     calls = []
     for before, now, to in growing(levels, order, last_orders):
-        update = partial(move, now=now, to=to, before=before, kind=kind, solver=solver)
-        calls.append(Call(now, to, update))
+        bound = partial(update, now=now, to=to, before=before, kind=kind, solver=solver)
+        calls.append(Call(now, to, bound))
     return Method(order, calls, keeps_variance=kind != "sde-dpmsolver")

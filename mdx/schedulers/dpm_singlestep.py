@@ -17,7 +17,7 @@ ORDERS = (1, 2, 3)
 SOLVERS = ("midpoint", "heun")
 
 
-def move(
+def update(
     v: Values, seen: tuple[Level, ...], to: Level, kind: str, solver: str
 ) -> tuple[Array, ...]:
     """From seen[0], where the step begins, to level `to`, with the values at all `seen` levels.
@@ -66,7 +66,7 @@ def dpm_singlestep(
     for i, to in enumerate(visited[1:]):
         begin = i if alone and to is visited[-1] else i - i % order
         seen = tuple(visited[begin : i + 1])
-        update = partial(move, seen=seen, to=to, kind=kind, solver=solver)
-        calls.append(Call(visited[i], to, update))
+        bound = partial(update, seen=seen, to=to, kind=kind, solver=solver)
+        calls.append(Call(visited[i], to, bound))
     slots = 1 if order == 1 else order + 1
     return Method(slots, calls, keeps_variance=kind != "sde-dpmsolver")

@@ -46,7 +46,7 @@ def weights(g: Callable[[Array], Array], nodes: Array, end: float) -> Array:
     return (end / nodes[0]) ** power @ lagrange - at_start + measure @ slopes @ lagrange
 
 
-def move(
+def update(
     v: Values, before: Sequence[Level], now: Level, to: Level, g: Callable[[Array], Array]
 ) -> tuple[Array, ...]:
     """One step, of order len(before) + 1; to the clean level, where phi is 0, it is x0."""
@@ -72,7 +72,7 @@ def er_sde(levels: Levels, *, order: int = 3, noise_scale: str = "er") -> Method
     if noise_scale not in NOISE_SCALES:
         raise ValueError(f"noise_scale {noise_scale!r} is not one of {', '.join(NOISE_SCALES)}")
     calls = [
-        Call(now, to, partial(move, before=before, now=now, to=to, g=NOISE_SCALES[noise_scale]))
+        Call(now, to, partial(update, before=before, now=now, to=to, g=NOISE_SCALES[noise_scale]))
         for before, now, to in growing(levels, order)
     ]
     return Method(max(order, 2), calls)

@@ -33,7 +33,7 @@ def churning(levels: Levels, churned: Levels | None) -> list[tuple[Level, Level,
     return [(now, to, up) for (now, up), to in zip(raised, unpack(levels)[1:], strict=True)]
 
 
-def move(v: Values, now: Level, to: Level, up: Level, strength: float) -> tuple[Array, ...]:
+def update(v: Values, now: Level, to: Level, up: Level, strength: float) -> tuple[Array, ...]:
     """One Euler step, line 8, and the noise with which the next step begins."""
     x = v.x / now.alpha + (ratio(to) - ratio(now)) * slope(v, now)
     return (up.alpha * (x + churn(v, to, up, strength)),)
@@ -47,6 +47,6 @@ def euler(levels: Levels, *, churned: Levels | None = None, strength: float = 1.
     """
     calls = []
     for now, to, up in churning(levels, churned):
-        update = partial(move, now=now, to=to, up=up, strength=strength)
-        calls.append(Call(now, up, update))
+        bound = partial(update, now=now, to=to, up=up, strength=strength)
+        calls.append(Call(now, up, bound))
     return Method(1, calls, keeps_variance=churned is None or strength == 1)

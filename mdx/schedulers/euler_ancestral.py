@@ -22,7 +22,7 @@ def parts(now: Level, to: Level) -> tuple[float, float]:
     return s_to**2 / s, up
 
 
-def move(v: Values, now: Level, to: Level) -> tuple[Array, ...]:
+def update(v: Values, now: Level, to: Level) -> tuple[Array, ...]:
     """One Euler step to `down`, then noise of size `up`."""
     down, up = parts(now, to)
     x = v.x / now.alpha + (down - ratio(now)) * slope(v, now) + up * v.noise
@@ -32,4 +32,4 @@ def move(v: Values, now: Level, to: Level) -> tuple[Array, ...]:
 def euler_ancestral(levels: Levels) -> Method:
     """Ancestral Euler over the levels. Levels need alpha > 0."""
     steps = pairwise(unpack(levels))
-    return Method(1, [Call(now, to, partial(move, now=now, to=to)) for now, to in steps])
+    return Method(1, [Call(now, to, partial(update, now=now, to=to)) for now, to in steps])

@@ -21,7 +21,7 @@ def noised(x: Array, v: Values, to: Level, up: Level, strength: float) -> Array:
     return up.alpha / to.alpha * x + up.alpha * churn(v, to, up, strength) if up != to else x
 
 
-def move(v: Values, now: Level, to: Level, up: Level, strength: float) -> tuple[Array, ...]:
+def update(v: Values, now: Level, to: Level, up: Level, strength: float) -> tuple[Array, ...]:
     """One Euler step along the velocity, and the noise with which the next step begins."""
     return (noised(v.x + (to.sigma - now.sigma) * velocity(v), v, to, up, strength),)
 
@@ -36,7 +36,7 @@ def flow_euler(levels: Levels, *, churned: Levels | None = None, strength: float
     return Method(
         1,
         [
-            Call(now, up, partial(move, now=now, to=to, up=up, **own))
+            Call(now, up, partial(update, now=now, to=to, up=up, **own))
             for now, to, up in churning(levels, churned)
         ],
         keeps_variance=churned is None or strength == 1,

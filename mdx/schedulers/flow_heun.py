@@ -6,14 +6,14 @@ Slots: the sample; where the step will end once the velocity at its end is known
 from functools import partial
 
 from .euler import churning
-from .flow_euler import move, noised, velocity
+from .flow_euler import noised, update, velocity
 from .levels import Level, Levels
 from .tables import Array, Call, Method, Values
 
 
 def first(v: Values, now: Level, to: Level) -> tuple[Array, ...]:
     """Euler to the end of the step."""
-    return *move(v, now, to, to, 0.0), v.x + (to.sigma - now.sigma) / 2 * velocity(v)
+    return *update(v, now, to, to, 0.0), v.x + (to.sigma - now.sigma) / 2 * velocity(v)
 
 
 def second(v: Values, now: Level, to: Level, up: Level, strength: float) -> tuple[Array, ...]:
@@ -24,7 +24,7 @@ def second(v: Values, now: Level, to: Level, up: Level, strength: float) -> tupl
 
 def final(v: Values, now: Level, to: Level) -> tuple[Array, ...]:
     """The step to the clean level is Euler's: models are not trained at its end."""
-    return *move(v, now, to, to, 0.0), 0 * v.x
+    return *update(v, now, to, to, 0.0), 0 * v.x
 
 
 def flow_heun(levels: Levels, *, churned: Levels | None = None, strength: float = 1.0) -> Method:

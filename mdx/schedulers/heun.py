@@ -6,7 +6,7 @@ Slots: the sample; where the step will end once the slope at its end is known to
 from functools import partial
 
 from .euler import churn, churning, ratio, slope
-from .euler import move as euler_move
+from .euler import update as euler_update
 from .levels import Level, Levels
 from .tables import Array, Call, Method, Values
 
@@ -25,7 +25,7 @@ def second(v: Values, now: Level, to: Level, up: Level, strength: float) -> tupl
 
 def final(v: Values, now: Level, to: Level) -> tuple[Array, ...]:
     """The step to the clean level is Euler's: there is no slope at its end."""
-    return *euler_move(v, now, to, to, 0.0), 0 * v.x
+    return *euler_update(v, now, to, to, 0.0), 0 * v.x
 
 
 def heun(levels: Levels, *, churned: Levels | None = None, strength: float = 1.0) -> Method:

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from .ddim import move as ddim_move
+from .ddim import update as ddim_update
 from .levels import Array, Level, Levels, unpack
 from .pndm import linear
 from .tables import Call, Method, Values
@@ -28,7 +28,7 @@ def angular(t: Array) -> Levels:
 
 def first(v: Values, now: Level, to: Level) -> tuple[Array, ...]:
     """Euler; unlike the steps that follow it can begin where there is no signal."""
-    return *ddim_move(v, now, to, 0.0), v.eps, *v.slots[1:3]
+    return *ddim_update(v, now, to, 0.0), v.eps, *v.slots[1:3]
 
 
 def ipndm(levels: Levels) -> Method:

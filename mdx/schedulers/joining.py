@@ -63,8 +63,10 @@ def concat(*tables: Table) -> Table:
     for table in tables:
         fits(table)
     for a, b in pairwise(tables):
-        if a.width != b.width:
-            raise ValueError(f"tables for batches of {a.width} and {b.width} cannot be joined")
+        if a.batch_size != b.batch_size:
+            raise ValueError(
+                f"tables for batches of {a.batch_size} and {b.batch_size} cannot be joined"
+            )
         gap = np.maximum(np.abs(a.alpha[-1] - b.alpha[0]), np.abs(a.sigma[-1] - b.sigma[0]))
         if np.max(gap) > TOLERANCE:
             raise ValueError(
@@ -177,7 +179,7 @@ def idle(table: Table, rows: int) -> Table:
 
 def widened(table: Table) -> Table:
     """The table with the batch axis of a stacked one."""
-    if table.width is not None:
+    if table.batch_size is not None:
         return table
     fields = {name: getattr(table, name)[:, None] for name in (*ROWS, *LEVELS)}
     return frozen(

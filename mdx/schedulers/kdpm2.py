@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
 
-from .euler import move as euler_move
 from .euler import ratio, slope
+from .euler import update as euler_update
 from .levels import Level, Levels, unpack
 from .tables import Array, Call, Method, Values
 
 
 def first(v: Values, now: Level, middle: Level) -> tuple[Array, ...]:
     """Euler to the middle, keeping where it began."""
-    return *euler_move(v, now, middle, middle, 0.0), v.x / now.alpha
+    return *euler_update(v, now, middle, middle, 0.0), v.x / now.alpha
 
 
 def second(v: Values, now: Level, middle: Level, to: Level) -> tuple[Array, ...]:
@@ -28,7 +28,7 @@ def second(v: Values, now: Level, middle: Level, to: Level) -> tuple[Array, ...]
 
 def final(v: Values, now: Level, to: Level) -> tuple[Array, ...]:
     """The step to the clean level is Euler's: halfway to it in log s is nowhere."""
-    return *euler_move(v, now, to, to, 0.0), 0 * v.x
+    return *euler_update(v, now, to, to, 0.0), 0 * v.x
 
 
 def kdpm2(levels: Levels, middles: Sequence[Level]) -> Method:

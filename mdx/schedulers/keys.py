@@ -53,8 +53,8 @@ def checked(sampler: Sampler, key: str, given: Any, *, asked: bool) -> Any:
     given = given.tolist() if hasattr(given, "tolist") else given
     if key in sampler.defaults:
         wanted = kind(sampler, key)
-        if not asked and key in sampler.foreign:
-            wanted = either(wanted, choice(*sampler.foreign[key]), words=wanted.words)
+        if not asked and key in sampler.ignored_values:
+            wanted = either(wanted, choice(*sampler.ignored_values[key]), words=wanted.words)
     else:
         others = [kind(other, key) for other in SAMPLERS if key in other.defaults]
         wanted = either(*others, words=others[0].words)

@@ -1,7 +1,7 @@
 """Which noise levels a run visits, from noisy to clean: x = alpha * x0 + sigma * eps.
 
-`kept` below is the training schedule's alphas_cumprod, (T,) float64; `ratio` is sigma / alpha, the
-sigma of papers that write x0 + sigma * eps.
+`alphas_cumprod` below is the training schedule's, (T,) float64; `ratio` is sigma / alpha, the sigma
+of papers that write x0 + sigma * eps.
 """
 
 from collections.abc import Callable, Sequence
@@ -174,47 +174,48 @@ def beta_quantiles(p: Array, shape: float) -> Array:
     return np.where(p > 0.5, 1 - x, x)
 
 
-def ratios(kept: Array) -> Array:
+def ratios(alphas_cumprod: Array) -> Array:
     """sigma / alpha of every training step, (T,); inf where no signal is left."""
     with np.errstate(divide="ignore"):
-        return np.sqrt((1 - kept) / kept)
+        return np.sqrt((1 - alphas_cumprod) / alphas_cumprod)
 
 
-def at_times(kept: Array, times: Array | Sequence[float], *, log: bool = False) -> Levels:
+def at_times(alphas_cumprod: Array, times: Array | Sequence[float], *, log: bool = False) -> Levels:
     """Levels at model times, fractional ones by linear interpolation of sigma / alpha or its log.
 
     (N,) -> Levels of (N,). ValueError unless times fall strictly within 0 <= t <= T - 1.
     """
     t = numbers("timesteps", times)
-    if t.max() > len(kept) - 1 or t.min() < 0:
+    last = len(alphas_cumprod) - 1
+    if t.max() > last or t.min() < 0:
         raise ValueError(
-            f"timesteps {t.min():g} to {t.max():g} leave the trained range 0 to {len(kept) - 1}; "
+            f"timesteps {t.min():g} to {t.max():g} leave the trained range 0 to {last}; "
             "ask for fewer steps or a smaller steps_offset"
         )
     if np.any(np.diff(t) >= 0):
         raise ValueError(f"timesteps must fall strictly from noisy to clean: {shown(t.tolist())}")
     below = np.floor(t).astype(int)
-    above = np.minimum(below + 1, len(kept) - 1)
+    above = np.minimum(below + 1, last)
     # A whole time is looked up, never interpolated: its ratio may be infinite.
     whole = t == below
-    ratio = ratios(kept)
+    ratio = ratios(alphas_cumprod)
     between = np.where(whole, 0.0, t - below)
     low, high = np.where(whole, 0.0, ratio[below]), np.where(whole, 0.0, ratio[above])
     r = low + between * (high - low)
     if log:
         r[~whole] = low[~whole] * (high[~whole] / low[~whole]) ** between[~whole]
-    alpha = np.where(whole, np.sqrt(kept[below]), 1 / np.hypot(1, r))
-    sigma = np.where(whole, np.sqrt(1 - kept[below]), r / np.hypot(1, r))
+    alpha = np.where(whole, np.sqrt(alphas_cumprod[below]), 1 / np.hypot(1, r))
+    sigma = np.where(whole, np.sqrt(1 - alphas_cumprod[below]), r / np.hypot(1, r))
     return Levels(t, alpha, sigma)
 
 
-def at_ratios(kept: Array, values: Array | Sequence[float]) -> Levels:
+def at_ratios(alphas_cumprod: Array, values: Array | Sequence[float]) -> Levels:
     """Levels of a run at given sigma / alpha, (N,) -> Levels of (N,).
 
     A last value of 0 is the clean level. ValueError unless the values are finite and fall strictly,
     and only the last is 0.
     """
-    return of_ratios(kept, falling("sigmas", values))
+    return of_ratios(alphas_cumprod, falling("sigmas", values))
 
 
 def falling(
@@ -235,18 +236,18 @@ def falling(
     return r
 
 
-def of_ratios(kept: Array, r: Array) -> Levels:
+def of_ratios(alphas_cumprod: Array, r: Array) -> Levels:
     """Levels with these sigma / alpha; their times by linear interpolation in its logarithm.
 
     (N,) -> Levels of (N,), in any order; 0 is the clean level.
     """
     noisy = r > 0
-    trained = np.log(ratios(kept))
-    t = np.interp(np.log(np.where(noisy, r, 1.0)), trained, np.arange(len(kept)))
+    trained = np.log(ratios(alphas_cumprod))
+    t = np.interp(np.log(np.where(noisy, r, 1.0)), trained, np.arange(len(alphas_cumprod)))
     return Levels(np.where(noisy, t, CLEAN), 1 / np.hypot(1, r), r / np.hypot(1, r))
 
 
-def ending(levels: Levels, final: Levels | None = None) -> Levels:
+def append_final(levels: Levels, final: Levels | None = None) -> Levels:
     """The levels followed by the final one; without `final`, by the clean level."""
     last = final or Levels(np.array([CLEAN]), np.ones(1), np.zeros(1))
     return Levels(*(np.concatenate(pair) for pair in zip(levels, last, strict=True)))

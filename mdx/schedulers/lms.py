@@ -28,7 +28,7 @@ def weights(known: list[float], end: float) -> Array:
     return np.linalg.solve(np.vander(nodes - nodes[0], increasing=True).T, moments)
 
 
-def move(v: Values, before: tuple[Level, ...], now: Level, to: Level) -> tuple[Array, ...]:
+def update(v: Values, before: tuple[Level, ...], now: Level, to: Level) -> tuple[Array, ...]:
     """One step with the slopes at `now` and at the levels `before` it, newest first."""
     w = weights([ratio(level) for level in (now, *before)], ratio(to))
     known = (v.eps, *v.slots[1:])
@@ -48,5 +48,5 @@ def lms(levels: Levels, *, order: int = 4) -> Method:
     calls = []
     for i, (now, to) in enumerate(pairwise(visited)):
         before = tuple(visited[max(0, i - order + 1) : i][::-1])
-        calls.append(Call(now, to, partial(move, before=before, now=now, to=to)))
+        calls.append(Call(now, to, partial(update, before=before, now=now, to=to)))
     return Method(order, calls)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mdx.deprecated import warn
 from mdx.fields import shown
 
 from .levels import Array, digest, number, span
@@ -15,6 +16,10 @@ TOLERANCE = 1e-6
 ROWS = ("t", "scale", "denoise", "mix", "clip", "quantile", "spread")
 LEVELS = ("alpha", "sigma")
 ARRAYS = (*ROWS, *LEVELS, "init_noise_scale")
+
+
+class Misses(ValueError):
+    """What is raised for rows that do not lead from level to level."""
 
 
 class Table(NamedTuple):
@@ -58,9 +63,15 @@ class Table(NamedTuple):
         return self.mix.shape[-2]
 
     @property
-    def width(self) -> int | None:
+    def batch_size(self) -> int | None:
         """B, the batch a stacked table is for; None for one sampler and any batch."""
         return self.mix.shape[1] if self.mix.ndim == 4 else None
+
+    @property
+    def width(self) -> int | None:
+        """`batch_size`, as it was called."""
+        warn("Table.width", "Table.batch_size")
+        return self.batch_size
 
     @property
     def stochastic(self) -> bool:
@@ -85,7 +96,7 @@ class Table(NamedTuple):
     def __repr__(self) -> str:
         """What it is in three lines; its numbers are in its fields."""
         try:
-            batch = "" if self.width is None else f" for a batch of {self.width}"
+            batch = "" if self.batch_size is None else f" for a batch of {self.batch_size}"
             size = f"{counted(self.rows, 'row')} x {counted(self.slots, 'slot')}"
             noise = "with noise" if self.stochastic else "deterministic"
             ends = ", ".join(f"{name} {span(getattr(self, name))}" for name in ("t", *LEVELS))
@@ -234,6 +245,4 @@ def keeps_signal(table: Table) -> None:
         known[..., :k] = np.einsum("...kc,...c->...k", table.mix[i], known)
         error = np.abs(known[..., 0] - table.alpha[i + 1]).max()
         if not error < TOLERANCE:
-            raise ValueError(
-                f"the table's row {i} misses its level: the signal is off by {error:.3g}"
-            )
+            raise Misses(f"the table's row {i} misses its level: the signal is off by {error:.3g}")

@@ -33,7 +33,7 @@ def jumps(steps: int, length: int, count: int) -> list[int]:
     return path
 
 
-def move(v: Values, now: Level, down: Level, to: Level, eta: float) -> tuple[Array, ...]:
+def update(v: Values, now: Level, down: Level, to: Level, eta: float) -> tuple[Array, ...]:
     """A step of DDIM to `down`, equation 12 of its paper, and equation 1's noise up to `to`."""
     std = eta * down.sigma / now.sigma * np.sqrt(1 - (now.alpha / down.alpha) ** 2)
     x = down.alpha * v.x0 + np.sqrt(down.sigma**2 - std**2) * v.eps
@@ -49,5 +49,5 @@ def repaint(levels: Levels, path: Sequence[int], *, eta: float = 0.0) -> Method:
     calls = []
     for at, then in pairwise([*path, 0]):
         now, down, to = visited[at], visited[at - 1], visited[then]
-        calls.append(Call(now, to, partial(move, now=now, down=down, to=to, eta=eta)))
+        calls.append(Call(now, to, partial(update, now=now, down=down, to=to, eta=eta)))
     return Method(1, calls)

@@ -31,7 +31,7 @@ class Sampler(NamedTuple):
     build: Callable[[Config, Run], Table]
     family: str = "diffusion"  # samplers that can stand in for each other
     # Values of a key that are other samplers' words; in a config they mean the own default.
-    foreign: Mapping[str, tuple[Any, ...]] = {}
+    ignored_values: Mapping[str, tuple[Any, ...]] = {}
     # What its models return, where the config's word means something else to it than to others.
     says: Callable[[Config], str] = lambda c: c["prediction_type"]
 
@@ -88,38 +88,40 @@ def training(c: Config, smallest: float = 0.0) -> Array:
             raise ValueError(f"{len(beta)} trained_betas for num_train_timesteps {count}")
     else:
         beta = noise.betas(c["beta_schedule"], count, c["beta_start"], c["beta_end"])
-    kept = noise.alphas_cumprod(beta)
+    alphas_cumprod = noise.alphas_cumprod(beta)
     if c.get("rescale_betas_zero_snr"):
-        kept = np.maximum(noise.zero_snr(kept), smallest)
-    return kept
+        alphas_cumprod = np.maximum(noise.zero_snr(alphas_cumprod), smallest)
+    return alphas_cumprod
 
 
 def asked(
-    kept: Array, run: Run, times: Callable[[], Array], *, log: bool = False
+    alphas_cumprod: Array, run: Run, times: Callable[[], Array], *, log: bool = False
 ) -> tuple[Levels, bool]:
     """The levels of the caller's own choice, or else at `times`; and whether they are complete."""
     if run.sigmas is not None:
-        return lv.at_ratios(kept, run.sigmas), True
-    return lv.at_times(kept, times() if run.timesteps is None else run.timesteps, log=log), False
+        return lv.at_ratios(alphas_cumprod, run.sigmas), True
+    return lv.at_times(
+        alphas_cumprod, times() if run.timesteps is None else run.timesteps, log=log
+    ), False
 
 
-def cut(levels: Levels, start: int) -> Levels:
+def skip_first(levels: Levels, start: int) -> Levels:
     """The levels from `start` on. A run that begins late is a run of its own: no history."""
     return Levels(*(part[start:] for part in levels))
 
 
-def on_grid(c: Config, kept: Array, run: Run) -> Levels:
+def on_grid(c: Config, alphas_cumprod: Array, run: Run) -> Levels:
     """Levels of the samplers that know whole training steps only: DDPM, DDIM and PNDM."""
 
     def times() -> Array:
-        total = len(kept)
+        total = len(alphas_cumprod)
         return np.round(lv.spaced(c["timestep_spacing"], run.steps, total, c["steps_offset"]))
 
-    levels, complete = asked(kept, run, times)
+    levels, complete = asked(alphas_cumprod, run, times)
     if complete:
         return levels
     clean = c.get("set_alpha_to_one", True)
-    return lv.ending(levels, None if clean else lv.at_times(kept, [0.0]))
+    return lv.append_final(levels, None if clean else lv.at_times(alphas_cumprod, [0.0]))
 
 
 def only(c: Config, run: Run, keys: tuple[str, ...]) -> str | None:
@@ -183,7 +185,7 @@ def flowing(c: Config, run: Run, first: float, ramp: Array | None = None) -> Lev
 
 def ramped(
     c: Config,
-    kept: Array,
+    alphas_cumprod: Array,
     run: Run,
     grid: Array,
     times: Callable[[], Array],
@@ -204,14 +206,14 @@ def ramped(
     if c.get("shift_terminal"):
         raise ValueError("shift_terminal is for a flow's levels: it needs use_flow_sigmas")
     if ramp is not None:
-        levels, complete = lv.at_ratios(kept, ramp), False
+        levels, complete = lv.at_ratios(alphas_cumprod, ramp), False
     else:
         log = c.get("interpolation_type") == "log_linear"
-        levels, complete = asked(kept, run, times, log=log)
+        levels, complete = asked(alphas_cumprod, run, times, log=log)
     if complete:
         return levels
     zero = c.get("final_sigmas_type", "zero") == "zero"
-    return lv.ending(levels, None if zero else lv.at_times(kept, [0.0]))
+    return lv.append_final(levels, None if zero else lv.at_times(alphas_cumprod, [0.0]))
 
 
 def bound(c: Config, *, in_eps: bool = False) -> Bound:
@@ -229,11 +231,11 @@ def bound(c: Config, *, in_eps: bool = False) -> Bound:
     return Bound(most, share, in_eps)
 
 
-def halfway(kept: Array, levels: Levels, *, in_time: bool) -> Levels:
+def halfway(alphas_cumprod: Array, levels: Levels, *, in_time: bool) -> Levels:
     """Levels halfway between neighbours, in time (on the grid, if they are) or in sigma / alpha."""
     if not in_time:
         ratio = levels.sigma / levels.alpha
-        return lv.at_ratios(kept, (ratio[1:] + ratio[:-1]) / 2)
+        return lv.at_ratios(alphas_cumprod, (ratio[1:] + ratio[:-1]) / 2)
     half = (levels.t[:-1] - levels.t[1:]) / 2
     on_grid = np.all(levels.t == np.round(levels.t))
-    return lv.at_times(kept, levels.t[1:] + (np.floor(half) if on_grid else half))
+    return lv.at_times(alphas_cumprod, levels.t[1:] + (np.floor(half) if on_grid else half))

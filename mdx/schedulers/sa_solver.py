@@ -53,7 +53,7 @@ def begun(step: Step, x: Array, noise: Array) -> Array:
     return to.alpha / now.alpha * x + size * noise
 
 
-def move(
+def update(
     v: Values, before: Step | None, step: Step, corrected: Sequence[Level], used: Sequence[Level]
 ) -> tuple[Array, ...]:
     """Algorithm 1: correct the sample with what the model says of it, then predict the next one.
@@ -96,8 +96,8 @@ def sa_solver(
             p, q = min(p, n - i), min(q, n - i + 2)
         used = visited[max(0, i - (0 if clean else p - 1)) : i + 1][::-1]
         corrected = visited[max(0, i - q + 1) : i + 1][::-1]
-        update = partial(move, before=before, step=step, corrected=corrected, used=used)
-        calls.append(Call(now, to, update))
+        bound = partial(update, before=before, step=step, corrected=corrected, used=used)
+        calls.append(Call(now, to, bound))
         before, random = step, random or step.tau > 0
     slots = 2 + max(predictor, corrector) - 1
     return Method(slots, calls, keeps_variance=data or not random)

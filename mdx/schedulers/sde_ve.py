@@ -14,7 +14,7 @@ from .levels import Level, Levels, unpack
 from .tables import Array, Call, Method, Values
 
 
-def move(v: Values, now: Level, to: Level) -> tuple[Array, ...]:
+def update(v: Values, now: Level, to: Level) -> tuple[Array, ...]:
     """Reverse diffusion, algorithm 2, with the score as (x0 - x) / sigma^2; no noise into clean."""
     variance = now.sigma**2 - to.sigma**2
     noise = np.sqrt(variance) * v.noise if to.sigma else 0 * v.noise
@@ -25,8 +25,8 @@ def sde_ve(levels: Levels) -> Method:
     """The predictor over the levels, alpha = 1 throughout."""
     calls = []
     for now, to in pairwise(unpack(levels)):
-        update = partial(move, now=now, to=to)
-        calls.append(Call(now, to, update, reads=(1.0, now.sigma**2)))
+        bound = partial(update, now=now, to=to)
+        calls.append(Call(now, to, bound, reads=(1.0, now.sigma**2)))
     return Method(1, calls, keeps_variance=False)
 
 

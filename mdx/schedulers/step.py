@@ -222,8 +222,8 @@ def whole(i: Any, most: int) -> bool:
 
 def fitting(table: Table, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
     """The shape, if it is that of a batch of samples the table can serve; else ValueError."""
-    if not 1 <= len(shape) <= MOST_AXES or 0 in shape or table.width not in (None, shape[0]):
-        batch = "B" if table.width is None else table.width
+    if not 1 <= len(shape) <= MOST_AXES or 0 in shape or table.batch_size not in (None, shape[0]):
+        batch = "B" if table.batch_size is None else table.batch_size
         raise ValueError(
             f"{name} must have shape ({batch}, ...), of 1 to {MOST_AXES} axes and none of them "
             f"empty, not {shape}"
@@ -272,7 +272,9 @@ def factors(table: Table, i: int, batch: int, axes: int = 4) -> Iterator[Host]:
     """
     beyond = [table.clip[i][..., None], table.quantile[i][..., None], table.spread[i]]
     for array in (table.denoise[i], table.mix[i], np.concatenate(beyond, axis=-1)):
-        lead = array if table.width is not None else np.broadcast_to(array, (batch, *array.shape))
+        lead = (
+            array if table.batch_size is not None else np.broadcast_to(array, (batch, *array.shape))
+        )
         columns = lead.T.reshape(*lead.T.shape, *[1] * (axes - 1))
         yield np.ascontiguousarray(columns, np.float32)
 

@@ -10,7 +10,7 @@ from .levels import Level, Levels, unpack
 from .tables import Array, Call, Method, Values
 
 
-def move(v: Values, down: Level, to: Level) -> tuple[Array, ...]:
+def update(v: Values, down: Level, to: Level) -> tuple[Array, ...]:
     """Strategic stochastic sampling: along the trajectory to `down`, and back up with noise.
 
     `down` is the level the paper calls s, at or below `to`.
@@ -27,5 +27,5 @@ def tcd(levels: Levels, downs: Sequence[Level]) -> Method:
     """
     calls = []
     for (now, to), down in zip(pairwise(unpack(levels)), downs, strict=True):
-        calls.append(Call(now, to, partial(move, down=down, to=to)))
+        calls.append(Call(now, to, partial(update, down=down, to=to)))
     return Method(1, calls)

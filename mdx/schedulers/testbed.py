@@ -16,6 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mdx.deprecated import renamed
+
 from .tables import PREDICTIONS, Array, Table
 
 Model = Callable[[int, Array], Array]  # (row, sample) -> what the network would return
@@ -94,7 +96,7 @@ def score(data: Data, alpha: ArrayLike, sigma: ArrayLike, x: Array) -> Array:
     return -np.sum(share * beyond / variance, -2)
 
 
-def told(
+def to_prediction(
     prediction: str,
     alpha: Array | float,
     sigma: Array | float,
@@ -123,38 +125,38 @@ def told(
     return eps if prediction == "epsilon" else alpha * eps - sigma * x0
 
 
-def spoken(prediction: str, table: Table, i: int, x: Array, x0: Array) -> Array:
+def model_output(prediction: str, table: Table, i: int, x: Array, x0: Array) -> Array:
     """What a model of this prediction type returns before row i when it believes in x0.
 
-    ValueError as for `told`.
+    ValueError as for `to_prediction`.
     """
-    alpha, sigma, scale = (along(a[i], x) for a in (table.alpha, table.sigma, table.scale))
+    alpha, sigma, scale = (expand(a[i], x) for a in (table.alpha, table.sigma, table.scale))
     # Rows after the end of a stacked run lie at the clean level, where x is x0.
     eps = (x - alpha * x0) / np.where(sigma > 0, sigma, 1)
-    return told(prediction, alpha, sigma, x0, eps, scale)
+    return to_prediction(prediction, alpha, sigma, x0, eps, scale)
 
 
-def answer(table: Table, i: int, x: Array, x0: Array) -> Array:
+def required_output(table: Table, i: int, x: Array, x0: Array) -> Array:
     """What a model must return before row i for the row to read x0 off it, whatever its words.
 
     0 where the row does not listen.
     """
-    from_x, from_out = (along(table.denoise[i, ..., k], x) for k in (0, 1))
+    from_x, from_out = (expand(table.denoise[i, ..., k], x) for k in (0, 1))
     listens = from_out != 0
     return np.where(listens, (x0 - from_x * x) / np.where(listens, from_out, 1), 0.0)
 
 
-def perfect(table: Table, data: Data) -> Model:
+def exact_model(table: Table, data: Data) -> Model:
     """The model that knows the data, for `run`."""
 
     def model(i: int, x: Array) -> Array:
-        alpha, sigma = along(table.alpha[i], x), along(table.sigma[i], x)
-        return answer(table, i, x, denoised(data, alpha, sigma, x))
+        alpha, sigma = expand(table.alpha[i], x), expand(table.sigma[i], x)
+        return required_output(table, i, x, denoised(data, alpha, sigma, x))
 
     return model
 
 
-def along(factor: NDArray[np.float64], x: Array) -> Array:
+def expand(factor: NDArray[np.float64], x: Array) -> Array:
     """A factor, or one per batch row, shaped to multiply a sample."""
     return np.reshape(factor, np.shape(factor) + (1,) * (np.ndim(x) - 1) * np.ndim(factor))
 
@@ -170,10 +172,10 @@ def row(
     table: Table, i: int, slots: Array, out: Array, noise: Array, variance: ArrayLike = 0.0
 ) -> Array:
     """Slots (K, ...) after row i; out, noise and a learned variance are (...)."""
-    lead = "" if table.width is None else "b"
+    lead = "" if table.batch_size is None else "b"
     apply = f"{lead}c,c{lead}...->{lead}..."
     x0 = bounded(table, i, np.einsum(apply, table.denoise[i], np.stack([slots[0], out])))
-    constant, factor = (along(table.spread[i, ..., k], out) for k in (0, 1))
+    constant, factor = (expand(table.spread[i, ..., k], out) for k in (0, 1))
     noise = noise * np.exp(constant + factor * np.asarray(variance))
     apply = f"{lead}kc,c{lead}...->k{lead}..."
     return np.einsum(apply, table.mix[i], np.stack([*slots, out, x0, noise]))
@@ -181,7 +183,7 @@ def row(
 
 def bounded(table: Table, i: int, x0: Array) -> Array:
     """x0 (..., D) as row i clips it; where it thresholds, D are the values of one picture."""
-    clip, share = along(table.clip[i], x0), along(table.quantile[i], x0)
+    clip, share = expand(table.clip[i], x0), expand(table.quantile[i], x0)
     if not np.any(share):
         return np.clip(x0, -clip, clip)
     flat = np.abs(x0).reshape(-1, x0.shape[-1])
@@ -201,8 +203,8 @@ def run(table: Table, model: Model, sample: Array, fresh: Array | None = None) -
     none, or if a stacked table is for another batch.
     """
     sample = np.asarray(sample, np.float64)
-    if table.width not in (None, *sample.shape[:1]):
-        raise ValueError(f"the table is for a batch of {table.width}, not {sample.shape}")
+    if table.batch_size not in (None, *sample.shape[:1]):
+        raise ValueError(f"the table is for a batch of {table.batch_size}, not {sample.shape}")
     slots = start(table, sample)
     path = [slots[0]]
     for i in range(table.rows):
@@ -257,7 +259,7 @@ def error(table: Table, data: Data, sample: Array) -> Array:
     """
     sample = np.asarray(sample, np.float64)
     end = solved(table, data, sample)
-    alpha, sigma = ([along(a[i], sample) for i in (0, -1)] for a in (table.alpha, table.sigma))
+    alpha, sigma = ([expand(a[i], sample) for i in (0, -1)] for a in (table.alpha, table.sigma))
     exact = flow(data, sample / alpha[0], sigma[0] / alpha[0], sigma[1] / alpha[1])
     missed = end - alpha[1] * exact
     return np.sqrt(np.mean(missed**2, axis=tuple(range(np.ndim(alpha[0]) > 0, missed.ndim))))
@@ -269,7 +271,7 @@ def solved(table: Table, data: Data, sample: Array) -> Array:
         raise ValueError("the table adds noise: its runs follow no single solution")
     if not np.all(table.alpha > 0):
         raise ValueError("the table visits a level with no signal: the flow begins nowhere")
-    return run(table, perfect(table, data), sample)[-1]
+    return run(table, exact_model(table, data), sample)[-1]
 
 
 def crowded(high: float, low: float, count: int) -> Array:
@@ -306,3 +308,10 @@ def order(
     exact = flow(data, sample, first, last)
     errors = [np.linalg.norm(end - exact) for end in ends]
     return float(-np.polyfit(np.log(counts), np.log(errors), 1)[0])
+
+
+# As they were called; each says so.
+told = renamed("testbed.told", "testbed.to_prediction", to_prediction)
+spoken = renamed("testbed.spoken", "testbed.model_output", model_output)
+answer = renamed("testbed.answer", "testbed.required_output", required_output)
+perfect = renamed("testbed.perfect", "testbed.exact_model", exact_model)

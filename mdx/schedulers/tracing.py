@@ -6,7 +6,7 @@ from numbers import Integral
 import numpy as np
 
 from .equations import UNBOUNDED, Bound, Method, Values, reading
-from .record import TOLERANCE, Array, Table, check, frozen
+from .record import TOLERANCE, Array, Misses, Table, check, frozen
 
 Factors = tuple[float, float]  # of (x, out)
 
@@ -200,7 +200,7 @@ def keeps_noise(table: Table, method: Method, to_eps: list[Factors]) -> None:
     wrong &= ~(missed <= size + shaken(table, to_eps, rounded))
     if np.any(wrong):
         i = int(np.argmax(wrong.any(axis=0)))
-        raise ValueError(
+        raise Misses(
             f"row {i} misses its level: the sample's noise is {has[i]:.6g} where sigma is "
             f"{table.sigma[i + 1]:.6g}; if that is what the paper says, it is a Method with "
             "keeps_variance=False"
@@ -210,7 +210,7 @@ def keeps_noise(table: Table, method: Method, to_eps: list[Factors]) -> None:
     lost = shaken(table, to_eps, SINGLE * np.abs(table.mix))[0] > 1e5 * size
     if np.any(lost):
         least = table.alpha[table.alpha > 0].min(initial=1.0)
-        raise ValueError(
+        raise Misses(
             f"row {int(np.argmax(lost))} misses its level, for roundings: this sampler cannot "
             f"begin at noise with as little signal as alpha {least:.2g}, which its betas leave; "
             "take one of lower order, or begin at a level with more"

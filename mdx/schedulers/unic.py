@@ -13,7 +13,7 @@ from .tables import Array, Call, Method, Values
 from .unipc import Move, corrected
 
 
-def move(
+def update(
     v: Values, correct: Move | None, predict: Call, order: int, kind: str, solver: str
 ) -> tuple[Array, ...]:
     """The corrector, where there is one, and the predictor from the corrected sample.
@@ -52,8 +52,8 @@ def unic(
     calls, correct = [], None
     for i, predict in enumerate(predictor.calls):
         own = {"order": order, "kind": kind, "solver": solver}
-        update = partial(move, correct=correct, predict=predict, **own)
-        calls.append(predict._replace(update=update))
+        bound = partial(update, correct=correct, predict=predict, **own)
+        calls.append(predict._replace(update=bound))
         use = min(order, i + 1, steps - i if lower_last else order)
         used, to = visited[max(0, i - use + 1) : i + 1][::-1], visited[i + 1]
         correct = None if i in uncorrected else ([*used, to], to)

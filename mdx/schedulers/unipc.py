@@ -51,7 +51,7 @@ def corrected(
     return step.keep * v.slots[1] + step.gain * np.tensordot(w, used, axes=1)
 
 
-def move(
+def update(
     v: Values, correct: Move | None, predict: Move, kind: str, solver: str
 ) -> tuple[Array, ...]:
     """Algorithm 1: the corrector, where there is one, and the predictor."""
@@ -94,7 +94,7 @@ def unipc(
     for i in range(steps):
         use = min(order, i + 1, steps - i if lower_last else order)
         used, to = visited[max(0, i - use + 1) : i + 1][::-1], visited[i + 1]
-        update = partial(move, correct=correct, predict=(used, to), kind=kind, solver=solver)
-        calls.append(Call(visited[i], to, update))
+        bound = partial(update, correct=correct, predict=(used, to), kind=kind, solver=solver)
+        calls.append(Call(visited[i], to, bound))
         correct = None if i in uncorrected else ([*used, to], to)
     return Method(order + 2, calls)

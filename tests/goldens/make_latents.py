@@ -29,7 +29,7 @@ CASES = {
     "unguided": {"guidance": 1, "scheduler": "ddim"},
     "negative": {"negative_prompt": "red", "scheduler": "dpmpp_2m"},
     "each its own": {"scheduler": ["heun", "euler_a"], "guidance": [2, 9], "seed": [5, 8]},
-    "path": {"scheduler": "dpmpp_sde", "step_noise": "path"},
+    "path": {"scheduler": "dpmpp_sde", "step_noise": "brownian"},
     "pixels": {"scheduler": "ddim", "output": "np"},
 }
 

@@ -198,7 +198,7 @@ def in_stages(net, told, changes):
 
     @mindspore.jit
     def enter(params, x, t, told):
-        return unet.enter(CONFIG, params, x, t, told)
+        return unet.embed(CONFIG, params, x, t, told)
 
     def graph(stage, own):
         @mindspore.jit
@@ -209,7 +209,7 @@ def in_stages(net, told, changes):
 
     def run(number, x, known):
         stage, own = STAGES[number], owns[number]
-        same = stage._replace(name="stage", keeps=False, mid=False)
+        same = stage._replace(name="stage", push_skip=False, mid=False)
         compiled = graphs.setdefault((same, own), graph(same, own))
         weights = {
             "stage" + name.removeprefix(stage.name): value
@@ -221,7 +221,7 @@ def in_stages(net, told, changes):
 
     @mindspore.jit
     def leave(params, x):
-        return unet.leave(CONFIG, params, x)
+        return unet.head(CONFIG, params, x)
 
     all_params = tensors(params)
     x, inputs = enter(all_params, Tensor(X), Tensor(T), tensors({"context": CONTEXT}))

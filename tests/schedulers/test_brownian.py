@@ -75,7 +75,7 @@ def test_runs_of_more_steps_come_closer_on_one_path():
         t = schedulers.table(s, sigmas=np.geomspace(10, 0.1, steps + 1))
         clock = t.sigma / t.alpha
         noises = increments(3, clock, (500,), span=(0.05, 16.0))
-        model = lambda i, x, t=t: testbed.spoken(  # noqa: E731
+        model = lambda i, x, t=t: testbed.model_output(  # noqa: E731
             "epsilon", t, i, x, 0.5 * t.alpha[i] * x / (0.5 * t.alpha[i] ** 2 + t.sigma[i] ** 2)
         )
         ends.append(testbed.run(t, model, np.full(500, 0.3), noises)[-1])

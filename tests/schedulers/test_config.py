@@ -468,3 +468,10 @@ def test_fifty_steps_are_quick():
             table(member.scheduler(), 50)
             times.append(process_time() - begun)
         assert min(times) < 0.02, member.id
+
+
+def test_betas_that_no_run_can_follow_are_named():
+    """With next to no signal left Runge-Kutta loses it to roundings: the config is at fault."""
+    config = {"_class_name": "PNDMScheduler", "beta_start": 1e-4, "beta_end": 0.99999}
+    with pytest.raises(ValueError, match="PNDMScheduler: the betas and levels of its config make"):
+        table(from_config(config), 10)

@@ -25,7 +25,7 @@ def ends_true(table, prediction="epsilon", tolerance=1e-9):
     begin = table.alpha[0] * x0 + table.sigma[0] * eps
     levels = np.stack([table.alpha[:-1], table.sigma[:-1]], -1)
     said = [
-        testbed.told(prediction, *level, x0, eps, scale)
+        testbed.to_prediction(prediction, *level, x0, eps, scale)
         for level, scale in zip(levels, table.scale, strict=True)
     ]
     end = testbed.run(table, lambda i, _: said[i], begin)[-1]
@@ -126,7 +126,7 @@ def test_pndm_combines_noises_whatever_the_model_says():
     ends = []
     for prediction in ("epsilon", "v_prediction"):
         t = schedulers.table(schedulers.from_config(SD, prediction_type=prediction), 10)
-        model = lambda i, x, t=t, p=prediction: testbed.spoken(  # noqa: E731
+        model = lambda i, x, t=t, p=prediction: testbed.model_output(  # noqa: E731
             p, t, i, x, np.tanh(x)
         )
         ends.append(testbed.run(t, model, x0 * t.alpha[0] + eps * t.sigma[0])[-1])
@@ -520,7 +520,7 @@ def test_unic_keeps_what_it_integrates(x0, order):
         own = {"solver_p": "dpmpp_2m", "predict_x0": x0, "solver_order": order}
         s = schedulers.from_config(SD, "unipc", prediction_type=prediction, **own)
         t = schedulers.table(s, 10)
-        model = lambda i, x, t=t, p=prediction: testbed.spoken(  # noqa: E731
+        model = lambda i, x, t=t, p=prediction: testbed.model_output(  # noqa: E731
             p, t, i, x, np.tanh(x)
         )
         ends.append(testbed.run(t, model, np.linspace(-2, 2, 9))[-1])

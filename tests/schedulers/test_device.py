@@ -227,7 +227,7 @@ def test_start_from_a_picture():
             state = schedulers.begin(t, schedulers.add_noise(t, 0, x0, noise))
             for i in range(t.rows):
                 level = t.alpha[i], t.sigma[i]
-                out = testbed.told(member.predictions[0], *level, x0, noise, t.scale[i])
+                out = testbed.to_prediction(member.predictions[0], *level, x0, noise, t.scale[i])
                 state, info = schedulers.step(t, state, out)
             end = t.alpha[-1] * x0 + t.sigma[-1] * noise
             np.testing.assert_allclose(state.slots.asnumpy()[0], end, atol=1e-5)

@@ -50,7 +50,7 @@ def test_consistency_models_know_what_is_clean(steps, least):
     t = table("cm", steps, sigma_min=least, num_train_timesteps=40)
     basis = np.eye(1 + t.rows)
     # At sigma_min the function is the identity and hears nothing of the network.
-    model = lambda i, x: testbed.answer(t, i, x, basis[0])  # noqa: E731
+    model = lambda i, x: testbed.required_output(t, i, x, basis[0])  # noqa: E731
     path = testbed.run(t, model, basis[0], basis[1:])
     np.testing.assert_allclose(path[:, 0], 1, atol=1e-9)
     np.testing.assert_allclose(np.linalg.norm(path[1:, 1:], axis=1), t.sigma[1:], atol=1e-9)

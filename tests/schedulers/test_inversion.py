@@ -65,7 +65,7 @@ def test_up_and_down(member):
     up = schedulers.table(schedulers.from_config(SD, member.name, **own), sigmas=sigmas)
     down = schedulers.table(schedulers.from_config(SD, "unipc"), sigmas=sigmas)
     t = schedulers.concat(up, down)
-    path = testbed.run(t, testbed.perfect(t, testbed.MIXTURE), POINTS)
+    path = testbed.run(t, testbed.exact_model(t, testbed.MIXTURE), POINTS)
     assert np.abs(path[-1] - POINTS).max() < (0.04 if member.order_log_snr == 1 else 0.002)
 
 

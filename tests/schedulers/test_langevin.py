@@ -33,7 +33,7 @@ def at_row(table, sample):
 def model(table, state):
     """What the perfect model returns for each pixel of a state."""
     x = state.slots.asnumpy()[0].astype(np.float64)
-    return testbed.perfect(table, testbed.MIXTURE)(ROW, x[..., None])[..., 0]
+    return testbed.exact_model(table, testbed.MIXTURE)(ROW, x[..., None])[..., 0]
 
 
 @every_table

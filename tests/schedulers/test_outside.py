@@ -55,7 +55,7 @@ def test_it_runs():
     assert (t.rows, t.slots, t.stochastic, t.prediction) == (16, 2, False, "v_prediction")
     data = testbed.normals([[-1.0, 0.5], [1.5, 0.0]], [0.4, 0.8])
     sample = np.random.default_rng(0).normal(size=(64, 2)) * t.sigma[0]
-    model = testbed.perfect(t, data)
+    model = testbed.exact_model(t, data)
     state = begin(t, sample)
     for i in range(t.rows):
         state, _ = step(t, state, model(i, state.slots.asnumpy()[0].astype(np.float64)))

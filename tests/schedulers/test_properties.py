@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mdx import schedulers
 from mdx.schedulers import levels as lv
 from mdx.schedulers import tables, testbed
-from mdx.schedulers.ddim import move
+from mdx.schedulers.ddim import update
 from mdx.schedulers.pndm import pndm
 from mdx.schedulers.tables import PREDICTIONS, Values, reading, trace
 from tests.schedulers.member import linear, unasked
@@ -139,7 +139,7 @@ def assert_line(t, *predictions, keeps_variance=True):
     basis = np.eye(2 + t.rows)
     begin = t.alpha[0] * basis[0] + t.sigma[0] * basis[1]
     path = testbed.run(
-        t, lambda i, x: testbed.spoken(words[i], t, i, x, basis[0]), begin, basis[2:]
+        t, lambda i, x: testbed.model_output(words[i], t, i, x, basis[0]), begin, basis[2:]
     )
     np.testing.assert_allclose(path[:, 0], t.alpha, atol=1e-8)
     if keeps_variance:
@@ -180,7 +180,7 @@ def test_the_large_variance_of_ddpm_is_exact_for_unit_normal_data():
     s = schedulers.from_config(SD, "ddpm", variance_type="fixed_large")
     t = schedulers.table(s, 20)
     basis = np.eye(1 + t.rows)
-    model = lambda i, x: testbed.spoken("epsilon", t, i, x, t.alpha[i] * x)  # noqa: E731
+    model = lambda i, x: testbed.model_output("epsilon", t, i, x, t.alpha[i] * x)  # noqa: E731
     path = testbed.run(t, model, basis[0], basis[1:])
     np.testing.assert_allclose(np.linalg.norm(path[:-1], axis=1), 1, atol=1e-10)
 
@@ -356,7 +356,7 @@ def test_step_to_the_same_level_is_identity(eta):
     level = lv.Level(500.0, 0.6, 0.8)
     x, eps, noise = RNG().normal(size=(3, 4))
     x0 = (x - 0.8 * eps) / 0.6
-    (same,) = move(Values((x,), x, eps, x0, eps, noise), level, level, eta)
+    (same,) = update(Values((x,), x, eps, x0, eps, noise), level, level, eta)
     np.testing.assert_allclose(same, x, atol=1e-12)
 
 
@@ -383,7 +383,7 @@ def test_ddim_there_and_back(steps, spacing, prediction, clean):
 
 def heard(prediction, t, i, x, eps):
     """What a model returns when it believes in eps."""
-    return testbed.told(
+    return testbed.to_prediction(
         prediction, t.alpha[i], t.sigma[i], (x - t.sigma[i] * eps) / t.alpha[i], eps
     )
 
@@ -495,7 +495,7 @@ def test_parametrisations_agree(member):
     paths = []
     for prediction in member.predictions:
         t = schedulers.table(member.scheduler(prediction_type=prediction), 15)
-        model = lambda i, x, t=t, p=prediction: testbed.spoken(  # noqa: E731
+        model = lambda i, x, t=t, p=prediction: testbed.model_output(  # noqa: E731
             p, t, i, x, testbed.denoised(testbed.MIXTURE, t.alpha[i], t.sigma[i], x)
         )
         paths.append(testbed.run(t, model, POINTS, noises))

@@ -96,9 +96,9 @@ def test_a_stack_is_its_tables():
     stacked = schedulers.stack(tables)
     x = np.stack([points(PLANE, seed=b % 3) for b in range(len(tables))])
     fresh = np.random.default_rng(1).normal(size=(stacked.rows, *x.shape))
-    ends = testbed.run(stacked, testbed.perfect(stacked, PLANE), x, fresh)[-1]
+    ends = testbed.run(stacked, testbed.exact_model(stacked, PLANE), x, fresh)[-1]
     for b, t in enumerate(tables):
-        solo = testbed.run(t, testbed.perfect(t, PLANE), x[b], fresh[:, b])[-1]
+        solo = testbed.run(t, testbed.exact_model(t, PLANE), x[b], fresh[:, b])[-1]
         np.testing.assert_allclose(ends[b], solo, rtol=1e-12, atol=1e-12)
     calm = [t for t in tables if not t.stochastic and t.alpha[0] > 0]
     errors = testbed.error(schedulers.stack(calm), PLANE, x[: len(calm)])
@@ -114,9 +114,9 @@ def test_ddim_there_and_back():
         visited = on_grid(s.config, training(s.config), Run(steps, None, None, 0))
         back = Levels(*(part[::-1] for part in visited))
         there, again = (trace(ddim(way), "epsilon") for way in (back, visited))
-        noise = testbed.run(there, testbed.perfect(there, testbed.MIXTURE), x)[-1]
+        noise = testbed.run(there, testbed.exact_model(there, testbed.MIXTURE), x)[-1]
         assert there.sigma[-1] > 0.99
-        end = testbed.run(again, testbed.perfect(again, testbed.MIXTURE), noise)[-1]
+        end = testbed.run(again, testbed.exact_model(again, testbed.MIXTURE), noise)[-1]
         missed.append(np.linalg.norm(end - x))
     order = -np.polyfit(np.log(counts), np.log(missed), 1)[0]
     assert abs(order - 1) < 0.2, (order, missed)
@@ -153,7 +153,7 @@ X = points(testbed.NORMAL)
         (lambda: testbed.normals([[0.0]], [0.0]), "stds must be positive"),
         (lambda: testbed.normals([[0.0], [1.0]], [1.0, 1.0], [0.5, 0.6]), "with sum 1"),
         (lambda: testbed.normals([[0.0], [1.0]], [1.0, 1.0], [1.5, -0.5]), "with sum 1"),
-        (lambda: testbed.spoken("noise", T, 0, X, X), "'noise' is not one of epsilon"),
+        (lambda: testbed.model_output("noise", T, 0, X, X), "'noise' is not one of epsilon"),
         (lambda: testbed.run(NOISY, lambda i, x: x, X), "row 0 adds noise, and none was given"),
         (lambda: testbed.run(schedulers.stack([T, T]), lambda i, x: x, X), "a batch of 2, not"),
         (lambda: testbed.error(NOISY, testbed.NORMAL, X), "follow no single solution"),

@@ -1,6 +1,6 @@
 """The end of the autoencoder's decoder, where maps are largest, band by band of rows.
 
-The same as vae.enlarge does for small pictures, all at once.
+The same as vae.decode_up does for small pictures, all at once.
 """
 
 from collections.abc import Callable
