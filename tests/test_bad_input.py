@@ -224,7 +224,7 @@ GENERATE = {
         {"scheduler": "ipndm"},
         "IPNDMScheduler is for other networks than a checkpoint with PNDMScheduler has",
     ),
-    "step_noise": ({"step_noise": "white"}, "one of fresh, path or None, not 'white'"),
+    "step_noise": ({"step_noise": "white"}, "one of independent, brownian or None, not 'white'"),
     "a path that goes up again": (
         {
             "step_noise": "brownian",
