@@ -1,6 +1,6 @@
 """The arguments of the command `mdx` and of its sub-commands.
 
-Options that a picture's settings hold are made of that record: see settings.py.
+Those of `mdx` itself are made of a table: see options.py.
 """
 
 import argparse
@@ -10,9 +10,11 @@ from typing import Any, NoReturn
 
 from mdx import terminal
 from mdx.checks import did_you_mean
-from mdx.settings import FIELDS, version
+from mdx.options import COMMAND, FIELDS, Command, flag
+from mdx.settings import version
+from mdx.settings_kinds import fitting
 
-__all__ = ["parsed", "pictures", "samplers", "table"]
+__all__ = ["parsed", "pictures", "said", "samplers", "table"]
 
 EPILOG = """\
 Pictures are made for every prompt and every seed: one file, numbered files, or a --grid with
@@ -26,38 +28,42 @@ before it: mdx -- table"""
 def pictures() -> argparse.ArgumentParser:
     """The arguments of `mdx`. Every default is None, so that `--from` sees what was given."""
     make = _Parser(prog="mdx", description="Make pictures from prompts.", epilog=EPILOG)
-    make.add_argument("-o", "--output", metavar="FILE", help="PNG file to write (default: mdx.png)")
-    make.add_argument(
-        "--from", dest="source", metavar="FILE", help="make an mdx PNG again, bit for bit"
-    )
-    make.add_argument(
-        "--trust",
-        action="store_true",
-        default=None,
-        help="with --from: load the model that the picture names, whatever it is",
-    )
-    for name, field in FIELDS.items():
-        if name == "width":
-            make.add_argument("--size", metavar="S", help="64, or width and height as 96x64")
-        if (option := field.option) is None:
+    seen = set()
+    for name, field in (COMMAND | FIELDS).items():
+        option = field.option
+        if option is None or option.flag in seen:
             continue
-        details: dict[str, Any] = {"metavar": option.metavar, "help": option.help}
-        if option.action == "store":
-            details |= {"nargs": option.nargs, "type": field.kind.read}
+        seen.add(option.flag)
+        details: dict[str, Any] = {"help": option.help, "default": None}
+        if option.action != "store_true":
+            read = str if option.split else field.kind.read
+            details |= {"metavar": option.metavar, "type": read}
+        if option.nargs is not None:
+            details["nargs"] = option.nargs
         if option.flag.startswith("-"):
             details["dest"] = name
-        make.add_argument(option.flag, action=option.action, **details)
-    make.add_argument(
-        "--keep-path",
-        action="store_true",
-        default=None,
-        help="write into the PNG where the folder of --model is, not its name alone",
-    )
-    make.add_argument(
-        "--offline", action="store_true", default=None, help="use only what the Hub's cache holds"
-    )
+        make.add_argument(*option.short, option.flag, action=option.action, **details)
     make.add_argument("--version", action="version", version=f"mdx {version()}")
     return make
+
+
+def said(found: argparse.Namespace) -> tuple[Command, dict[str, Any]]:
+    """What is not of the pictures, and the fields of the settings that were given a value.
+
+    ValueError for one option of several fields whose word says nothing.
+    """
+    command, given = {}, {}
+    for name, value in vars(found).items():
+        if value is None or value == []:
+            continue
+        if name in COMMAND:
+            command[name] = fitting(COMMAND[name].kind, flag(name), value)
+        elif (option := FIELDS[name].option) and option.split:
+            sharing = [k for k, v in FIELDS.items() if v.option and v.option.flag == option.flag]
+            given |= zip(sharing, option.split(value), strict=True)
+        else:
+            given[name] = value
+    return Command(**command), given
 
 
 def samplers() -> argparse.ArgumentParser:

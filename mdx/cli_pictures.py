@@ -1,18 +1,22 @@
 """The work of `mdx PROMPT ...`: options to settings, settings to pictures in files."""
 
 import argparse
-import re
 import secrets
 import time
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from mdx import images
 from mdx.checks import shown
+from mdx.cli_arguments import said
+from mdx.cli_files import Places, keep, keep_again
 from mdx.cli_samplers import overrides
 from mdx.files import check_writable
-from mdx.settings import FIELDS, Settings, check_grid, checked, from_json, to_json, version
+from mdx.options import FIELDS, Command, Settings, flag
+from mdx.settings import check_grid, checked, from_json, to_json, version
 from mdx.terminal import interactive, report
 
 __all__ = ["again", "first_time", "outputs", "pictures"]
@@ -23,18 +27,21 @@ class Asked(NamedTuple):
 
     settings: Settings  # as the PNGs carry them
     source: str | None  # what to load: the settings may say less of it
+    command: Command = Command()
+    files: Places = MappingProxyType({})  # where a field's files lie
 
 
 def pictures(options: argparse.Namespace) -> None:
     """Make the pictures that the options ask for. Raises ValueError or OSError for bad input."""
-    if options.trust and not options.source:
+    command, given = said(options)
+    if command.trust and not command.source:
         raise ValueError("--trust is of the picture that --from names: give that, too")
-    asked = again(options) if options.source else first_time(options)
-    files = outputs(options, asked.settings)
-    check_sampler(asked.settings, options.source)
+    asked = again(command, given) if command.source else first_time(command, given)
+    files = outputs(command, asked.settings)
+    check_sampler(asked.settings, command.source)
     for file in files:
         check_writable(file)
-    draw(asked, files, offline=bool(options.offline))
+    draw(asked, files)
 
 
 def check_sampler(settings: Settings, picture: str | None) -> None:
@@ -51,39 +58,31 @@ def check_sampler(settings: Settings, picture: str | None) -> None:
         raise ValueError(f"{picture or option}: {error}") from None
 
 
-def first_time(options: argparse.Namespace) -> Asked:
+def first_time(command: Command, given: Mapping[str, Any]) -> Asked:
     """Options to settings. Raises ValueError for what cannot be right whatever the model is."""
-    if not options.prompts:
+    if "prompts" not in given:
         raise ValueError('give a prompt, as in: mdx "a red circle on a blue background"')
-    given = {name: getattr(options, name, None) for name in FIELDS}
-    given["width"], given["height"] = _size(options.size)
-    defaults = {
-        "version": version(),
-        "dtype": "float32",
-        "seeds": [secrets.randbelow(2**32)],
-        "set": [],
-    }
-    for name, default in defaults.items():
-        given[name] = default if given[name] is None else given[name]
-    settings = checked(given, {name: flag(name) for name in FIELDS})
+    values = {name: field.option.default for name, field in FIELDS.items() if field.option}
+    values |= {"version": version(), "seeds": [secrets.randbelow(2**32)]}
+    values |= Settings._field_defaults
+    kept, files = keep(given)
+    settings = checked(values | given | kept, {name: flag(name) for name in FIELDS})
     overrides(settings.set, "--set")
-    return Asked(
-        settings._replace(model=_named(settings.model, bool(options.keep_path))), settings.model
-    )
+    named = _named(settings.model, command.keep_path)
+    return Asked(settings._replace(model=named), settings.model, command, files)
 
 
-def again(options: argparse.Namespace) -> Asked:
+def again(command: Command, given: Mapping[str, Any]) -> Asked:
     """The settings of the PNG that --from names, and the model to load.
 
     A picture may come from anywhere: what it names is loaded if it is the packaged checkpoint, or
     with --trust; a --model that is given takes its place. Raises ValueError for other options, for
-    settings that make no sense, and where the model must be named.
+    settings that make no sense, and where the model or a file must be named.
     """
-    picture = options.source
-    allowed = {"source", "output", "offline", "trust", "model", "variant", "revision", "keep_path"}
-    given = sorted(k for k, v in vars(options).items() if k not in allowed and v not in (None, []))
-    if given:
-        names = ", ".join(flag(name) for name in given)
+    picture = str(command.source)
+    own = [name for name in given if not ((option := FIELDS[name].option) and option.beside)]
+    if own:
+        names = ", ".join(dict.fromkeys(flag(name) for name in FIELDS if name in own))
         raise ValueError(f"--from takes everything but the model from the picture; drop {names}")
     found = images.read_settings(picture)
     try:
@@ -98,13 +97,17 @@ def again(options: argparse.Namespace) -> Asked:
             stacklevel=2,
         )
     settings = settings._replace(version=version())
-    if options.model is not None:
-        return _with_model(options, settings)
-    if beside := [k for k in ("variant", "revision", "keep_path") if getattr(options, k)]:
-        raise ValueError(f"{flag(beside[0])} is of the model: with --from, give --model, too")
+    settings, files = keep_again(settings, given, picture)
+    asked = Asked(settings, None, command, files)
+    if "model" in given:
+        return _with_model(asked, given)
+    if beside := [flag(name) for name in ("variant", "revision") if name in given]:
+        raise ValueError(f"{beside[0]} is of the model: with --from, give --model, too")
+    if command.keep_path:
+        raise ValueError("--keep-path is of the model: with --from, give --model, too")
     if settings.model is None:
-        return Asked(settings, None)
-    if not options.trust:
+        return asked
+    if not command.trust:
         raise ValueError(
             f"{picture} was made with the model {shown(settings.model)}: give it, or the one you "
             "want, with --model; --trust loads what the picture names, whatever it is"
@@ -114,26 +117,27 @@ def again(options: argparse.Namespace) -> Asked:
             f"{picture} was made with a model in a folder called {shown(settings.model)}, and does "
             "not say where that is: give it with --model"
         )
-    return Asked(settings, settings.model)
+    return asked._replace(source=settings.model)
 
 
-def _with_model(options: argparse.Namespace, settings: Settings) -> Asked:
-    """The settings of a picture, with the model that --model names in the place of its own."""
-    own = {"model": options.model, "variant": options.variant, "revision": options.revision}
-    given = {name: value for name, value in own.items() if value is not None}
-    asked = checked(settings._asdict() | given, {name: flag(name) for name in FIELDS})
-    folder = _folder(asked.model)
-    same = {asked.model} if folder is None else {str(folder), folder.name}
-    if settings.model not in same:
-        was = "the packaged model" if settings.model is None else shown(settings.model)
+def _with_model(asked: Asked, given: Mapping[str, Any]) -> Asked:
+    """What a picture asks for, with the model that --model names in the place of its own."""
+    before, command = asked.settings, asked.command
+    own = {name: given[name] for name in ("model", "variant", "revision") if name in given}
+    settings = checked(before._asdict() | own, {name: flag(name) for name in FIELDS})
+    folder = _folder(settings.model)
+    same = {settings.model} if folder is None else {str(folder), folder.name}
+    if before.model not in same:
+        was = "the packaged model" if before.model is None else shown(before.model)
         warnings.warn(
-            f"{options.source} was made with {was}, not with {shown(asked.model)}, so the picture "
-            "may differ",
+            f"{command.source} was made with {was}, not with {shown(settings.model)}, so the "
+            "picture may differ",
             stacklevel=2,
         )
         # A commit of one repository is none of another.
-        asked = asked._replace(revision=options.revision)
-    return Asked(asked._replace(model=_named(asked.model, bool(options.keep_path))), asked.model)
+        settings = settings._replace(revision=given.get("revision"))
+    named = settings._replace(model=_named(settings.model, command.keep_path))
+    return asked._replace(settings=named, source=settings.model)
 
 
 def _folder(model: str | None) -> Path | None:
@@ -155,13 +159,13 @@ def _named(model: str | None, keep_path: bool) -> str | None:
     return str(folder) if keep_path else folder.name or "model"
 
 
-def outputs(options: argparse.Namespace, settings: Settings) -> list[Path]:
+def outputs(command: Command, settings: Settings) -> list[Path]:
     """The files to write: one, or one for each picture, numbered from 1."""
-    source = Path(options.source or "mdx.png")
+    source = Path(command.source or "mdx.png")
     # Without -o, the picture that --from reads stays as it is, to be compared.
-    default = source.with_name(f"{source.stem}-again.png") if options.source else source
-    path = Path(options.output) if options.output else default
-    if path.suffix.lower() != ".png" or "\0" in str(path):
+    default = source.with_name(f"{source.stem}-again.png") if command.source else source
+    path = Path(command.output) if command.output else default
+    if path.suffix.lower() != ".png":
         raise ValueError(
             f"the output must be a .png file, which can carry its settings, not {shown(str(path))}"
         )
@@ -172,7 +176,7 @@ def outputs(options: argparse.Namespace, settings: Settings) -> list[Path]:
     return [path.with_name(f"{path.stem}-{i:0{digits}}{path.suffix}") for i in range(1, count + 1)]
 
 
-def draw(asked: Asked, files: list[Path], *, offline: bool) -> None:
+def draw(asked: Asked, files: list[Path]) -> None:
     """Load the model, make the pictures and write them. Raises as loading and making do."""
     begin = time.perf_counter()
 
@@ -189,7 +193,7 @@ def draw(asked: Asked, files: list[Path], *, offline: bool) -> None:
         variant=settings.variant,
         dtype=settings.dtype,
         revision=settings.revision,
-        offline=offline,
+        offline=asked.command.offline,
     )
     settings = settings._replace(revision=hub.commit(folder) or settings.revision)
     model = mdx.load(folder, dtype=settings.dtype, variant=settings.variant)
@@ -200,21 +204,12 @@ def draw(asked: Asked, files: list[Path], *, offline: bool) -> None:
         scheduler = listing.chosen(model.scheduler, name, options, strict=True)
     loaded = time.perf_counter()
     made, count = [], 0
+    keywords = keywords_of(asked)
     # One at a time: a picture then depends on its own settings alone, down to the last bit.
     for prompt in settings.prompts:
         for seed in settings.seeds:
             [image] = mdx.generate(
-                model,
-                prompt,
-                negative_prompt=settings.negative,
-                scheduler=scheduler,
-                steps=settings.steps,
-                guidance=settings.guidance,
-                seed=seed,
-                height=settings.height,
-                width=settings.width,
-                memory=settings.memory,
-                progress=interactive(),
+                model, prompt, seed=seed, scheduler=scheduler, progress=interactive(), **keywords
             )
             settings = settings._replace(width=image.width, height=image.height)
             if settings.grid is None:
@@ -231,28 +226,20 @@ def draw(asked: Asked, files: list[Path], *, offline: bool) -> None:
     report(f"{words} in {end - begin:.1f} s ({loaded - begin:.1f} s of it loading)")
 
 
-def flag(name: str) -> str:
-    """The option that a field, or another argument, is given by."""
-    field = FIELDS.get(name)
-    if field is not None and field.option is not None:
-        return field.option.flag
-    return "--" + {"width": "size", "height": "size", "source": "from"}.get(name, name).replace(
-        "_", "-"
-    )
+def keywords_of(asked: Asked) -> dict[str, Any]:
+    """What `generate` is given as the settings have it, and of files what they hold."""
+    found: dict[str, Any] = {}
+    for name, field in FIELDS.items():
+        if not field.option or not field.option.keyword:
+            continue
+        value = getattr(asked.settings, name)
+        if value is not None and field.kind.used:
+            opened = [field.kind.used(path) for path in asked.files[name]]
+            value = opened if field.length is not None else opened[0]
+        found[field.option.keyword] = value
+    return found
 
 
 def _save(image: Any, path: Path, settings: Settings) -> None:
     images.save_png(image, path, to_json(settings))
     report(f"{path} (seed {' '.join(map(str, settings.seeds))})")
-
-
-def _size(text: str | None) -> tuple[int | None, int | None]:
-    if text is None:
-        return None, None
-    match = re.fullmatch(r"([0-9]{1,5})(?:x([0-9]{1,5}))?", text)
-    if not match or 0 in (sides := (int(match[1]), int(match[2] or match[1]))):
-        raise ValueError(
-            "--size must be a number of pixels as 64, or width and height as 96x64, "
-            f"not {shown(text)}"
-        )
-    return sides

@@ -5,22 +5,30 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from mdx.checks import bytes_of
+from mdx.checks import bytes_of, did_you_mean, shown
 from mdx.weight_files import WORD
 
 __all__ = [
     "BUDGET",
+    "COUNT",
+    "FILE",
     "NAME",
     "PART",
     "PATH",
     "PROMPT",
     "SCALE",
     "SIDE",
+    "TRUTH",
     "Kind",
+    "fitting",
+    "size",
     "text",
     "whole",
     "word",
 ]
+
+
+MOST = 10_000  # pictures of one command: a day's work on a fast device
 
 
 class Kind(NamedTuple):
@@ -30,6 +38,19 @@ class Kind(NamedTuple):
     fits: Callable[[Any], bool]
     read: Callable[[str], Any] = str  # a word of the command line to an entry
     choices: tuple[str, ...] = ()  # where it is one of a few
+    made: Callable[[Any], Any] = lambda entry: entry  # what JSON has to what the record has
+    # Of a file, which a record does not hold: what the record keeps of what the command line names,
+    # and what `generate` is given in its place. See settings_files.py.
+    kept: Callable[[Any], Any] | None = None
+    used: Callable[[Any], Any] | None = None
+
+
+def fitting(kind: Kind, name: str, entry: Any) -> Any:
+    """The entry as a record has it; ValueError by name for one that does not fit."""
+    if not kind.fits(entry):
+        meant = did_you_mean(entry, kind.choices)
+        raise ValueError(f"{name} must be {kind.words}, not {shown(entry)}{meant}")
+    return kind.made(entry)
 
 
 def whole(least: int, most: int) -> Kind:
@@ -85,6 +106,23 @@ PATH = Kind(
     lambda value: text(4096, unicode=False).fits(value) and value != "",
 )
 PART = Kind("a part of a file's name, such as fp16", _is_file_part)
+FILE = Kind(
+    "a file's name of 4096 characters at most",
+    lambda value: text(4096, unicode=False).fits(value) and value != "",
+)
+TRUTH = Kind("true or false", lambda value: isinstance(value, bool))
 SCALE = Kind("a finite number from -1000000 to 1000000", _is_scale, float)
 BUDGET = Kind("as 6GB or 800MB", _is_budget)
 SIDE = whole(1, 99_999)
+COUNT = whole(1, MOST)
+
+
+def size(text: str) -> tuple[int, int]:
+    """Width and height as --size has them. Raises ValueError for other words."""
+    match = re.fullmatch(r"([0-9]{1,5})(?:x([0-9]{1,5}))?", text)
+    if not match or 0 in (sides := (int(match[1]), int(match[2] or match[1]))):
+        raise ValueError(
+            "--size must be a number of pixels as 64, or width and height as 96x64, "
+            f"not {shown(text)}"
+        )
+    return sides

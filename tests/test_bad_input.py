@@ -332,7 +332,8 @@ def test_hub_error(monkeypatch, name, message):
 
 def first_time(arguments):
     """The settings that arguments of `mdx` come to."""
-    return cli_pictures.first_time(cli_arguments.pictures().parse_args(arguments)).settings
+    found = cli_arguments.pictures().parse_args(arguments)
+    return cli_pictures.first_time(*cli_arguments.said(found)).settings
 
 
 def stripped_png(folder):

@@ -63,7 +63,7 @@ def world(here, monkeypatch):
 
     seen = []
     monkeypatch.setattr(huggingface_hub, "snapshot_download", unreachable)
-    monkeypatch.setattr(cli_pictures, "draw", lambda asked, files, *, offline: seen.append(files))
+    monkeypatch.setattr(cli_pictures, "draw", lambda asked, files: seen.append(files))
     write_png("pic.png", model="a/b")
     return seen
 
@@ -130,7 +130,7 @@ BAD = {
     "--variant beside --from": ([*FROM, "--variant", "x"], "--variant is of the model"),
     "other options beside --from": (
         ["a", *FROM, "--size", "8", "--seed", "1", *KARRAS],
-        "takes everything but the model from the picture; drop prompts, --seed, --set, --size",
+        "takes everything but the model from the picture; drop prompts, --seed, --size, --set",
     ),
     "pictures without end": (
         [*["a"] * 200, "--seed", *map(str, range(200))],
@@ -177,7 +177,10 @@ BAD = {
     "half a character": (["a\udcff"], "prompts must be text in valid Unicode"),
     "a home of nobody": (["table", "ddim", "--model", "~nosuch/x"], "~nosuch/x"),
     "a name without end": (["a", "-o", "x" * 300 + ".png"], "File name too long"),
-    "a name with a zero": (["a", "-o", "a\0b.png"], "the output must be a .png file"),
+    "a name with a zero": (
+        ["a", "-o", "a\0b.png"],
+        "--output must be a file's name of 4096 characters at most, not 'a",
+    ),
 }
 
 

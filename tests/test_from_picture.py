@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from mdx import cli, cli_pictures, images, png_text
-from mdx.settings import FIELDS, LARGEST, MOST, to_json, version
+from mdx.options import FIELDS
+from mdx.settings import LARGEST, to_json, version
+from mdx.settings_kinds import MOST
 from tests import tiny
 from tests.commanding import SETTINGS, chunk, png, refused, write_png
 
@@ -25,7 +27,7 @@ README = Path(__file__).parents[1] / "examples" / "readme.png"
 def drawn(monkeypatch):
     """Nothing is loaded or drawn; lists what would have been."""
     seen = []
-    monkeypatch.setattr(cli_pictures, "draw", lambda asked, files, *, offline: seen.append(asked))
+    monkeypatch.setattr(cli_pictures, "draw", lambda asked, files: seen.append(asked))
     return seen
 
 

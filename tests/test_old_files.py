@@ -42,7 +42,7 @@ END = np.float32(
 def test_a_picture_s_settings(tmp_path, monkeypatch):
     """`mdx --from` reads all that the command said, and would write the same again."""
     seen = []
-    monkeypatch.setattr(cli_pictures, "draw", lambda asked, files, *, offline: seen.append(asked))
+    monkeypatch.setattr(cli_pictures, "draw", lambda asked, files: seen.append(asked))
     monkeypatch.chdir(tmp_path)
     cli.main(["--from", str(make_files.PICTURE), "-o", "again.png"])
     cli.main([*make_files.WORDS, "-o", "new.png"])

@@ -1,0 +1,209 @@
+"""The table of the command's options: each stands once, as a field of the record that holds it.
+
+Of a field are made its argument on the command line, the checks, the JSON in a PNG, the keyword
+that `generate` is called with, and what may stand beside --from. So a new option is one new field:
+of Settings if it is part of what made a picture, with a default that pictures of before it had; of
+Command if it is not.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
+
+from mdx.settings_kinds import (
+    BUDGET,
+    COUNT,
+    FILE,
+    NAME,
+    PART,
+    PATH,
+    PROMPT,
+    SCALE,
+    SIDE,
+    TRUTH,
+    Kind,
+    size,
+    text,
+    whole,
+    word,
+)
+
+__all__ = ["COMMAND", "FIELDS", "Command", "Field", "Option", "Settings", "flag"]
+
+
+class Option(NamedTuple):
+    """How the command line asks for a field, and what is done with the answer."""
+
+    flag: str  # "--steps"; a name without hyphens for what has no flag
+    metavar: str | tuple[str, ...] | None
+    help: str
+    nargs: str | int | None = None
+    action: str = "store"
+    default: Any = None  # of a new picture, where that is neither None nor the record's
+    short: tuple[str, ...] = ()  # "-o"
+    keyword: str | None = None  # of `generate`, if it is given the value as it is
+    beside: bool = False  # whether it may stand beside --from, in the place of the picture's own
+    # where one option is for several fields, which share it: its word to their values, in order
+    split: Callable[[str], Sequence[Any]] | None = None
+
+
+SIZE = Option("--size", "S", "64, or width and height as 96x64", split=size)
+
+
+class Settings(NamedTuple):
+    """Everything `mdx` needs to make its pictures again; None means the checkpoint's default."""
+
+    # of the mdx that made it
+    version: Annotated[str, NAME]
+    # a Hub id, an absolute folder, or the bare name of a folder whose place is not said; None is
+    # the packaged checkpoint
+    model: Annotated[
+        str | None,
+        PATH,
+        Option("--model", "M", "Hub id or folder (default: the packaged one)", beside=True),
+    ]
+    # of the weights' files
+    variant: Annotated[
+        str | None,
+        PART,
+        Option("--variant", "V", 'of the weights\' files, such as "fp16"', beside=True),
+    ]
+    # the Hub commit, or what was asked for
+    revision: Annotated[
+        str | None,
+        NAME,
+        Option("--revision", "R", "branch, tag or commit on the Hub", beside=True),
+    ]
+    dtype: Annotated[
+        str,
+        word("float32", "float16", "bfloat16"),
+        Option("--dtype", "D", "float32 (default), float16 or bfloat16", default="float32"),
+    ]
+    # pictures are made for every prompt and every seed
+    prompts: Annotated[tuple[str, ...], PROMPT, Option("prompts", "PROMPT", "what to draw", "*")]
+    seeds: Annotated[
+        tuple[int, ...],
+        whole(0, 2**128 - 1),
+        Option("--seed", "S", "default: a random one", "+"),
+    ]
+    # negative prompt, for all pictures
+    negative: Annotated[
+        str | None,
+        PROMPT,
+        Option("--negative", "TEXT", "what to keep out of the pictures", keyword="negative_prompt"),
+    ]
+    # its name
+    scheduler: Annotated[
+        str | None, NAME, Option("--scheduler", "NAME", "default: the checkpoint's")
+    ]
+    # of the scheduler
+    steps: Annotated[
+        int | None,
+        whole(1, 1_000_000),
+        Option("--steps", "N", "default: the scheduler's", keyword="steps"),
+    ]
+    # scale of the classifier-free guidance
+    guidance: Annotated[
+        float | None,
+        SCALE,
+        Option("--guidance", "G", "default: the checkpoint's; 1 is none", keyword="guidance"),
+    ]
+    # pixels
+    width: Annotated[int | None, SIDE, SIZE._replace(keyword="width")]
+    height: Annotated[int | None, SIDE, SIZE._replace(keyword="height")]
+    # the budget: what keeps within it may change last bits
+    memory: Annotated[
+        str | None,
+        BUDGET,
+        Option("--memory", "M", "budget to keep within, as 6GB or 800MB", keyword="memory"),
+    ] = None
+    # rows and columns; None for pictures of their own
+    grid: Annotated[
+        tuple[int, int] | None,
+        COUNT,
+        Option("--grid", ("R", "C"), "one picture of R rows and C columns", 2),
+    ] = None
+    # options of the scheduler's config, as they were given: "use_karras_sigmas=true"
+    set: Annotated[
+        tuple[str, ...],
+        text(2**17),
+        Option(
+            "--set",
+            "KEY=VALUE",
+            "option of the scheduler, as `mdx samplers NAME` lists them; may be repeated",
+            action="append",
+        ),
+    ] = ()
+
+
+class Command(NamedTuple):
+    """What a command says that is not of the pictures: nothing of it is written into them."""
+
+    output: Annotated[
+        str | None,
+        FILE,
+        Option("--output", "FILE", "PNG file to write (default: mdx.png)", short=("-o",)),
+    ] = None
+    source: Annotated[
+        str | None, FILE, Option("--from", "FILE", "make an mdx PNG again, bit for bit")
+    ] = None
+    trust: Annotated[
+        bool,
+        TRUTH,
+        Option(
+            "--trust",
+            None,
+            "with --from: load the model that the picture names, whatever it is",
+            action="store_true",
+        ),
+    ] = False
+    keep_path: Annotated[
+        bool,
+        TRUTH,
+        Option(
+            "--keep-path",
+            None,
+            "write into the PNG where the folder of --model is, not its name alone",
+            action="store_true",
+        ),
+    ] = False
+    offline: Annotated[
+        bool,
+        TRUTH,
+        Option("--offline", None, "use only what the Hub's cache holds", action="store_true"),
+    ] = False
+
+
+class Field(NamedTuple):
+    """A field of a record, read off its type."""
+
+    kind: Kind  # of each entry
+    option: Option | None  # None for what the command finds out by itself
+    optional: bool  # whether it may be None
+    length: int | None  # of a list; 0 for any, None for what is no list
+    required: bool  # whether a PNG must have it; what came later has a default
+
+
+def fields_of(record: Any) -> Mapping[str, Field]:
+    """The fields of a record whose types say what they hold, in its order."""
+    hints = get_type_hints(record, include_extras=True)
+    return {name: _field(hint, name in record._field_defaults) for name, hint in hints.items()}
+
+
+def _field(hint: Any, has_default: bool) -> Field:
+    inner, kind, *option = get_args(hint)
+    alternatives = get_args(inner) if type(None) in get_args(inner) else (inner,)
+    [main] = [one for one in alternatives if one is not type(None)]
+    entries = get_args(main) if get_origin(main) is tuple else None
+    length = None if entries is None else 0 if ... in entries else len(entries)
+    optional = len(alternatives) > 1
+    return Field(kind, option[0] if option else None, optional, length, not has_default)
+
+
+FIELDS: Mapping[str, Field] = fields_of(Settings)
+COMMAND: Mapping[str, Field] = fields_of(Command)
+
+
+def flag(name: str) -> str:
+    """How the command line, or else the settings, call a field."""
+    option = (FIELDS | COMMAND)[name].option
+    return name if option is None else option.flag
