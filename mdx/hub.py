@@ -11,18 +11,11 @@ from mdx import weight_files
 from mdx.fields import shown
 from mdx.files import as_name
 
-__all__ = ["BASES", "PACKAGED", "commit", "resolve"]
+__all__ = ["PACKAGED", "commit", "resolve"]
 
 log = logging.getLogger("mdx")
 
 PACKAGED = Path(__file__).parent / "checkpoints" / "shapes-64"
-
-# The base name of the files of weights, by the kind of the part that they are of.
-BASES = {
-    "clip": "model",
-    "unet": "diffusion_pytorch_model",
-    "vae": "diffusion_pytorch_model",
-}
 
 # What is wanted of a repository: its folders ("" is its root), each with the base name of its
 # weights' files, or None where it has none. Or a function that says it, of the folder where

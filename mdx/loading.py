@@ -6,30 +6,23 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from types import MappingProxyType, ModuleType
+from types import MappingProxyType
 from typing import Any
 
 import mindspore
 
 from mdx import families, hub, model_index, tokenizer, weight_files, weights
 from mdx.checks import flag, shown
-from mdx.families import Model
+from mdx.families import NETS, Model
 from mdx.files import how_to_complete, is_there, read_json
 from mdx.model_index import Index
 from mdx.net import Net
-from mdx.nets import clip, unet, vae
+from mdx.nets import clip, vae
 from mdx.safetensors_file import entries
 
 __all__ = ["dtype_name", "found", "load", "load_vae"]
 
 log = logging.getLogger("mdx")
-
-# The kinds of nets, and the names under which their weights were once saved.
-NETS: dict[str, tuple[ModuleType, Callable[[str], str] | None]] = {
-    "clip": (clip, None),
-    "unet": (unet, None),
-    "vae": (vae, weights.old_vae_names),
-}
 
 SECOND_VAE = "vae-ft-mse"  # the folder in the packaged checkpoint
 
@@ -75,7 +68,7 @@ def load(
     if unused:
         log.info("%s: not loaded, mdx has no use for them: %s", folder, ", ".join(unused[:20]))
     there = {name: part for name, part in family.parts.items() if _has(index, name, part)}
-    bases = {name: hub.BASES[part.kind] for name, part in there.items() if part.kind in hub.BASES}
+    bases = {name: NETS[part.kind].base for name, part in there.items() if part.kind in NETS}
     chosen = _variants(folder, bases, variant, dtype)
     parts: dict[str, Any] = {}
     for name, part in family.parts.items():
@@ -123,7 +116,8 @@ def _wanted(folder: Path) -> dict[str, str | None]:
     """What is wanted of a checkpoint whose model_index.json is in a folder: see `hub.Folders`."""
     index = model_index.read(folder)
     parts = families.find(index).parts.items()
-    return {name: hub.BASES.get(part.kind) for name, part in parts if _has(index, name, part)}
+    there = {name: part.kind for name, part in parts if _has(index, name, part)}
+    return {name: NETS[kind].base if kind in NETS else None for name, kind in there.items()}
 
 
 def load_vae(
@@ -152,7 +146,7 @@ def load_vae(
     """
     dtype = dtype_name(dtype)
     _check_arguments(source, variant, revision, offline)
-    base = hub.BASES["vae"]
+    base = NETS["vae"].base
     folder = hub.resolve(
         source, variant=variant, dtype=dtype, revision=revision, offline=offline,
         wanted={"vae": base, "": base},
@@ -226,7 +220,7 @@ def _net(
     `meant` makes of its config what is read; `held` says by the config in which dtype weights are
     held where `dtype` is asked for.
     """
-    module, rename = NETS[kind]
+    module, base, rename = NETS[kind]
     if not folder.is_dir():
         raise FileNotFoundError(f"the checkpoint has no folder {folder}" + how_to_complete(folder))
     file = folder / "config.json"
@@ -235,7 +229,7 @@ def _net(
         config, own = module.from_json(meant(json)), held(json, dtype)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
-    files = weight_files.find(folder, hub.BASES[kind], variant)
+    files = weight_files.find(folder, base, variant)
     _check_depth(file, module.depth(config), files)
     names = partial(_text_name, config) if kind == "clip" else rename
     params, places = weights.read_in_place(files, module.shapes(config), own, rename=names)

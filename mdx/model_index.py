@@ -14,16 +14,18 @@ from mdx.files import is_there, read_json
 from mdx.schedulers import Scheduler
 from mdx.schedulers.config import find
 
-__all__ = ["FILE", "Index", "read", "scheduler"]
+__all__ = ["ESSENTIAL", "FILE", "Index", "read", "scheduler"]
 
 FILE = "model_index.json"
 
-# Parts whose entries are looked at, whatever they are.
-NAMED = {
-    "adapter", "controlnet", "low_res_scheduler", "motion_adapter", "prior", "scheduler",
-    "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "transformer", "unet", "vae",
-    "vqvae",
+# Parts that change the picture: a checkpoint with one of them is of a family that has it.
+ESSENTIAL = {
+    "adapter", "controlnet", "low_res_scheduler", "motion_adapter", "prior", "text_encoder_2",
+    "text_encoder_3", "tokenizer_2", "tokenizer_3", "transformer", "transformer_2", "vqvae",
 }  # fmt: skip
+
+# Parts whose entries are looked at, whatever they are.
+NAMED = ESSENTIAL | {"scheduler", "text_encoder", "tokenizer", "unet", "vae"}
 
 # Its library and its class, or two nulls where the checkpoint was saved without it.
 PART = nullable(listed(nullable(TEXT), 2, 2))

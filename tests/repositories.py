@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mdx import weights
-from mdx.hub import BASES
+from mdx.families import NETS
 from mdx.nets import clip, unet, vae
 from mdx.weights import OLD_ATTENTION
 from tests import tiny, tokenizer_folders, wild
@@ -32,10 +32,10 @@ SMALLER: dict[str, dict[str, dict]] = {
 }
 # Part -> its net, and the base name of its weights.
 MODULES = {
-    "text_encoder": (clip, BASES["clip"]),
-    "text_encoder_2": (clip, BASES["clip"]),
-    "unet": (unet, BASES["unet"]),
-    "vae": (vae, BASES["vae"]),
+    "text_encoder": (clip, NETS["clip"].base),
+    "text_encoder_2": (clip, NETS["clip"].base),
+    "unet": (unet, NETS["unet"].base),
+    "vae": (vae, NETS["vae"].base),
 }
 PIXELS = (64, 128)  # height and width that a test may ask of them all
 

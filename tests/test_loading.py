@@ -207,7 +207,8 @@ def test_only_what_is_needed_is_fetched(variant):
     """SD 1.5's repository, filtered as the Hub's client does."""
     repo = SD_1_5.split()
     kinds = families.stable_diffusion.FAMILY.parts
-    folders = {name: hub.BASES.get(part.kind) for name, part in kinds.items()}
+    nets = {name: families.NETS.get(part.kind) for name, part in kinds.items()}
+    folders = {name: net and net.base for name, net in nets.items()}
     wanted = hub.patterns(folders, dict.fromkeys(folders, variant))
     found = set(huggingface_hub.utils.filter_repo_objects(repo, allow_patterns=wanted))
     small = {f for f in repo if f.endswith((".json", ".txt"))}

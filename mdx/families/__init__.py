@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from mdx import deprecated
 from mdx.families import stable_diffusion, stable_diffusion_xl
 from mdx.families.family import Asked, Family, Part
+from mdx.families.kinds import NETS
 from mdx.families.stable_diffusion import StableDiffusion
 from mdx.families.stable_diffusion_xl import StableDiffusionXL
 from mdx.fields import shown
-from mdx.model_index import Index
+from mdx.model_index import ESSENTIAL, Index
 from mdx.net import Net
-from mdx.nets import clip, unet, vae
 from mdx.schedulers import Scheduler
 from mdx.tokenizer import Tokenizer
 
 __all__ = [
-    "FAMILIES", "Asked", "Family", "Model", "Part", "StableDiffusion", "StableDiffusionXL",
+    "FAMILIES", "NETS", "Asked", "Family", "Model", "Part", "StableDiffusion", "StableDiffusionXL",
     "check_encoders", "check_model", "family_of", "find", "nets_of",
 ]  # fmt: skip
 
@@ -28,15 +28,6 @@ else:
     Model = deprecated.callable_union(
         "mdx.Model", "mdx.families.StableDiffusion", (StableDiffusion, StableDiffusionXL)
     )
-
-# The module of each kind of net.
-NETS = {"clip": clip, "unet": unet, "vae": vae}
-
-# Parts that change the picture: a checkpoint with one of them is of a family that has it.
-ESSENTIAL = {
-    "adapter", "controlnet", "low_res_scheduler", "motion_adapter", "prior", "text_encoder_2",
-    "text_encoder_3", "tokenizer_2", "tokenizer_3", "transformer", "transformer_2", "vqvae",
-}  # fmt: skip
 
 
 def find(index: Index) -> Family:
@@ -138,7 +129,7 @@ def check_model(model: Any) -> Family:
         if not isinstance(found, kind):
             what = "Net of that kind" if kind is Net else kind.__name__
             raise TypeError(f"model.{name} must be a {what}, not {type(found).__name__}")
-        if isinstance(found, Net) and not isinstance(found.config, NETS[part.kind].Config):
+        if isinstance(found, Net) and not isinstance(found.config, NETS[part.kind].module.Config):
             kind_found = type(found.config).__module__.rpartition(".")[2].removesuffix("_config")
             raise TypeError(f"model.{name} must be a Net of {part.kind}, not of {kind_found}")
     return family

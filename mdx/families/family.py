@@ -18,7 +18,7 @@ __all__ = ["Asked", "Family", "Part"]
 class Part(NamedTuple):
     """One folder of a checkpoint."""
 
-    kind: str  # "tokenizer", "scheduler", or of which net: see `mdx.loading.NETS`
+    kind: str  # "tokenizer", "scheduler", or of which net: see `NETS` of kinds.py
     classes: frozenset[str]  # by which model_index.json may call it; the same net has had several
     required: bool = True  # a model without it is none of the family
 
