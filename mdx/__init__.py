@@ -10,28 +10,35 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mdx import conditioning, families, inpainting, nets, sampling, schedulers, shapes
+    from mdx.blending import add_difference, blend
     from mdx.compile_cache import clear_graphs
     from mdx.conditioning import Conditioning
     from mdx.denoising import denoiser
     from mdx.families import Model
+    from mdx.file_info import FileInfo, info
     from mdx.generation import generate
     from mdx.images import grid
     from mdx.latents import decode, encode
     from mdx.loading import load, load_vae
+    from mdx.loading_parts import load_part
     from mdx.memory import Memory
     from mdx.memory_plan import Plan, plan
     from mdx.net import Net
     from mdx.prompts import encode_prompt
     from mdx.sampling import guidance, sample, step_noise
+    from mdx.saving import save
     from mdx.sizes import Sizes
 
 __all__ = [
     "Conditioning",
+    "FileInfo",
     "Memory",
     "Model",
     "Net",
     "Plan",
     "Sizes",
+    "add_difference",
+    "blend",
     "clear_graphs",
     "conditioning",
     "decode",
@@ -42,13 +49,16 @@ __all__ = [
     "generate",
     "grid",
     "guidance",
+    "info",
     "inpainting",
     "load",
+    "load_part",
     "load_vae",
     "nets",
     "plan",
     "sample",
     "sampling",
+    "save",
     "schedulers",
     "shapes",
     "step_noise",
@@ -57,11 +67,14 @@ __all__ = [
 # Imported when first asked for: `mdx.schedulers` and `mdx --help` do without MindSpore.
 HOMES = {
     "Conditioning": "mdx.conditioning",
+    "FileInfo": "mdx.file_info",
     "Memory": "mdx.memory",
     "Model": "mdx.families",
     "Net": "mdx.net",
     "Plan": "mdx.memory_plan",
     "Sizes": "mdx.sizes",
+    "add_difference": "mdx.blending",
+    "blend": "mdx.blending",
     "clear_graphs": "mdx.compile_cache",
     "decode": "mdx.latents",
     "denoiser": "mdx.denoising",
@@ -70,10 +83,13 @@ HOMES = {
     "generate": "mdx.generation",
     "grid": "mdx.images",
     "guidance": "mdx.sampling",
+    "info": "mdx.file_info",
     "load": "mdx.loading",
+    "load_part": "mdx.loading_parts",
     "load_vae": "mdx.loading",
     "plan": "mdx.memory_plan",
     "sample": "mdx.sampling",
+    "save": "mdx.saving",
     "step_noise": "mdx.sampling",
 }
 MODULES = (

@@ -23,6 +23,7 @@ __all__ = [
     "how_to_complete",
     "is_there",
     "missing",
+    "new_folder",
     "read_json",
     "replacing",
     "without_twins",
@@ -73,6 +74,40 @@ def replacing(path: str | Path) -> Iterator[Path]:
         raise _unwritable(path, error) from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def new_folder(path: str | Path) -> Iterator[Path]:
+    """Give an empty temporary folder beside `path`; rename it to `path` when the block succeeds.
+
+    A crash or a full disk leaves no folder there. Raises FileExistsError where something is there
+    that is no empty folder, FileNotFoundError where its own folder is missing, and OSError that
+    names `path` where it cannot be written.
+    """
+    target = Path(path)
+    parent = target.absolute().parent
+    if not parent.is_dir():
+        raise FileNotFoundError(f"folder {parent} does not exist; make it first")
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        raise FileExistsError(f"{path} is there and is no folder; give the name of a new one")
+    if target.is_dir() and any(target.iterdir()):
+        raise FileExistsError(f"{path} is a folder with files in it; give the name of a new one")
+    _remove_left_over(parent)
+    try:
+        outer = Path(tempfile.mkdtemp(".part", f".mdx-{_here()}-{os.getpid()}-", parent))
+    except OSError as error:
+        raise _unwritable(path, error) from None
+    try:
+        inner = outer / "new"
+        inner.mkdir()
+        yield inner
+        os.replace(inner, target)
+    except OSError as error:
+        if error.errno is None or not str(error.filename or outer).startswith(str(outer)):
+            raise
+        raise _unwritable(path, error) from None
+    finally:
+        shutil.rmtree(outer, ignore_errors=True)
 
 
 def _target(path: Path) -> Path:

@@ -63,7 +63,8 @@ def resolve(
         return path
     if path.exists():
         raise NotADirectoryError(
-            f"{path} is a file; give the folder of a checkpoint in the diffusers layout"
+            f"{path} is a file; give the folder of a checkpoint in the diffusers layout, or a "
+            ".safetensors file"
         )
     # A path object, or one that starts like a path, was never meant as a Hub id.
     if not isinstance(source, str) or not HUB_ID.fullmatch(source):

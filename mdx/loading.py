@@ -1,24 +1,33 @@
 """A checkpoint's folder to one immutable record of its nets, tokenizers and scheduler."""
 
 import logging
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import mindspore
 
-from mdx import families, hub, model_index, tokenizer, weight_files, weights
-from mdx.checks import flag, shown
+from mdx import (
+    families,
+    hub,
+    loading_parts,
+    model_index,
+    net_files,
+    sources,
+    tokenizer,
+    weight_files,
+)
+from mdx.checks import flag, one_of, shown
 from mdx.families import NETS, Model
-from mdx.files import how_to_complete, is_there, read_json
+from mdx.files import is_there
 from mdx.model_index import Index
 from mdx.net import Net
-from mdx.nets import clip, vae
-from mdx.safetensors_file import entries
+from mdx.net_files import as_asked, dtype_name, upcast
+from mdx.nets import vae
+from mdx.single_file import assembling
+from mdx.single_file.schedule import PREDICTIONS
 
 __all__ = ["dtype_name", "found", "load", "load_vae"]
 
@@ -28,11 +37,6 @@ SECOND_VAE = "vae-ft-mse"  # the folder in the packaged checkpoint
 
 LONGEST = 255  # characters of a file's name
 
-LAYER = re.compile(r"text_model\.encoder\.layers\.(\d{1,9})\.", re.ASCII)
-
-# More layers than any net of this package has are counted before their weights are listed.
-FEW_LAYERS = 1000
-
 
 def load(
     source: str | PathLike | None = None,
@@ -41,17 +45,25 @@ def load(
     variant: str | None = None,
     revision: str | None = None,
     offline: bool = False,
+    config: str | PathLike | None = None,
+    prediction_type: str | None = None,
 ) -> Model:
     """Load a checkpoint of any family that mdx has.
 
     Args:
-        source: None for the packaged one, a folder in the diffusers layout, or a Hub id.
+        source: None for the packaged one, a folder in the diffusers layout, a Hub id, or one
+            .safetensors file.
         dtype: of the weights, "float32", "float16" or "bfloat16".
         variant: chooses files such as "fp16" of each part that has them, and of other parts the
             plain ones. Without it float16 takes a part's fp16 files where there are any, and
             bfloat16 its bf16 files, which are used as they lie.
         revision: a Hub branch, tag or commit.
         offline: whether only what is cached is used.
+        config: of one file, a folder or Hub id of a checkpoint like it, whose configs, tokenizers
+            and scheduler it has. None: those of its kind, CLIP's vocabulary, and the scheduler
+            that this kind was published with.
+        prediction_type: of one file that does not say it, or wrongly, what its network predicts:
+            "epsilon" or "v_prediction".
 
     Returns:
         The record of the checkpoint's family: its parts by their folders.
@@ -61,6 +73,18 @@ def load(
     """
     dtype = dtype_name(dtype)
     _check_arguments(source, variant, revision, offline)
+    if (file := sources.single_file(source)) is not None:
+        if variant is not None:
+            raise ValueError(
+                f"variant is of a folder's files, and {file} is one file: leave it out"
+            )
+        if prediction_type is not None:
+            one_of("prediction_type", prediction_type, PREDICTIONS)
+        like = sources.like(config, revision, offline)
+        return assembling.load(file, dtype, like, prediction_type)
+    for name, value in (("config", config), ("prediction_type", prediction_type)):
+        if value is not None:
+            raise ValueError(f"{name} is of one .safetensors file, which {shown(source)} is not")
     folder = found(source, dtype=dtype, variant=variant, revision=revision, offline=offline)
     index = model_index.read(folder)
     family = families.find(index)
@@ -80,8 +104,8 @@ def load(
             parts[name] = model_index.scheduler(index)
         else:
             meant = partial(family.meant, index) if part.kind == "unet" else dict
-            held = _upcast if part.kind == "vae" and family.upcasts_vae else _as_asked
-            parts[name] = _net(part.kind, folder / name, chosen[name], dtype, meant, held)
+            held = upcast if part.kind == "vae" and family.upcasts_vae else as_asked
+            parts[name] = net_files.net(part.kind, folder / name, chosen[name], dtype, meant, held)
     model = family.record(**parts, index=index)
     try:
         family.check(model)
@@ -98,10 +122,13 @@ def found(
     revision: str | None = None,
     offline: bool = False,
 ) -> Path:
-    """The folder of a checkpoint; one of the Hub is fetched first. Arguments and errors of `load`.
+    """The folder or file of a checkpoint; one of the Hub is fetched first. Arguments of `load`.
 
-    Nothing but its index is fetched of one whose family mdx does not have.
+    Nothing but its index is fetched of one whose family mdx does not have. Errors are those of
+    `load`.
     """
+    if (file := sources.single_file(source)) is not None:
+        return file
     return hub.resolve(
         source, variant=variant, dtype=dtype, revision=revision, offline=offline, wanted=_wanted
     )
@@ -127,16 +154,19 @@ def load_vae(
     variant: str | None = None,
     revision: str | None = None,
     offline: bool = False,
+    config: str | PathLike | None = None,
 ) -> Net:
     """Load a VAE alone: use it as `model._replace(vae=load_vae(...))`.
 
     Args:
-        source: a repository or folder that is one or has one in vae/. None is the second VAE of the
-            packaged checkpoint: the first one's encoder, and a decoder trained further on the
-            squared error alone.
+        source: a repository or folder that is one or has one in vae/, or a .safetensors file of one
+            or of a whole checkpoint. None is the second VAE of the packaged checkpoint: the first
+            one's encoder, and a decoder trained further on the squared error alone.
         dtype: as for `load`; but one whose numbers overflow, as its config (force_upcast) or the
             family of its checkpoint says, is held in float32 whatever the dtype.
         variant, revision, offline: as for `load`.
+        config: of one file, a folder or Hub id that is a VAE or has one in vae/, whose config it
+            has: a file of a VAE alone does not say by what latents are scaled.
 
     Returns:
         The net.
@@ -147,6 +177,13 @@ def load_vae(
     dtype = dtype_name(dtype)
     _check_arguments(source, variant, revision, offline)
     base = NETS["vae"].base
+    if (file := sources.single_file(source)) is not None:
+        if variant is not None:
+            raise ValueError(f"variant is of a folder's files: leave it out of one file ({file})")
+        like = sources.like(config, revision, offline, {"vae": None, "": None})
+        return loading_parts.vae_of_file(file, like, dtype)
+    if config is not None:
+        raise ValueError(f"config is of one .safetensors file, which {shown(source)} is not")
     folder = hub.resolve(
         source, variant=variant, dtype=dtype, revision=revision, offline=offline,
         wanted={"vae": base, "": base},
@@ -154,14 +191,7 @@ def load_vae(
     alone = not is_there(folder / "model_index.json") and is_there(folder / "config.json")
     part = SECOND_VAE if source is None else "" if alone else "vae"
     [chosen] = _variants(folder, {part: base}, variant, dtype).values()
-    return _net("vae", folder / part, chosen, dtype, held=_held_alone(folder))
-
-
-def dtype_name(dtype: Any) -> str:
-    """The name of a dtype of weights, given by name or as MindSpore's; ValueError for others."""
-    named = str(dtype).lower() if isinstance(dtype, mindspore.Type) else dtype
-    weights.check_dtype(named)
-    return named
+    return net_files.net("vae", folder / part, chosen, dtype, held=_held_alone(folder))
 
 
 def _check_arguments(source: Any, variant: Any, revision: Any, offline: Any) -> None:
@@ -189,71 +219,10 @@ def _variants(
     return weight_files.choose(folder, there, variant, dtype)
 
 
-def _upcast(json: dict, dtype: str) -> str:
-    """The dtype of a VAE whose family upcasts those that do not say otherwise."""
-    return vae.held_in({"force_upcast": True, **json}, dtype)
-
-
 def _held_alone(folder: Path) -> Callable[[dict, str], str]:
     """In what a VAE is held that is loaded by itself: in a checkpoint, its family says it."""
     try:
         family = families.find(model_index.read(folder))
     except (FileNotFoundError, ValueError):  # of none that mdx has: as its own config says
         return vae.held_in
-    return _upcast if family.upcasts_vae else _as_asked
-
-
-def _as_asked(json: dict, dtype: str) -> str:
-    return dtype
-
-
-def _net(
-    kind: str,
-    folder: Path,
-    variant: str | None,
-    dtype: str,
-    meant: Callable[[dict], dict] = dict,
-    held: Callable[[dict, str], str] = _as_asked,
-) -> Net:
-    """The net of a kind, one of NETS, in a folder.
-
-    `meant` makes of its config what is read; `held` says by the config in which dtype weights are
-    held where `dtype` is asked for.
-    """
-    module, base, rename = NETS[kind]
-    if not folder.is_dir():
-        raise FileNotFoundError(f"the checkpoint has no folder {folder}" + how_to_complete(folder))
-    file = folder / "config.json"
-    json = read_json(file)
-    try:
-        config, own = module.from_json(meant(json)), held(json, dtype)
-    except ValueError as error:
-        raise ValueError(f"{file}: {error}") from None
-    files = weight_files.find(folder, base, variant)
-    _check_depth(file, module.depth(config), files)
-    names = partial(_text_name, config) if kind == "clip" else rename
-    params, places = weights.read_in_place(files, module.shapes(config), own, rename=names)
-    again = partial(_net, kind, folder.absolute(), variant, dtype, meant, held)
-    return Net(config, mindspore.mutable(params), MappingProxyType(places), again)
-
-
-def _text_name(config: clip.Config, stored: str) -> str | None:
-    """The name of a text encoder's weight; None where its config leaves the layer out.
-
-    People made clip skip by a lower num_hidden_layers, beside all of the weights.
-    """
-    name = weights.new_text_names(stored)
-    match = LAYER.match(name)
-    return None if match and int(match[1]) >= config.num_hidden_layers else name
-
-
-def _check_depth(file: Path, layers: int, files: Sequence[Path]) -> None:
-    """Raise ValueError for a config of more layers than its weights' files hold tensors.
-
-    Every layer has one at least; to list the names of millions that are not there takes minutes.
-    """
-    if layers > FEW_LAYERS and layers > (held := sum(len(entries(one)) for one in files)):
-        raise ValueError(
-            f"{file} asks for {layers} layers (num_hidden_layers, layers_per_block, "
-            f"transformer_layers_per_block), but the weights beside it are {held} tensors"
-        )
+    return upcast if family.upcasts_vae else as_asked

@@ -11,7 +11,8 @@ in another JSON type, headers above MAX_HEADER and shapes above MAX_DIMS.
 """
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +21,10 @@ from numpy.typing import NDArray
 
 from mdx.files import as_name, missing, without_twins
 
-__all__ = ["BITS", "MAX_DIMS", "MAX_HEADER", "Entry", "entries", "stored_as", "write"]
+__all__ = [
+    "BITS", "MAX_DIMS", "MAX_HEADER", "Entry", "Header", "Lazy", "entries", "header", "stored_as",
+    "write", "write_lazily",
+]  # fmt: skip
 
 # Bits of one element, for every dtype that the format names.
 BITS = {
@@ -53,6 +57,21 @@ class Entry(NamedTuple):
     start: int  # first byte, counted from the beginning of the file
 
 
+class Header(NamedTuple):
+    """What a file says before its data."""
+
+    entries: dict[str, Entry]  # its tensors by name
+    metadata: dict[str, str]  # what else its writer said, by name
+
+
+class Lazy(NamedTuple):
+    """A tensor to be written, whose numbers are made when their turn comes."""
+
+    dtype: str  # one of WRITTEN
+    shape: tuple[int, ...]  # of the numbers
+    numbers: Callable[[], NDArray[Any]]  # makes them, in that dtype; words where it is BF16
+
+
 class _NotReadError(Exception):
     """The file may be sound, but mdx does not read what is in it."""
 
@@ -66,7 +85,12 @@ class _Span(NamedTuple):
 
 
 def entries(path: str | Path) -> dict[str, Entry]:
-    """List a safetensors file's tensors by name.
+    """List a safetensors file's tensors by name: see `header`."""
+    return header(path).entries
+
+
+def header(path: str | Path) -> Header:
+    """What a safetensors file holds.
 
     Raises FileNotFoundError, or ValueError for a file that is truncated, damaged, or something
     else altogether. Reads only the header.
@@ -93,7 +117,7 @@ def entries(path: str | Path) -> dict[str, Entry]:
             )
         raw = file.read(length)
     try:
-        records = _records(raw)
+        records, metadata = _records(raw)
         found, spans = {}, []
         for name, record in records.items():
             dtype, shape, (first, last) = _checked(name, record)
@@ -114,7 +138,7 @@ def entries(path: str | Path) -> dict[str, Entry]:
             f"{path} is damaged: {size - begin - end} bytes follow the last tensor; "
             "download it again"
         )
-    return found
+    return Header(found, metadata)
 
 
 def stored_as(numbers: NDArray[Any]) -> str:
@@ -131,30 +155,40 @@ def write(path: str | Path, tensors: Mapping[str, tuple[str, NDArray[Any]]]) -> 
 
     Raises OSError where the file cannot be written.
     """
-    names = sorted(tensors, key=lambda name: (WRITTEN.index(tensors[name][0]), name))
+
+    def there(dtype: str, numbers: NDArray[Any]) -> Lazy:
+        return Lazy(dtype, numbers.shape, lambda: numbers)
+
+    write_lazily(path, {name: there(*pair) for name, pair in tensors.items()})
+
+
+def write_lazily(
+    path: str | Path, tensors: Mapping[str, Lazy], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write tensors by name, of which no more than one is made at once; and what is said of them.
+
+    Raises OSError where the file cannot be written.
+    """
+    names = sorted(tensors, key=lambda name: (WRITTEN.index(tensors[name].dtype), name))
     # The mark that diffusers and transformers ask for: laid out as in PyTorch.
-    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    records: dict[str, Any] = {"__metadata__": {"format": "pt", **(metadata or {})}}
     end = 0
     for name in names:
-        dtype, numbers = tensors[name]
-        begin, end = end, end + numbers.nbytes
-        header[name] = {
-            "dtype": dtype,
-            "shape": list(numbers.shape),
-            "data_offsets": [begin, end],
-        }
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+        dtype, shape, _ = tensors[name]
+        begin, end = end, end + math.prod(shape) * BITS[dtype] // 8
+        records[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [begin, end]}
+    text = json.dumps(records, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     with open(path, "wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for name in names:
-            numbers = tensors[name][1]
+            numbers = tensors[name].numbers()
             little = np.ascontiguousarray(numbers, numbers.dtype.newbyteorder("<"))
             file.write(little.reshape(-1).view(np.uint8).data)
 
 
-def _records(raw: bytes) -> dict[str, Any]:
-    """The header's JSON object, without its metadata. Raises ValueError."""
+def _records(raw: bytes) -> tuple[dict[str, Any], dict[str, str]]:
+    """The header's JSON object without its metadata, and those. Raises ValueError."""
     header = json.loads(raw.decode("utf-8"), object_pairs_hook=without_twins, parse_int=_whole)
     if not isinstance(header, dict):
         raise ValueError(f"it is a JSON {type(header).__name__}, not an object")
@@ -164,7 +198,7 @@ def _records(raw: bytes) -> dict[str, Any]:
         raise ValueError("__metadata__ must map names to text")
     # JSON can write half of a surrogate pair, which is no text; encoding it raises ValueError.
     "".join([*header, *metadata, *metadata.values()]).encode("utf-8")
-    return header
+    return header, metadata
 
 
 def _whole(text: str) -> int:

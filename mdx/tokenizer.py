@@ -14,9 +14,9 @@ from tokenizers import AddedToken, Regex, models, normalizers, pre_tokenizers, t
 from mdx import tokenizer_files
 from mdx.fields import shown
 from mdx.files import replacing
-from mdx.tokenizer_files import Flags
+from mdx.tokenizer_files import Flags, Vocabulary
 
-__all__ = ["Tokenizer", "encode", "load", "train"]
+__all__ = ["Tokenizer", "encode", "load", "made", "train"]
 
 LONGEST = 2**17  # characters of a prompt; more take seconds to read, and no model does
 START, END = "<|startoftext|>", "<|endoftext|>"
@@ -48,11 +48,18 @@ def load(folder: str | Path) -> Tokenizer:
     inversions) are one id, unless their flags say otherwise. Raises FileNotFoundError for a missing
     file, ValueError that names the file or the folder for one that does not make sense.
     """
-    folder = Path(folder)
-    vocab, merges, suffix, said = tokenizer_files.read(folder)
+    return made(tokenizer_files.read(folder), Path(folder))
+
+
+def made(vocabulary: Vocabulary, where: object) -> Tokenizer:
+    """The tokenizer of a vocabulary of CLIP's kind; errors begin with `where` it is from.
+
+    Raises ValueError for one that does not make sense.
+    """
+    vocab, merges, suffix, said = vocabulary
     if suffix not in (None, "</w>"):
         raise ValueError(
-            f"{folder} is no tokenizer of CLIP: words end with {suffix!r:.80}, not '</w>'"
+            f"{where} is no tokenizer of CLIP: words end with {suffix!r:.80}, not '</w>'"
         )
     names = DEFAULTS | said.names
     flags = dict(said.flags)
@@ -63,7 +70,7 @@ def load(folder: str | Path) -> Tokenizer:
     if unknown := [token for token in flags if token not in vocab]:
         name = next((n for n, token in names.items() if token == unknown[0]), "special token")
         raise ValueError(
-            f"{folder}: the {name} {unknown[0]!r:.80} is not in the vocabulary, nor added to it"
+            f"{where}: the {name} {unknown[0]!r:.80} is not in the vocabulary, nor added to it"
         )
     try:
         bpe = _bpe(vocab, merges, names["unk_token"])
@@ -71,7 +78,7 @@ def load(folder: str | Path) -> Tokenizer:
         raise
     except BaseException as error:  # the library raises bare ones, and panics that are none
         raise ValueError(
-            f"{folder}: the merges do not fit the vocabulary ({shown(str(error))}); download both "
+            f"{where}: the merges do not fit the vocabulary ({shown(str(error))}); download both "
             "again"
         ) from None
     bpe.add_tokens(_added(bpe, flags, vocab))

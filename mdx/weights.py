@@ -6,7 +6,7 @@ weights' memory and little more.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,15 @@ from mdx.safetensors_file import Entry, entries, stored_as, write
 
 __all__ = [
     "DTYPES",
+    "as_floats",
     "check_dtype",
     "dtype_of",
+    "misfits",
     "new_text_names",
     "not_finite",
     "old_vae_names",
     "read",
+    "read_entries",
     "read_in_place",
     "save",
 ]
@@ -106,15 +109,39 @@ def read_in_place(
                     f"{as_name(name)} occurs twice: in {found[name].path} and in {file}"
                 )
             found[name] = entry
-    _check_keys(files, found, shapes)
-    maps = {file: open_file(file) for file in files}
-    placed = {name: _place(name, found[name], maps[found[name].path], dtype) for name in shapes}
+    if problems := misfits(found, shapes):
+        where = files[0].parent if files else "no files"
+        raise ValueError(f"the weights in {where} do not fit the config beside them; {problems}")
+    return read_entries(found, shapes, dtype)
+
+
+def read_entries(
+    found: Mapping[str, Entry],
+    shapes: Mapping[str, Sequence[int]],
+    dtype: str,
+    transposed: Collection[str] = (),
+) -> tuple[dict[str, mindspore.Tensor], dict[str, Place]]:
+    """`read_in_place` of tensors, or runs of rows of them, that fit the shapes: see `misfits`.
+
+    Those that are `transposed` have rows where their file has columns; their entries' shapes are
+    what they become.
+    """
+    maps = {file: open_file(file) for file in {found[name].path for name in shapes}}
+    placed = {
+        name: None
+        if name in transposed
+        else _place(name, found[name], maps[found[name].path], dtype)
+        for name in shapes
+    }
     places = {name: place for name, place in placed.items() if place is not None}
     arrays = {name: array(place, STORED[DTYPES[dtype]]) for name, place in places.items()}
     others = [name for name in shapes if name not in places]
     with ThreadPoolExecutor(THREADS) as pool:
         casts = pool.map(lambda name: _cast(name, found[name], dtype), others)
         arrays.update(zip(others, casts, strict=True))
+    for name in transposed:
+        columns = arrays[name].reshape(found[name].shape[::-1])
+        arrays[name] = np.ascontiguousarray(columns.T).reshape(-1)
 
     for name in places:
         for some in (arrays[name][:LOOKED_AT], arrays[name][-LOOKED_AT:]):
@@ -136,9 +163,8 @@ def not_finite(params: Mapping[str, mindspore.Tensor]) -> list[str]:
     return [name for name, param in params.items() if spoilt(param)]
 
 
-def _check_keys(
-    files: Sequence[Path], found: Mapping[str, Entry], shapes: Mapping[str, Sequence[int]]
-) -> None:
+def misfits(found: Mapping[str, Entry], shapes: Mapping[str, Sequence[int]]) -> str:
+    """What of the tensors found is not as wanted, in words; "" if all is."""
     missing = [name for name in shapes if name not in found]
     unexpected = [name for name in found if name not in shapes and name not in HARMLESS]
     misshapen = [
@@ -147,14 +173,9 @@ def _check_keys(
         if name in found and not _same_layout(found[name].shape, tuple(shape))
     ]
     lists = {"missing": missing, "unexpected": unexpected, "misshapen": misshapen}
-    problems = [
+    return "; ".join(
         f"{len(names)} {word}: {first_few(names)}" for word, names in lists.items() if names
-    ]
-    if problems:
-        where = files[0].parent if files else "no files"
-        raise ValueError(
-            f"the weights in {where} do not fit the config beside them; " + "; ".join(problems)
-        )
+    )
 
 
 def _same_layout(stored: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
@@ -177,6 +198,13 @@ def _place(name: str, entry: Entry, file: MappedFile, dtype: str) -> Place | Non
     if entry.dtype != DTYPES[dtype] or entry.start % size:
         return None
     return Place(file, entry.start, math.prod(entry.shape) * size)
+
+
+def as_floats(name: str, entry: Entry) -> np.ndarray:
+    """A small tensor's numbers as float32, for what is no weight. Raises ValueError."""
+    if entry.dtype not in STORED:
+        raise ValueError(f"{entry.path}: {as_name(name)} is stored as {entry.dtype}")
+    return _cast(name, entry, "float32").reshape(entry.shape)
 
 
 def _cast(name: str, entry: Entry, dtype: str) -> np.ndarray:

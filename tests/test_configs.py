@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
-from mdx import families, fields, loading, model_index, schedulers
+from mdx import families, fields, loading, model_index, net_files, schedulers
 from mdx.families import stable_diffusion
 from mdx.nets import clip, unet, vae
 from mdx.schedulers import from_config
@@ -487,7 +487,7 @@ def test_files_that_are_no_configs(checkpoint, file, text, words):
 def test_layers_are_weighed_against_the_file(checkpoint, monkeypatch):
     """A config is refused for layers that its file has no tensors for, before they are listed."""
     held = len(load_file(checkpoint / "text_encoder" / "model.safetensors"))
-    monkeypatch.setattr(loading, "FEW_LAYERS", 1)
+    monkeypatch.setattr(net_files, "FEW_LAYERS", 1)
     assert loading.load(checkpoint).text_encoder.config.num_hidden_layers == 2
     tiny.change_json(checkpoint / "text_encoder" / "config.json", num_hidden_layers=held + 1)
     monkeypatch.setattr(clip, "shapes", None)

@@ -196,6 +196,7 @@ PAGES = {
     "conditioning": ["Conditioning(stable_diffusion: context (2, 77, 96))"],
     "denoisers": ["[50.]"],
     "families": [],
+    "files": [],
     "memory": [],
     "samplers": [],
 }
