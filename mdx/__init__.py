@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mdx import conditioning, families, inpainting, nets, sampling, schedulers, shapes
+    from mdx.adapters import lora
     from mdx.blending import add_difference, blend
     from mdx.compile_cache import clear_graphs
     from mdx.conditioning import Conditioning
@@ -54,6 +55,7 @@ __all__ = [
     "load",
     "load_part",
     "load_vae",
+    "lora",
     "nets",
     "plan",
     "sample",
@@ -87,6 +89,7 @@ HOMES = {
     "load": "mdx.loading",
     "load_part": "mdx.loading_parts",
     "load_vae": "mdx.loading",
+    "lora": "mdx.adapters",
     "plan": "mdx.memory_plan",
     "sample": "mdx.sampling",
     "save": "mdx.saving",

@@ -11,7 +11,7 @@ from mdx import weight_files
 from mdx.fields import shown
 from mdx.files import as_name
 
-__all__ = ["PACKAGED", "commit", "resolve"]
+__all__ = ["HUB_ID", "PACKAGED", "commit", "listed_names", "resolve"]
 
 log = logging.getLogger("mdx")
 
@@ -146,7 +146,7 @@ def _fetched(
     if offline:  # what there is of the weights is seen when they are looked for
         return snapshot([INDEX], True)
     try:
-        names = _names(repo, revision)
+        names = listed_names(repo, revision)
         folders = wanted(snapshot([INDEX], False)) if callable(wanted) else wanted
         weighty = {part: base for part, base in folders.items() if base is not None}
         chosen = _chosen(repo, names, weighty, variant, dtype)
@@ -160,7 +160,7 @@ def _fetched(
         return folder
 
 
-def _names(repo: str, revision: str | None) -> list[str]:
+def listed_names(repo: str, revision: str | None) -> list[str]:
     """The paths of a repository's files. Asks the Hub."""
     import huggingface_hub
 

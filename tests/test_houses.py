@@ -16,6 +16,7 @@ LAYERS = (
     {"kernels"},
     {"nets", "schedulers"},
     {"families", "sampling"},
+    {"adapters"},
     {"net_files", "sources", "latents", "denoising", "prompts"},
     {"single_file"},
     {"loading_parts", "saving", "blending"},

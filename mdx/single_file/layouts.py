@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mdx.nets.unet_config import Config, at, has_reads, reads
+from mdx.nets.unet_config import Config, has_transformers, per_level, transformer_depth
 from mdx.single_file import text_names, unet_names, vae_names
 from mdx.single_file.names import Names
 from mdx.single_file.unet_names import Blocks
@@ -33,14 +33,16 @@ def _blocks(config: Config) -> Blocks:
     last = len(config.block_out_channels) - 1
 
     def level(part: str, number: int) -> tuple[int | None, ...]:
-        count = at(config.layers_per_block, number) + (part == "up")
-        if not has_reads(config, part, number):
+        count = per_level(config.layers_per_block, number) + (part == "up")
+        if not has_transformers(config, part, number):
             return (None,) * count
-        return tuple(reads(config, part, number, layer) for layer in range(count))
+        return tuple(transformer_depth(config, part, number, layer) for layer in range(count))
 
     down = tuple(level("down", number) for number in range(last + 1))
     up = tuple(level("up", number) for number in range(last, -1, -1))
     if config.mid_block_type is None:
         return Blocks(down, (), up)
-    middle = (reads(config, "mid"), None) if has_reads(config, "mid") else (None,)
+    middle = (
+        (transformer_depth(config, "mid"), None) if has_transformers(config, "mid") else (None,)
+    )
     return Blocks(down, middle, up)

@@ -1,0 +1,5 @@
+"""What is learned beside a checkpoint and added to it: LoRAs, and words of one's own."""
+
+from mdx.adapters import lora
+
+__all__ = ["lora"]
