@@ -25,7 +25,7 @@ LAYERS = (
     {"budgets"},
     {"request"},
     {"generation"},
-    {"cli_samplers"},
+    {"cli_samplers", "compat"},
     {"cli_pictures"},
     {"cli"},
     {"__main__"},

@@ -1,0 +1,101 @@
+"""A pipeline's call as one call of `mdx.generate`."""
+
+from typing import Any
+
+import numpy as np
+from mindspore import Tensor
+
+import mdx
+from mdx import schedulers
+from mdx.checks import entries, one_of, shown
+from mdx.compat import levels, texts, watching
+from mdx.compat.calls import Call
+from mdx.compat.texts import array
+from mdx.families import family_of
+
+__all__ = ["drawn"]
+
+# mdx's words for what pictures come as; "ms" are tensors (B, 3, H, W) of what "np" is.
+OUTPUTS = {"pil": "pil", "np": "np", "ms": "np", "latent": "latent"}
+
+
+def drawn(pipe: Any, call: Call) -> Any:
+    """The pictures of a call: ValueError or TypeError by name for what does not fit."""
+    output = OUTPUTS[one_of("output_type", call.output_type, tuple(OUTPUTS))]
+    model, sampler = pipe.model, pipe.scheduler
+    guidance = pipe.usual_guidance if call.guidance_scale is None else call.guidance_scale
+    if guidance is None:
+        guidance = family_of(model).guidance(model)
+    pipe._begin(guidance, call.clip_skip)
+    guided = _is_guided(model, guidance)
+    said = texts.made(model, call, encoded=watching.encoded(call))
+    count = said.prompts * call.num_images_per_prompt
+    run = levels.chosen(model, sampler, call)
+    watch = watching.Watch(pipe, call, said, guided, sampler.value.name)
+    look = watching.after(watch)
+    if look is not None and guided and not callable(guidance):
+        guidance = watching.guide(pipe)
+    asked = {
+        "negative_prompt": said.negative,
+        "scheduler": run.scheduler,
+        "steps": run.steps,
+        "guidance": guidance,
+        "seed": _seed(call.generator, count),
+        "height": call.height,
+        "width": call.width,
+        "images_per_prompt": call.num_images_per_prompt,
+        "sizes": said.sizes,
+        "start": _start(model, call, run, count),
+        "progress": False if pipe._progress_disabled else None,
+        "after": look,
+        "memory": pipe.memory,
+    }
+    try:
+        found: Any = mdx.generate(model, said.positive, output=output, **asked)
+        if output == "latent":
+            table = run.table
+            found = found * levels.factor(sampler.value.name, table.alpha[-1])
+    except watching.Stopped as stopped:
+        found = stopped.latents
+        if output != "latent":
+            found = mdx.decode(model, found, output=output, memory=pipe.memory)
+    if call.output_type == "ms":
+        found = np.ascontiguousarray(found.transpose(0, 3, 1, 2))
+    return Tensor(found) if call.output_type in ("ms", "latent") else found
+
+
+def _is_guided(model: Any, guidance: Any) -> bool:
+    """Whether there is a negative half; a list or a function is looked at by `mdx.generate`."""
+    if family_of(model).embeds_guidance(model):
+        return False
+    return not isinstance(guidance, int | float | np.number) or bool(guidance > 1)
+
+
+def _seed(generator: Any, count: int) -> Any:
+    """The generators of a call, checked by the name that scripts have for them."""
+    several = entries(generator)
+    for one in [generator] if several is None else several:
+        if one is not None and not isinstance(one, np.random.Generator):
+            raise TypeError(
+                "generator must be a numpy.random.Generator, or a list of one an image, not "
+                f"{shown(one)}: make one with np.random.Generator(np.random.PCG64(seed))"
+            )
+    if several is not None and len(several) != count:
+        raise ValueError(
+            f"generator is a list of {len(several)}, and {count} images are asked: give one each"
+        )
+    return generator if several is None else several
+
+
+def _start(model: Any, call: Call, run: levels.Levels, count: int) -> Any:
+    """Where a run begins, if not with the generators' noise: with noise that is given."""
+    if call.latents is None:
+        return None
+    noise = array("latents", call.latents)
+    channels = getattr(model, family_of(model).network).config.in_channels
+    if noise.ndim != 4 or noise.shape[:2] != (count, channels):
+        raise ValueError(
+            f"latents must be of {count} images and {channels} channels, ({count}, {channels}, h, "
+            f"w), not {noise.shape}"
+        )
+    return schedulers.init(run.table, noise)
