@@ -62,12 +62,12 @@ def _blocks(config: Config) -> dict[str, str]:
             found[stage.name] = f"middle_block.{middle}"
             continue
         if stage.name.startswith("down_blocks"):
-            down += stage.kind in ("block", "halve")
+            down += stage.kind in ("resnet", "downsample")
             block = f"input_blocks.{down}"
         else:
             up += stage.kind == "resnet"
             block = f"output_blocks.{up}"
-        part = 0 if stage.kind in ("block", "halve") else part + 1
-        last = {"halve": ".op", "double": ".conv"}.get(stage.kind, "")
+        part = 0 if stage.kind in ("resnet", "downsample") else part + 1
+        last = {"downsample": ".op", "upsample": ".conv"}.get(stage.kind, "")
         found[stage.name] = f"{block}.{part}{last}"
     return found
