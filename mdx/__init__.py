@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mdx.compile_cache import clear_graphs
     from mdx.conditioning import Conditioning
     from mdx.denoising import denoiser
+    from mdx.enlarging import hires
     from mdx.families import Model
     from mdx.file_info import FileInfo, info
     from mdx.generation import generate
@@ -25,14 +26,18 @@ if TYPE_CHECKING:
     from mdx.memory import Memory
     from mdx.memory_plan import Plan, plan
     from mdx.net import Net
+    from mdx.outpainting import outpaint
     from mdx.prompts import encode_prompt
     from mdx.sampling import guidance, sample, step_noise
     from mdx.saving import save
     from mdx.sizes import Sizes
+    from mdx.tasks.inpaint import Inpaint
+    from mdx.upscaling import upscale
 
 __all__ = [
     "Conditioning",
     "FileInfo",
+    "Inpaint",
     "Memory",
     "Model",
     "Net",
@@ -51,12 +56,14 @@ __all__ = [
     "grid",
     "guidance",
     "info",
+    "hires",
     "inpainting",
     "load",
     "load_part",
     "load_vae",
     "lora",
     "nets",
+    "outpaint",
     "plan",
     "sample",
     "sampling",
@@ -64,12 +71,14 @@ __all__ = [
     "schedulers",
     "shapes",
     "step_noise",
+    "upscale",
 ]
 
 # Imported when first asked for: `mdx.schedulers` and `mdx --help` do without MindSpore.
 HOMES = {
     "Conditioning": "mdx.conditioning",
     "FileInfo": "mdx.file_info",
+    "Inpaint": "mdx.tasks.inpaint",
     "Memory": "mdx.memory",
     "Model": "mdx.families",
     "Net": "mdx.net",
@@ -86,14 +95,17 @@ HOMES = {
     "grid": "mdx.images",
     "guidance": "mdx.sampling",
     "info": "mdx.file_info",
+    "hires": "mdx.enlarging",
     "load": "mdx.loading",
     "load_part": "mdx.loading_parts",
     "load_vae": "mdx.loading",
     "lora": "mdx.adapters",
+    "outpaint": "mdx.outpainting",
     "plan": "mdx.memory_plan",
     "sample": "mdx.sampling",
     "save": "mdx.saving",
     "step_noise": "mdx.sampling",
+    "upscale": "mdx.upscaling",
 }
 MODULES = (
     "conditioning", "families", "inpainting", "nets", "sampling", "schedulers", "shapes",

@@ -25,6 +25,7 @@ class Drawn(NamedTuple):
     pictures: int  # in all
     guided: bool
     one_graph: bool
+    encodes: bool = False  # whether pictures become latents first
 
 
 def chosen(model: Model, memory: Memory | int | np.integer | str | None, drawn: Drawn) -> Memory:
@@ -56,7 +57,7 @@ def chosen(model: Model, memory: Memory | int | np.integer | str | None, drawn: 
         raise ValueError(f"memory: {error}") from None
     found = plan(
         model, height, width, drawn.batch, budget=budget, guided=drawn.guided,
-        one_graph=drawn.one_graph, pictures=drawn.pictures, beside=left,
+        one_graph=drawn.one_graph, pictures=drawn.pictures, beside=left, image=drawn.encodes,
     )  # fmt: skip
     room = budget - found.peak - left(found.memory)
     if room < 0:

@@ -35,6 +35,6 @@ def denoiser(model: Model, conditioning: Conditioning, *, memory: Memory | None 
             f"{family.name}: encode the prompts with it"
         )
     net: Any = getattr(model, family.network)
-    family.fits(model, conditioning)
+    family.check_conditioning(model, conditioning)
     prediction = schedulers.prediction(model.scheduler)
     return Network(net, conditioning, family.inputs(model), checked(memory), prediction)

@@ -11,7 +11,6 @@ from tqdm.auto import tqdm
 from mdx import conditioning, schedulers
 from mdx.compile_cache import run
 from mdx.conditioning import Conditioning
-from mdx.denoising import denoiser
 from mdx.families import Model, nets_of
 from mdx.latents import decode
 from mdx.mapped import check_files
@@ -20,13 +19,18 @@ from mdx.net import check_weights
 from mdx.progress import bar, without_compiling
 from mdx.prompts import encode_prompt
 from mdx.request import Arguments, Request, Run, checked, generator
-from mdx.sampling import guidance as guiding
+from mdx.run_denoiser import of_batch
 from mdx.sampling import loop, step_noise
 from mdx.sampling.guidance import Guide
 from mdx.sampling.loop import After, Callback
 from mdx.sampling.network import Network
 from mdx.schedulers import Scheduler, State, Table
 from mdx.sizes import Sizes
+from mdx.tasks import batch as tasks
+from mdx.tasks.finished import pasted
+from mdx.tasks.inpaint import Inpaint
+from mdx.tasks.pictures import Pictures
+from mdx.tasks.prepared import Prepared, prepared
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -48,6 +52,10 @@ class Options(TypedDict, total=False):
     width: int | None
     images_per_prompt: int
     sizes: Sizes | None
+    image: Pictures | None
+    strength: float | Sequence[float] | NDArray[np.floating] | None
+    mask: Pictures | None
+    inpaint: Inpaint | None
     start: NDArray[np.floating] | State | None
     step_noise: str | None
     progress: bool | None
@@ -92,6 +100,10 @@ def generate(
     width: int | None = None,
     images_per_prompt: int = 1,
     sizes: Sizes | None = None,
+    image: Pictures | None = None,
+    strength: float | Sequence[float] | NDArray[np.floating] | None = None,
+    mask: Pictures | None = None,
+    inpaint: Inpaint | None = None,
     start: NDArray[np.floating] | State | None = None,
     step_noise: str | None = None,
     output: str = "pil",
@@ -129,9 +141,22 @@ def generate(
             depends on its seed and not on its batch. One Generator serves all images in turn, those
             of a batch before those of the next.
         height, width: of the pictures in pixels, multiples of the VAE's factor; None for the size
-            of `start`, or of the model's training.
+            of `image`, rounded down to such, or of `start`, or of the model's training.
         images_per_prompt: pictures of each prompt.
         sizes: what the model is told of the picture's sizes, where it reads them: see `Sizes`.
+        image: what a picture is made of, or a list, one an image: a PIL image, the path of one, or
+            pixels (H, W, 3) in [0, 1]. It is scaled to cover height and width and cut to them at
+            the centre. What `images.to_array` refuses is refused, transparency above all. The run
+            begins with its latents, as `encode` gives them (their mean; diffusers draws them), and
+            noise; latents (B, C, h, w) may stand for pictures. Networks that were taught to read a
+            picture are given it: to inpaint, to follow an instruction, to enlarge it.
+        strength: how far `image` is drawn anew, from 0 to 1, or a list, one an image: of N steps
+            the last int(N * strength) are run. None is 0.8, and 1 with a mask, where what is drawn
+            then begins with noise alone.
+        mask: of the size of `image`, white (1) where it is drawn anew and black where its pixels
+            come back as they are, or a list. What is grey is drawn in the last rows alone, in that
+            share of them (differential diffusion).
+        inpaint: how the mask is used: see `Inpaint`.
         start: replaces the initial latents: an array (B, C, h, w) at the noise level of the table's
             first row, or a State from `callback` or a file, to go on from its row. Nothing tells
             clean latents from noisy ones: those of `encode` must have noise added first, by
@@ -164,6 +189,7 @@ def generate(
     Raises:
         ValueError, TypeError: for arguments that do not fit, before anything is computed; but for
             `one_graph` with prompts that make arrays of different shapes, when they are encoded.
+        OSError: for files of pictures that cannot be read.
         MemoryError: before anything is computed, for more than the machine can hold, and with the
             plan where no choice keeps within the budget; later, where memory runs out.
         FloatingPointError: where the model's numbers overflow or its weights hold NaN: after the
@@ -173,18 +199,23 @@ def generate(
     for net in nets_of(model).values():
         check_files(net.places.values())
     positive, negative = _conditionings(model, asked)
+    pictures = None if asked.task is None else prepared(model, asked.task, asked.memory)
     total = sum(request.table.rows for request in asked.requests)
     begun = sum(0 if one.start is None else one.start.index for one in asked.requests)
     watch = Watch(callback, after, one_graph)
     found = []
     with bar(total, begun, False if one_graph else progress) as shown, without_compiling(shown):
         for request in asked.requests:
-            found.append(_batch(model, asked, request, (positive, negative), watch, shown))
+            made = positive, negative, pictures
+            found.append(_batch(model, asked, request, made, watch, shown))
     release(getattr(model, asked.family.network), asked.memory)
     latents = np.concatenate(found)
     if output == "latent":
         return latents
-    return decode(model, latents, output=output, memory=asked.memory)
+    if asked.task is None or not asked.task.masks:
+        return decode(model, latents, output=output, memory=asked.memory)
+    pixels = decode(model, latents, output="np", memory=asked.memory)
+    return pasted(asked.task, pixels, output)
 
 
 class Watch(NamedTuple):
@@ -226,16 +257,21 @@ def _batch(
     model: Model,
     asked: Run,
     request: Request,
-    made: tuple[Conditioning, Conditioning | None],
+    made: tuple[Conditioning, Conditioning | None, Prepared | None],
     watch: Watch,
     shown: tqdm,
 ) -> NDArray[np.float32]:
     """The latents of one batch (B, C, h, w)."""
     generators = [generator(seed) for seed in request.seeds]
     noise = np.stack([one.standard_normal(request.shape) for one in generators])
-    state = request.start or schedulers.init(request.table, noise)
+    positive, negative, pictures = made
+    state, after, task = request.start, watch.after, None
+    if pictures is not None:
+        task = tasks.of_batch(pictures, request.images, request.rows, noise)
+        state, after = tasks.begun(task, request.table), tasks.after(task, after)
+    state = state or schedulers.init(request.table, noise)
+    drawn = of_batch(model, asked, request, (positive, negative), task, generators)
     fresh = step_noise.rows(request.table, generators, request.shape, request.kinds)
-    drawn = _denoiser(model, asked, request, made)
     if watch.one_graph and not isinstance(drawn, Network):
         raise ValueError(
             "one_graph needs prompt and negative_prompt with arrays of the same names and shapes, "
@@ -243,7 +279,7 @@ def _batch(
         )
     try:
         state = loop.run(
-            drawn, request.table, state, fresh, watch.callback, watch.after, shown.update,
+            drawn, request.table, state, fresh, watch.callback, after, shown.update,
             watch.one_graph,
         )  # fmt: skip
     except FloatingPointError:
@@ -251,22 +287,3 @@ def _batch(
         raise
     slots: Any = state.slots
     return slots.asnumpy()[0]
-
-
-def _denoiser(
-    model: Model, asked: Run, request: Request, made: tuple[Conditioning, Conditioning | None]
-) -> Any:
-    """What the batch is drawn by."""
-    positive, negative = made
-    positive = conditioning.take(positive, request.prompts)
-    if asked.family.embeds_guidance(model) and "guidance" not in positive.arrays:
-        arrays = {**positive.arrays, "guidance": request.guidance}
-        positive = conditioning.make(positive.family, arrays)
-    towards = denoiser(model, positive, memory=asked.memory)
-    if negative is None:
-        return towards
-    negative = conditioning.take(negative, request.prompts)
-    away = denoiser(model, negative, memory=asked.memory)
-    if not isinstance(request.guidance, np.ndarray):
-        return request.guidance(towards, away)
-    return guiding.classifier_free(towards, away, request.guidance)

@@ -45,7 +45,7 @@ def to_array(images: Any) -> NDArray[np.float32]:
     if isinstance(images, (list, tuple)):
         if not images or not all(isinstance(image, Image.Image) for image in images):
             raise TypeError(f"{WANTED}, not {shown(images)}")
-        unit = [_upright(_unit(image), _orientation(image)) for image in images]
+        unit = [unit_pixels("images", image) for image in images]
         sizes = sorted({(array.shape[1], array.shape[0]) for array in unit})
         if len(sizes) > 1:
             raise ValueError(f"images: the pictures must have one size, not {sizes}")
@@ -53,14 +53,9 @@ def to_array(images: Any) -> NDArray[np.float32]:
     pixels = array_of("images", images)
     if pixels.ndim != 4 or pixels.shape[-1] != 3 or not pixels.size:
         raise ValueError(f"images: pixels must have the shape (B, H, W, 3), not {pixels.shape}")
-    check_fits("images", 4 * pixels.size)
-    if pixels.dtype == np.uint8:
-        return np.divide(pixels, 255, dtype=np.float32)
-    if pixels.dtype.kind != "f":
+    if pixels.dtype != np.uint8 and pixels.dtype.kind != "f":
         raise TypeError(f"{WANTED}, not {pixels.dtype}")
-    if not (pixels.min() >= 0 and pixels.max() <= 1):  # NaN is neither
-        raise ValueError("images: pixels must be numbers from 0, black, to 1, or uint8 to 255")
-    return np.asarray(pixels, np.float32)
+    return unit_array("images", pixels)
 
 
 WANTED = (
@@ -69,29 +64,55 @@ WANTED = (
 )
 
 
-def _unit(image: Image.Image) -> NDArray[np.float32]:
-    """Pixels (H, W, 3) of a picture from 0 to 1, as they are stored."""
+def unit_array(name: str, pixels: NDArray[Any]) -> NDArray[np.float32]:
+    """Numbers of a picture from 0 to 1, as float32; uint8 are from 0 to 255.
+
+    ValueError by `name` for others, MemoryError for more than the machine has memory for.
+    """
+    check_fits(name, 4 * pixels.size)
+    if pixels.dtype == np.uint8:
+        return np.divide(pixels, 255, dtype=np.float32)
+    if not (pixels.min() >= 0 and pixels.max() <= 1):  # NaN is neither
+        raise ValueError(f"{name}: pixels must be numbers from 0, black, to 1, or uint8 to 255")
+    return np.asarray(pixels, np.float32)
+
+
+def unit_pixels(name: str, image: Image.Image, *, grey: bool = False) -> NDArray[np.float32]:
+    """Pixels (H, W, 3) of a picture from 0 to 1, upright; or (H, W), how light they are.
+
+    ValueError by `name` for a picture that is refused, see `to_array`; MemoryError for more pixels
+    than the machine has memory for.
+    """
+    return _upright(_unit(name, image, grey), _orientation(image))
+
+
+def _unit(name: str, image: Image.Image, grey: bool = False) -> NDArray[np.float32]:
+    """Pixels of a picture from 0 to 1, as they are stored."""
+    check_fits(name, 12 * image.width * image.height)
     try:
         image.load()
     except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
-        raise ValueError(f"images: {shown(image)} cannot be read: {error}") from None
+        raise ValueError(f"{name}: {shown(image)} cannot be read: {error}") from None
     if 0 in image.size:
-        raise ValueError(f"images: a picture of {image.width} by {image.height} pixels is empty")
+        raise ValueError(f"{name}: a picture of {image.width} by {image.height} pixels is empty")
     if image.mode in SIXTEEN_BITS:
-        grey, nothing = np.asarray(image), image.info.get("transparency")
-        if isinstance(nothing, int) and np.any(grey == nothing):
-            raise ValueError(TRANSPARENT)
-        return np.repeat((grey / 65535).astype(np.float32)[..., None], 3, axis=-1)
+        values, nothing = np.asarray(image), image.info.get("transparency")
+        if isinstance(nothing, int) and np.any(values == nothing):
+            raise ValueError(f"{name}: {TRANSPARENT}")
+        unit = (values / 65535).astype(np.float32)
+        return unit if grey else np.repeat(unit[..., None], 3, axis=-1)
     if image.mode in EIGHT_BITS + ALPHA:
-        return np.divide(np.asarray(_opaque(image).convert("RGB")), 255, dtype=np.float32)
+        opaque = _opaque(name, image).convert("L" if grey else "RGB")
+        return np.divide(np.asarray(opaque), 255, dtype=np.float32)
+    shape = "(H, W)" if grey else "(B, H, W, 3)"
     raise ValueError(
-        f"images: a picture of mode {image.mode!r} does not say which number is white: give "
-        "pixels (B, H, W, 3) from 0 to 1, or image.convert('L') if 255 is"
+        f"{name}: a picture of mode {image.mode!r} does not say which number is white: give "
+        f"pixels {shape} from 0 to 1, or image.convert('L') if 255 is"
     )
 
 
 def _upright(pixels: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
-    """Pixels (H, W, 3), or (W, H, 3), as they are seen. Exif 2.3, tag Orientation."""
+    """Pixels (H, W, ...), or (W, H, ...), as they are seen. Exif 2.3, tag Orientation."""
     if orientation in (5, 6, 7, 8):  # the camera stood on its side
         pixels = pixels.swapaxes(0, 1)
     mirrored, upside_down = orientation in (2, 3, 6, 7), orientation in (3, 4, 7, 8)
@@ -106,7 +127,7 @@ def _orientation(image: Image.Image) -> int:
         return 1  # viewers ignore what they cannot read, too
 
 
-def _opaque(image: Image.Image) -> Image.Image:
+def _opaque(name: str, image: Image.Image) -> Image.Image:
     """The picture in a mode without alpha. ValueError if anything of it is transparent."""
     if image.mode == "La":
         image = image.convert("LA")  # where alpha is 255 it has the same numbers
@@ -115,12 +136,12 @@ def _opaque(image: Image.Image) -> Image.Image:
     if named or image.mode in ("P", *ALPHA):
         image = image.convert("RGBA")
         if np.asarray(image)[..., 3].min() < 255:
-            raise ValueError(TRANSPARENT)
+            raise ValueError(f"{name}: {TRANSPARENT}")
     return image
 
 
 TRANSPARENT = (
-    "images: a picture is transparent in parts, and what is behind is not known: composite it on a "
+    "a picture is transparent in parts, and what is behind is not known: composite it on a "
     'background first, as Image.alpha_composite(Image.new("RGBA", image.size, "white"), '
     'image.convert("RGBA"))'
 )
@@ -175,7 +196,7 @@ def grid(images: Sequence[Image.Image], rows: int, cols: int) -> Image.Image:
     sheet = Image.new("RGB", (cols * width, rows * height))
     for i, image in enumerate(images):
         if image.mode != "RGB":
-            image = Image.fromarray(np.rint(_unit(image) * 255).astype(np.uint8))
+            image = Image.fromarray(np.rint(_unit("images", image) * 255).astype(np.uint8))
         sheet.paste(image, (i % cols * width, i // cols * height))
     return sheet
 

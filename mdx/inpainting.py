@@ -1,7 +1,9 @@
-"""Parts of a picture that a run keeps: what `generate` takes as `after`.
+"""Parts of a picture that a run keeps, as functions of denoisers and of states.
 
-RePaint, arXiv 2201.09865, equation 8. Its jumps are in the table of the sampler "repaint"; any
-other sampler keeps the known part as well, but has less occasion to fit the rest to it.
+`keeping` is what `generate` does with a mask: the denoiser knows the kept part, so that every
+sampler, whatever it remembers of rows before, sees one that is sure of it. `replacing` puts the
+kept part into the state after each row; `keep_known` does so with new noise each time: RePaint,
+arXiv 2201.09865, equation 8, whose jumps are in the table of the sampler "repaint".
 """
 
 from collections.abc import Callable, Sequence
@@ -11,9 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from mdx import deprecated, schedulers
 from mdx.checks import entries, floats, whole
+from mdx.sampling.kept import keeping, kept_at
 from mdx.schedulers import State, Table
 
-__all__ = ["downsample_mask", "keep_known"]
+__all__ = ["downsample_mask", "keep_known", "keeping", "replacing"]
 
 
 def keep_known(
@@ -68,6 +71,43 @@ def keep_known(
         clean = np.broadcast_to(picture, noise.shape)
         there = schedulers.add_noise(table, state.index, clean, noise).asnumpy()
         mixed = stays * there + (1 - stays) * slots[0]
+        return State(Tensor(np.concatenate([mixed[None], slots[1:]])), state.index)
+
+    return after
+
+
+def replacing(
+    latents: NDArray[np.floating],
+    noise: NDArray[np.floating],
+    draws: ArrayLike,
+    *,
+    rows: Sequence[int] | None = None,
+) -> Callable[[Table, State], State]:
+    """What puts the kept part of a picture back after every row, always with the same noise.
+
+    After the last row it is put back without any. That is how diffusers inpaints by a network that
+    knows nothing of masks; see `keeping` for the way that also holds for samplers that remember.
+
+    Args:
+        latents: clean ones (B, C, h, w).
+        noise: unit noise (B, C, h, w), that of the run's beginning.
+        draws: as for `keeping`.
+        rows: as for `keeping`.
+
+    Returns:
+        A function (table, state) -> state, for the `after` of `generate` and `sample`.
+    """
+    clean, fixed, drawn = floats("latents", latents), floats("noise", noise), floats("draws", draws)
+
+    def after(table: Table, state: State) -> State:
+        from mindspore import Tensor
+
+        slots = state.slots.asnumpy()
+        ends = np.array([table.rows] if rows is None else rows)
+        there = schedulers.add_noise(table, state.index, clean, fixed).asnumpy()
+        done = (state.index >= ends).reshape(-1, 1, 1, 1)
+        stays = kept_at(drawn, state.index, ends)
+        mixed = np.where(stays, np.where(done, clean, there), slots[0])
         return State(Tensor(np.concatenate([mixed[None], slots[1:]])), state.index)
 
     return after

@@ -20,7 +20,7 @@ from mdx.nets import vae
 from mdx.nets.params import Params
 from mdx.tiles import blended
 
-__all__ = ["OUTPUTS", "decode", "encode"]
+__all__ = ["OUTPUTS", "decode", "encode", "unscaled"]
 
 DECODED = ("pil", "np")
 OUTPUTS = (*DECODED, "latent")
@@ -34,7 +34,8 @@ def encode(
     """Latents of pictures: what `generate` begins with or is given to keep.
 
     The latents are the mean of what the VAE thinks possible (arXiv 1312.6114), so the same picture
-    has the same latents.
+    has the same latents; diffusers draws them from it, which moves them by what the VAE does not
+    know, little beside the noise that any run adds.
 
     Args:
         model: what `load` returned.
@@ -138,6 +139,17 @@ def decode(
     if output == "pil":
         return pictures.to_pil(pixels)
     return np.clip(pixels.transpose(0, 2, 3, 1) / 2 + 0.5, 0, 1)
+
+
+def unscaled(config: vae.Config, latents: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Latents as the autoencoder has them, of those that the UNet works on."""
+    own = latents.astype(np.float64) / config.scaling_factor
+    if config.latents_mean is not None:
+        mean, deviation = (
+            np.reshape(each, (-1, 1, 1)) for each in (config.latents_mean, config.latents_std)
+        )
+        return np.float32(own * deviation + mean)
+    return np.float32(own + (config.shift_factor or 0))
 
 
 def _pixels(images: Any) -> NDArray[np.float32]:

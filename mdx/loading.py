@@ -101,7 +101,7 @@ def load(
         elif part.kind == "tokenizer":
             parts[name] = tokenizer.load(folder / name)
         elif part.kind == "scheduler":
-            parts[name] = model_index.scheduler(index)
+            parts[name] = model_index.scheduler(index, name)
         else:
             meant = partial(family.meant, index) if part.kind == "unet" else dict
             held = upcast if part.kind == "vae" and family.upcasts_vae else as_asked
@@ -136,7 +136,7 @@ def found(
 
 def _has(index: Index, name: str, part: families.Part) -> bool:
     """Whether a checkpoint has a part: its scheduler is there whether the index names it or not."""
-    return name in index.parts or part.kind == "scheduler"
+    return name in index.parts or name == "scheduler"
 
 
 def _wanted(folder: Path) -> dict[str, str | None]:

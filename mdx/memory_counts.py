@@ -38,6 +38,7 @@ class Held(NamedTuple):
     mapped: int  # in memory while they are used
     copied: int  # in memory always: no part of a mapped file
     cast: int  # float32 copies of all that is no float32
+    encoder: int  # of a VAE's encoder, which is in none of these
 
 
 class Nets(NamedTuple):
@@ -84,7 +85,7 @@ class Moment(NamedTuple):
 class Work(NamedTuple):
     """One step of a run, counted."""
 
-    name: str  # "text encoder", "UNet" or "VAE"
+    name: str  # "text encoder", "UNet" or "VAE"; see memory_encoding.py for another
     copied: int  # bytes of weights that are no part of a file
     moments: tuple[Moment, ...]
 
@@ -128,12 +129,16 @@ def _held(net: Net, dtype: str | None) -> Held:
             if not _unused(name) or (held == "bfloat16" and "token_embedding" in name)
         )
     )
-    return Held(net, each, mapped, copied, cast)
+    encoder = sum(each * p.size for name, p in net.params.items() if name.startswith(ENCODER))
+    return Held(net, each, mapped, copied, cast, encoder)
+
+
+ENCODER = ("encoder.", "quant_conv")  # how the names of a VAE's encoder's weights begin
 
 
 def _unused(name: str) -> bool:
     """Whether a picture leaves a weight alone: the VAE's encoder, and words that no prompt has."""
-    return name.startswith(("encoder.", "quant_conv")) or "token_embedding" in name
+    return name.startswith(ENCODER) or "token_embedding" in name
 
 
 def _bytes(dtype: str) -> int:
@@ -205,7 +210,7 @@ def _unet_moments(
         if stage.kind == "transformer"
     ]
     wide, largest = _wide(config), max(maps)
-    noise = 4 * ROWS * size.batch * config.in_channels * math.prod(size.latents)
+    noise = 4 * ROWS * size.batch * config.out_channels * math.prod(size.latents)
     # Stages that are graphs of their own share one where they are alike.
     kinds = {staged.graph_of(config, stage._replace(name="")) for stage in stages}
     graphs = kinds if own_graphs else stages

@@ -16,6 +16,7 @@ from mdx.kernels.device import lowering
 from mdx.loading import dtype_name
 from mdx.memory import LEAST_TILE, Memory, checked
 from mdx.memory_counts import Size, Work, counted, weighed
+from mdx.memory_encoding import with_pictures
 from mdx.memory_figures import MAPS, Counts, Figures, bytes_held, figures, name_of
 from mdx.nets import vae
 from mdx.weights import dtype_of
@@ -29,7 +30,7 @@ TILES = (64, 48, 32)  # latents; smaller ones show
 class Step(NamedTuple):
     """What one part of a run takes where it takes most, in bytes."""
 
-    name: str  # "text encoder", "UNet" or "VAE"
+    name: str  # "text encoder", "VAE's encoder" where there is an image, "UNet" or "VAE"
     weights: int  # of all nets, that are in memory then
     maps: int  # feature maps, attention scores and other results
     rest: int  # the process, its libraries and graphs, weights that are no part of a mapped file,
@@ -95,6 +96,7 @@ def plan(
     one_graph: bool = False,
     pictures: int | None = None,
     beside: int | Callable[[Memory], int] = 0,
+    image: bool = False,
 ) -> Plan:
     """Predict the memory of `generate`.
 
@@ -115,6 +117,9 @@ def plan(
         pictures: in all, where they run in batches; None for one batch.
         beside: bytes of the budget that are for something else, or a function that says them for a
             choice of memory; no part of the peaks.
+        image: whether `generate` is given one, which becomes latents first. What a network reads of
+            it in channels is part of the figures; guidance by `instruct` is three calls of as many
+            images as the run, which take less than the one of twice as many that is counted.
 
     Returns:
         The Plan: its peaks in bytes, and the choice that they are of.
@@ -125,7 +130,7 @@ def plan(
     """
     family = check_model(model)
     limit, guided = None if budget is None else bytes_of(budget), flag("guided", guided)
-    one_graph = flag("one_graph", one_graph)
+    one_graph, image = flag("one_graph", one_graph), flag("image", image)
     others = _others(beside)
     height, width, batch = (
         whole("height", height, 1),
@@ -150,7 +155,9 @@ def plan(
 
     def found(batch: int, memory: Memory) -> Iterator[Step]:
         size = Size(latents, batch, guided, max(batch, total or batch), one_graph)
-        return (_step(each, work) for work in counted(nets, size, memory))
+        works = counted(nets, size, memory)
+        every = with_pictures(works, nets, size, memory) if image else works
+        return (_step(each, work) for work in every)
 
     @functools.cache
     def peak(batch: int, memory: Memory) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mdx import schedulers
-from mdx.fields import FLAG, TEXT, listed, nullable, value
+from mdx.fields import FLAG, TEXT, listed, nullable, value, whole
 from mdx.files import is_there, read_json
 from mdx.schedulers import Scheduler
 from mdx.schedulers.config import find
@@ -32,7 +32,10 @@ PART = nullable(listed(nullable(TEXT), 2, 2))
 
 # How the names of pipelines begin that take their configs at their word, and parts of others;
 # what runs Stable Diffusion 1.x and 2.x does not.
-AT_THEIR_WORD = ("LatentConsistencyModel", "StableDiffusionXL", "StableDiffusion3")
+AT_THEIR_WORD = (
+    "LatentConsistencyModel", "StableDiffusion3", "StableDiffusionInstructPix2Pix",
+    "StableDiffusionUpscale", "StableDiffusionXL",
+)  # fmt: skip
 LATER = {"text_encoder_2", "transformer"}
 
 
@@ -44,6 +47,7 @@ class Index(NamedTuple):
     parts: Mapping[str, str]  # the class of every part that the checkpoint has
     # Whether an absent negative prompt is zeros, and not what "" becomes; None: it does not say.
     zeros: bool | None = None
+    noise_level: int | None = None  # the largest that an upscaler was taught
 
     @property
     def old_meaning(self) -> bool:
@@ -69,20 +73,21 @@ def read(folder: Path) -> Index:
         pipeline = value("_class_name", index.get("_class_name"), nullable(TEXT))
         key = "force_zeros_for_empty_prompt"
         zeros = value(key, index.get(key), nullable(FLAG))
-        return Index(file, pipeline, _parts(index), zeros)
+        key = "max_noise_level"
+        level = value(key, index.get(key), nullable(whole(0, 2**31 - 1)))
+        return Index(file, pipeline, _parts(index), zeros, level)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
 
 
-def scheduler(index: Index) -> Scheduler:
+def scheduler(index: Index, part: str = "scheduler") -> Scheduler:
     """The scheduler of a checkpoint, of the class that the index names, else its config.
 
     Stable Diffusion's times begin at 1 and its latents are not clipped, whatever its config says or
-    leaves out. FileNotFoundError, or ValueError that names
-    the file at fault.
+    leaves out. `part` is its folder. FileNotFoundError, or ValueError that names the file at fault.
     """
-    file = index.file.parent / "scheduler" / "scheduler_config.json"
-    config, name = read_json(file), index.parts.get("scheduler")
+    file = index.file.parent / part / "scheduler_config.json"
+    config, name = read_json(file), index.parts.get(part)
     meant = {"steps_offset": 1, "clip_sample": False} if index.old_meaning else {}
     if isinstance(unset := config.get("_use_default_values"), list):
         # Of these keys the value is not read, for it was the default of the class that wrote it.

@@ -1,25 +1,17 @@
 """What a caller asks of generate(), checked before anything is computed."""
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mdx import budgets, run_tables, schedulers, starts
-from mdx.checks import (
-    check_fits,
-    entries,
-    finite,
-    flag,
-    one_of,
-    whole,
-)
+from mdx import budgets, run_shapes, run_tables, schedulers, starts
+from mdx.checks import entries, finite, flag, one_of, whole
 from mdx.conditioning import Conditioning
-from mdx.families import Family, check_encoders, check_model, family_of
+from mdx.families import Family, check_encoders, check_model
+from mdx.families.channels import INSTRUCT
 from mdx.latents import OUTPUTS
 from mdx.memory import Memory
-from mdx.nets import vae
 from mdx.prompts import listed
 from mdx.sampling import step_noise
 from mdx.sampling.guidance import Guide
@@ -28,6 +20,8 @@ from mdx.sampling.scales import scales as scales_of
 from mdx.schedulers import State, Table
 from mdx.sizes import Sizes
 from mdx.sizes import checked as checked_sizes
+from mdx.tasks import asked as tasks
+from mdx.tasks.asked import Task
 
 __all__ = ["Arguments", "Request", "Run", "checked", "generator"]
 
@@ -50,6 +44,10 @@ class Arguments(NamedTuple):
     width: Any
     images_per_prompt: Any
     sizes: Any
+    image: Any
+    strength: Any
+    mask: Any
+    inpaint: Any
     start: Any
     step_noise: Any
     output: Any
@@ -64,11 +62,13 @@ class Arguments(NamedTuple):
 class Request(NamedTuple):
     """What is asked of one batch, one entry an image where it says B."""
 
+    images: slice  # which of the run's
     prompts: list[int]  # (B,) numbers of the run's prompts
     seeds: list[int | np.random.Generator | None]  # (B,) None: by chance; see `generator`
     shape: tuple[int, int, int]  # (C, h, w) of an image's latents
     guidance: NDArray[np.float32] | Guide  # (B,), (N, B) or a function
     table: Table  # of at least SLOTS slots
+    rows: list[int]  # (B,) of each image's own run
     start: State | None  # of the table's slots; None begins with the seeds' noise
     kinds: list[str]  # (B,) where a sampler's own noise comes from: see step_noise
 
@@ -81,6 +81,7 @@ class Run(NamedTuple):
     negative: list[str] | Conditioning | None  # (P,) or (1,); None: of nobody's, the family's own
     guided: bool  # whether any image is moved away from its negative prompt
     sizes: Sizes | None
+    task: Task | None  # what is made of pictures
     memory: Memory
     requests: list[Request]  # one a batch, to be run one after the other
 
@@ -105,10 +106,18 @@ def checked(asked: Arguments) -> Run:
             "after sees one batch at a time, and not which of the images are in it: leave out batch"
         )
     begun = None if asked.start is None else starts.given(asked.start)
-    shape = _shape(model, asked.height, asked.width, begun)
-    _check_size(model, shape, count, size, asked.output != "latent")
+    task = tasks.checked(model, family, asked, count)
+    if task is None:
+        sides = run_shapes.trained(model) if begun is None else begun.slots.shape[-2:]
+        shape = run_shapes.shape(model, asked.height, asked.width, sides)
+    else:
+        shape = task.shape
+    state = size * (4 * SLOTS + 8)
+    run_shapes.check_size(model, shape, count, state, asked.output != "latent")
     negative = _negative(model, family, asked.negative_prompt, known)
-    tables = run_tables.made(model, _each("scheduler", asked.scheduler, count), asked.steps, count)
+    chosen = _each("scheduler", asked.scheduler, count)
+    strength = None if task is None else task.strength
+    tables = run_tables.made(model, chosen, asked.steps, count, strength)
     rows = max(table.rows for table in tables)
     guidance = _guidance(asked.guidance, family.guidance(model), count, rows)
     guided = not isinstance(guidance, np.ndarray) or bool((guidance > 1).any())
@@ -129,10 +138,12 @@ def checked(asked: Arguments) -> Run:
     if sizes is not None and isinstance(prompts, Conditioning):
         raise ValueError("sizes are of a prompt, and this one was encoded: give encode_prompt them")
     slots = max(SLOTS, *(table.slots for table in tables), 0 if begun is None else len(begun.slots))
-    drawn = budgets.Drawn(shape, size, count, guided, one_graph)
+    drawn = budgets.Drawn(shape, size, count, guided, one_graph, task is not None)
     memory = budgets.chosen(model, asked.memory, drawn)
     if one_graph and memory.weights == "stage":
         raise ValueError('one_graph has the UNet\'s weights all at work: ask for weights="net"')
+    if one_graph and task is not None:
+        _check_one_graph(task, guided)
     if begun is not None:
         starts.check(begun, rows, (count, *shape))
         if begun.carry and size < count:
@@ -145,17 +156,33 @@ def checked(asked: Arguments) -> Run:
         table = schedulers.pad(run_tables.of(tables, images), slots)
         chosen = [i // per_prompt for i in range(count)[images]]
         return Request(
+            images=images,
             prompts=chosen,
             seeds=seeds[images],
             shape=shape,
             guidance=_of(guidance, images, table.rows),
             table=table,
+            rows=[tables[i % len(tables)].rows for i in range(count)[images]],
             start=None if begun is None else starts.state(begun, images, table),
             kinds=step_noise.asked(table, asked.step_noise, len(chosen)),
         )
 
     batches = [request(slice(first, first + size)) for first in range(0, count, size)]
-    return Run(family, prompts, negative, guided, sizes, memory, batches)
+    return Run(family, prompts, negative, guided, sizes, task, memory, batches)
+
+
+def _check_one_graph(task: Task, guided: bool) -> None:
+    """ValueError for tasks that are no network alone."""
+    if task.method is not None:
+        raise ValueError(
+            "one_graph cannot keep a part of a picture, which the host looks after row by row: "
+            "leave it out, or inpaint with a checkpoint whose network reads a hard mask"
+        )
+    if task.layout == INSTRUCT and guided:
+        raise ValueError(
+            "one_graph calls a network once a row, and instructions with guidance call it three "
+            "times: leave it out, or give guidance 1"
+        )
 
 
 def _prompts(name: str, model: Any, family: Family, value: Any) -> list[str] | Conditioning:
@@ -235,48 +262,6 @@ def _each(name, value, count):
             f"{len(listed)} entries of {name} for {count} images: give one, or one each"
         )
     return listed
-
-
-def _shape(model, height, width, begun):
-    """(C, h, w) of an image's latents: as asked, else as `start` has it, else as was trained."""
-    net = getattr(model, family_of(model).network).config
-    size = net.sample_size
-    sides = size if isinstance(size, tuple) else (size, size)
-    if begun is not None:
-        sides = begun.slots.shape[-2:]
-    return (
-        net.in_channels,
-        _latent_side("height", height, sides[0], model),
-        _latent_side("width", width, sides[1], model),
-    )
-
-
-def _latent_side(name, pixels, trained, model):
-    factor = vae.factor(model.vae.config)
-    if pixels is None:
-        if trained is None:
-            raise ValueError(f"the checkpoint does not say its size: give {name}")
-        return trained
-    pixels = whole(name, pixels, 1)
-    if pixels % factor:
-        below = max(pixels // factor * factor, factor)
-        raise ValueError(
-            f"{name} must be a multiple of {factor}, not {pixels}: try {below} or {below + factor}"
-        )
-    return pixels // factor
-
-
-def _check_size(model, shape, count, size, decoded):
-    """MemoryError if the machine cannot hold what a run holds whatever `memory` is.
-
-    That is the latents and pixels of all images, and the state of a batch with its first noise.
-    """
-    latents = math.prod(shape)
-    pixels = 3 * vae.factor(model.vae.config) ** 2 * math.prod(shape[1:])
-    check_fits(
-        "prompt, images_per_prompt, height and width",
-        4 * count * (latents + pixels * decoded) + size * latents * (4 * SLOTS + 8),
-    )
 
 
 def _seeds(seed: Any, count: int) -> list[int | np.random.Generator | None]:

@@ -1,5 +1,6 @@
 """The tables of a run: what `generate` takes as `scheduler`."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,16 +17,26 @@ STEPS = 50  # where neither the caller nor a Table says
 
 
 def made(
-    model: Model, chosen: Sequence[str | Scheduler | Table | None], steps: int | None, count: int
+    model: Model,
+    chosen: Sequence[str | Scheduler | Table | None],
+    steps: int | None,
+    count: int,
+    strength: Sequence[float] | None = None,
 ) -> list[Table]:
     """The table of each scheduler: one an image, or one for all `count` of them.
 
-    ValueError or TypeError for what makes no table, or one that is not for the model.
+    With strengths of pictures, one for all or one an image, those of the last rows: `kept` says how
+    many. ValueError or TypeError for what makes no table, or one that is not for the model.
     """
     if steps is not None and all(isinstance(scheduler, Table) for scheduler in chosen):
         raise ValueError("a Table has its own steps: leave out steps, or give a Scheduler")
     steps = STEPS if steps is None else whole("steps", steps, 1)
-    tables = [_one_table(model, scheduler, steps) for scheduler in chosen]
+    shares = [None] if strength is None else strength
+    number = max(len(chosen), len(shares))
+    tables = [
+        _one_table(model, chosen[i % len(chosen)], steps, shares[i % len(shares)])
+        for i in range(number)
+    ]
     widths = {table.batch_size for table in tables}
     if len(tables) > 1 and widths != {None}:
         raise ValueError("a stacked table cannot be one of several: it is one for each image")
@@ -48,14 +59,56 @@ def of(tables: Sequence[Table], images: slice) -> Table:
     return table._replace(**arrays, init_noise_scale=table.init_noise_scale[images])
 
 
-def _one_table(model, scheduler, steps):
+def _kept(steps: int, strength: float, of: str) -> int:
+    """How many of a run's last steps are run at a strength; ValueError for none of them.
+
+    As many as diffusers runs, in whose arithmetic 0.29 of 100 is 28.
+    """
+    left = min(int(steps * strength), steps)
+    if left < 1:
+        least = math.ceil(1e4 / steps) / 1e4
+        raise ValueError(
+            f"strength {strength:g} of {steps} {of} is none of them: give {least:g} or more, or "
+            "more steps"
+        )
+    return left
+
+
+def _rest(table: Table, strength: float) -> Table:
+    """The last rows of a Table, which are the run at a strength."""
+    left = _kept(_falling(table, "Table").rows, strength, "rows")
+    if left == table.rows:
+        return table
+    try:
+        return schedulers.take(table, slice(table.rows - left, None))
+    except ValueError as error:
+        raise ValueError(
+            f"scheduler is a Table whose last {left} rows are no run of their own ({error}): give "
+            "a Scheduler, or a Table with strength 1"
+        ) from None
+
+
+def _falling(table: Table, scheduler: str) -> Table:
+    """The table; ValueError for one that goes from a clean picture to noise."""
+    ratio = table.sigma[[0, -1]] / np.maximum(table.alpha[[0, -1]], 1e-12)
+    if np.any(ratio[0] < ratio[1]):
+        raise ValueError(
+            f"scheduler {scheduler} goes from a picture to its noise, and image and strength are "
+            "for those that go the other way: give start, the picture's latents"
+        )
+    return table
+
+
+def _one_table(model, scheduler, steps, strength):
     if isinstance(scheduler, Table):
         try:
             table = schedulers.check(scheduler)
         except (AttributeError, IndexError, TypeError, ValueError) as error:
             raise ValueError(f"scheduler is a Table that makes no run: {error}") from None
+        if strength is not None:
+            table = _rest(table, strength)
     else:
-        table = _built(model, scheduler, steps)
+        table = _built(model, scheduler, steps, strength)
     own = schedulers.prediction(model.scheduler)
     if table.prediction not in (None, own):
         raise ValueError(
@@ -66,7 +119,7 @@ def _one_table(model, scheduler, steps):
     return table
 
 
-def _built(model, scheduler, steps):
+def _built(model, scheduler, steps, strength):
     if scheduler is None:
         scheduler = model.scheduler
     elif isinstance(scheduler, str):
@@ -76,7 +129,11 @@ def _built(model, scheduler, steps):
         raise TypeError(f"scheduler must be {kinds}, not {shown(scheduler)}")
     try:
         if is_compatible(scheduler, model.scheduler):
-            return schedulers.table(scheduler, steps)
+            if strength is None:
+                return schedulers.table(scheduler, steps)
+            left = _kept(steps, strength, "steps")
+            table = schedulers.table(scheduler, steps, start=steps - left)
+            return _falling(table, scheduler.name)
     except (AttributeError, TypeError) as error:
         raise ValueError(f"scheduler is a Scheduler of nonsense: {error}") from None
     raise ValueError(

@@ -78,6 +78,8 @@ class Repository(NamedTuple):
     old_names: bool = False  # weights bear the names of 2022
     tokenizer_2: dict[str, Any] | None = None  # the files of the second one
     smaller: Mapping[str, dict] = MappingProxyType(SMALLER)  # see there
+    low_res_scheduler: dict[str, Any] | None = None  # its config
+    small_vae: Mapping[str, Any] = MappingProxyType({})  # keys in which the VAE differs
 
 
 def index(version, scheduler, *parts, **own):
@@ -193,25 +195,72 @@ EMBEDDED = Repository(
     FIRST,
 )
 
-REFUSED = {
-    "inpainting": (
-        SD_1_5._replace(
-            index=index("0.6.0", PNDM, CHECKED, _class_name="StableDiffusionInpaintPipeline"),
-            nets=nets("SD 1.5", in_channels=9),
-        ),
-        "inpainting, depth and InstructPix2Pix checkpoints are not supported",
+# Those whose networks read a picture, too.
+OF_PICTURES = {
+    "inpainting": SD_1_5._replace(
+        index=index("0.6.0", PNDM, CHECKED, _class_name="StableDiffusionInpaintPipeline"),
+        nets=nets("SD 1.5", in_channels=9),
     ),
-    "InstructPix2Pix": (
-        SD_1_5._replace(
-            index=index(
-                "0.12.0.dev0",
-                "EulerAncestralDiscreteScheduler",
-                CHECKED,
-                _class_name="StableDiffusionInstructPix2PixPipeline",
-            ),
-            nets=nets("SD 1.5", in_channels=8),
+    "InstructPix2Pix": SD_1_5._replace(
+        index=index(
+            "0.12.0.dev0",
+            "EulerAncestralDiscreteScheduler",
+            CHECKED,
+            _class_name="StableDiffusionInstructPix2PixPipeline",
         ),
-        "inpainting, depth and InstructPix2Pix checkpoints are not supported",
+        scheduler=schedule("SD turbo") | {"timestep_spacing": "leading", "steps_offset": 1},
+        nets=nets("SD 1.5", in_channels=8),
+    ),
+    "upscaler": Repository(
+        index(
+            "0.10.0.dev0",
+            DDIM,
+            {"low_res_scheduler": ["diffusers", "DDPMScheduler"]},
+            _class_name="StableDiffusionUpscalePipeline",
+            max_noise_level=350,
+        ),
+        schedule("SD 2.1") | {"set_alpha_to_one": True, "steps_offset": 1},
+        nets(
+            "SD 2.1",
+            "SD 2.1",
+            "SD 2.1",
+            in_channels=7,
+            num_class_embeds=1000,
+            block_out_channels=[320, 640, 640, 1280],
+            attention_head_dim=5,
+            only_cross_attention=[True, True, True, False],
+            down_block_types=["DownBlock2D", *["CrossAttnDownBlock2D"] * 3],
+            up_block_types=[*["CrossAttnUpBlock2D"] * 3, "UpBlock2D"],
+            upcast_attention=None,
+        ),
+        SECOND,
+        low_res_scheduler={
+            "_class_name": "DDPMScheduler",
+            "_diffusers_version": "0.10.0.dev0",
+            "beta_end": 0.02,
+            "beta_schedule": "scaled_linear",
+            "beta_start": 0.0001,
+            "clip_sample": True,
+            "num_train_timesteps": 1000,
+            "prediction_type": "epsilon",
+            "trained_betas": None,
+            "variance_type": "fixed_small",
+        },
+        small_vae={
+            "block_out_channels": [128, 256, 512],
+            "down_block_types": ["DownEncoderBlock2D"] * 3,
+            "up_block_types": ["UpDecoderBlock2D"] * 3,
+            "scaling_factor": 0.08333,
+        },
+    ),
+}
+REFUSED = {
+    "depth": (
+        SD_1_5._replace(
+            index=index("0.10.0.dev0", PNDM, CHECKED, _class_name="StableDiffusionPipeline"),
+            nets=nets("SD 1.5", in_channels=5),
+        ),
+        "depth checkpoints are not supported",
     ),
     "AnimateDiff": (
         SD_1_5._replace(
@@ -232,6 +281,9 @@ def write(folder: Path, repository: Repository) -> Path:
     """Write a repository in the diffusers layout, with what lies beside it in many."""
     tiny.write_json(folder / "model_index.json", repository.index)
     tiny.write_json(folder / "scheduler" / "scheduler_config.json", repository.scheduler)
+    if repository.low_res_scheduler is not None:
+        file = folder / "low_res_scheduler" / "scheduler_config.json"
+        tiny.write_json(file, repository.low_res_scheduler)
     for name in ("tokenizer", "tokenizer_2"):
         if (files := getattr(repository, name)) is not None:
             tokenizer_folders.write(folder / name, **files)
@@ -258,7 +310,7 @@ def write(folder: Path, repository: Repository) -> Path:
 
 def shrunk(part: str, repository: Repository) -> dict[str, Any]:
     """The config of a part, small."""
-    config = dict(repository.nets[part])
+    config = dict(repository.nets[part]) | (repository.small_vae if part == "vae" else {})
     for key, sizes in repository.smaller[part].items():
         config[key] = exchanged(config[key], sizes)
     if part.startswith("text_encoder"):

@@ -233,13 +233,17 @@ CHECKPOINTS = {
         lambda f: respell(f, "vae", latent_channels=8),
         "latents have 8 channels .* the unet takes 4",
     ),
-    "inpainting": (
-        lambda f: respell(f, "unet", in_channels=9),
-        "the unet takes 9 .* inpainting, .* checkpoints are not supported",
+    "depth": (
+        lambda f: respell(f, "unet", in_channels=5),
+        "the unet takes 5 .* depth checkpoints are not supported",
+    ),
+    "an unknown number of channels": (
+        lambda f: respell(f, "unet", in_channels=7),
+        "the unet takes 7 .* expected as many, 9 as inpainting .* or 8 as InstructPix2Pix has",
     ),
     "a unet that learned variances": (
         lambda f: respell(f, "unet", out_channels=8),
-        r"takes 4 channels \(in_channels\) and gives 8 \(out_channels\)",
+        r"takes latents of 4 channels \(in_channels\) and gives 8 \(out_channels\)",
     ),
     "a unet of SDXL": (
         lambda f: respell(

@@ -221,7 +221,7 @@ REFUSED = {
         "encoder_hid_dim_type": "text_proj",
         "num_attention_heads": 8,
         "dual_cross_attention": True,
-        "num_class_embeds": 1000,
+        "num_class_embeds": 0,
         "resnet_skip_time_act": True,
         "resnet_out_scale_factor": 2.0,
         "time_embedding_type": "fourier",

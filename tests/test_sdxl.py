@@ -91,12 +91,12 @@ def unprojected(folder):
     weights.save(without(load_file(file), "text_projection.weight"), file)
 
 
-def inpainting(folder):
-    """The UNet of a picture, a mask and a masked picture."""
-    tiny.change_json(folder / "unet" / "config.json", in_channels=9)
+def depth(folder):
+    """The UNet of a picture and its depth: one channel more."""
+    tiny.change_json(folder / "unet" / "config.json", in_channels=5)
     file = folder / "unet" / "diffusion_pytorch_model.safetensors"
     params = load_file(file)
-    wide = np.concatenate([params["conv_in.weight"]] * 3, 1)[:, :9]
+    wide = np.concatenate([params["conv_in.weight"]] * 2, 1)[:, :5]
     weights.save(params | {"conv_in.weight": np.ascontiguousarray(wide)}, file)
 
 
@@ -163,8 +163,8 @@ REFUSED = {
         "are not those of the text encoder, 24 (projection_dim), and 6 or 5 numbers of 8",
     ),
     "a channel more": (
-        inpainting,
-        "the unet takes 9 (in_channels); inpainting, depth and InstructPix2Pix checkpoints are not "
+        depth,
+        "the unet takes 5 (in_channels): one more is a depth map's, and depth checkpoints are not "
         "supported",
     ),
 }

@@ -3,10 +3,11 @@
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mdx import deprecated
-from mdx.families import stable_diffusion, stable_diffusion_xl
+from mdx.families import stable_diffusion, stable_diffusion_upscaler, stable_diffusion_xl
 from mdx.families.family import Asked, Family, Part
 from mdx.families.kinds import NETS
 from mdx.families.stable_diffusion import StableDiffusion
+from mdx.families.stable_diffusion_upscaler import StableDiffusionUpscaler
 from mdx.families.stable_diffusion_xl import StableDiffusionXL
 from mdx.fields import shown
 from mdx.model_index import ESSENTIAL, Index
@@ -15,18 +16,22 @@ from mdx.schedulers import Scheduler
 from mdx.tokenizer import Tokenizer
 
 __all__ = [
-    "FAMILIES", "NETS", "Asked", "Family", "Model", "Part", "StableDiffusion", "StableDiffusionXL",
-    "check_encoders", "check_model", "family_of", "find", "nets_of",
+    "FAMILIES", "NETS", "Asked", "Family", "Model", "Part", "StableDiffusion",
+    "StableDiffusionUpscaler", "StableDiffusionXL", "check_encoders", "check_model", "family_of",
+    "find", "nets_of",
 ]  # fmt: skip
 
-FAMILIES = (stable_diffusion.FAMILY, stable_diffusion_xl.FAMILY)
+FAMILIES = (stable_diffusion.FAMILY, stable_diffusion_xl.FAMILY, stable_diffusion_upscaler.FAMILY)
 
 if TYPE_CHECKING:
-    Model: TypeAlias = StableDiffusion | StableDiffusionXL  # the record of any family
+    # The record of any family.
+    Model: TypeAlias = StableDiffusion | StableDiffusionXL | StableDiffusionUpscaler
 else:
     # It was a record when there was one family, and programs made them.
     Model = deprecated.callable_union(
-        "mdx.Model", "mdx.families.StableDiffusion", (StableDiffusion, StableDiffusionXL)
+        "mdx.Model",
+        "mdx.families.StableDiffusion",
+        (StableDiffusion, StableDiffusionXL, StableDiffusionUpscaler),
     )
 
 
@@ -77,11 +82,11 @@ def _beyond(family: Family, index: Index) -> list[str]:
 
 
 def _lacking(family: Family, index: Index) -> list[str]:
-    """The parts of the family that a checkpoint lacks; its scheduler is looked for by its file."""
+    """The parts of the family that a checkpoint lacks; `scheduler` is looked for by its file."""
     return [
         name
         for name, part in family.parts.items()
-        if part.required and part.kind != "scheduler" and name not in index.parts
+        if part.required and name not in ("scheduler", *index.parts)
     ]
 
 

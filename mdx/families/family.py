@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from mdx.conditioning import Conditioning
+from mdx.families import channels
+from mdx.families.channels import Layout
 from mdx.sizes import Sizes
 
 __all__ = ["Asked", "Family", "Part"]
@@ -56,6 +58,15 @@ class Family(NamedTuple):
     shared: tuple[str, ...] = ()
     # Whether a VAE whose config says force_upcast is held in float32: its numbers overflow in half.
     upcasts_vae: bool = False
+
+    def layout(self, model: Any) -> Layout:
+        """What the network of a model reads in channels behind the sample's: see `channels`."""
+        return channels.layout(getattr(model, self.network), model.vae)
+
+    def check_conditioning(self, model: Any, conditioning: Conditioning) -> None:
+        """ValueError for a conditioning that the network of a model cannot read."""
+        self.fits(model, conditioning)
+        channels.check(getattr(model, self.network), model.vae, conditioning)
 
     def encoders(self, model: Any) -> list[str]:
         """The folders of a model's text encoders, those that it has."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from mdx.conditioning import Conditioning
+from mdx.families import channels
 from mdx.net import Net
 from mdx.tokenizer import Tokenizer
 
@@ -22,19 +23,16 @@ def check_width(unet: Net, encoders: Mapping[str, Net], whose: str = "the text e
 
 
 def check_latents(unet: Net, vae: Net) -> None:
-    """ValueError unless the UNet works on the VAE's latents, and gives as many channels."""
-    channels, latent = unet.config.in_channels, vae.config.latent_channels
-    if channels != latent:
-        kinds = "inpainting, depth and InstructPix2Pix checkpoints"
-        hint = f"; {kinds} are not supported" if channels > latent else ""
+    """ValueError unless the UNet works on the VAE's latents, and gives as many channels.
+
+    Beside them it may take what `channels` knows.
+    """
+    channels.layout(unet, vae)
+    latent, out = vae.config.latent_channels, unet.config.out_channels
+    if out != latent:
         raise ValueError(
-            f"the vae's latents have {latent} channels (latent_channels), but the unet takes "
-            f"{channels} (in_channels){hint}"
-        )
-    if (out := unet.config.out_channels) != channels:
-        raise ValueError(
-            f"the unet takes {channels} channels (in_channels) and gives {out} (out_channels): mdx "
-            "runs those that give as many as they take"
+            f"the unet takes latents of {latent} channels (in_channels) and gives {out} "
+            "(out_channels): mdx runs those that give as many as they take"
         )
 
 
@@ -73,7 +71,7 @@ def check_arrays(
 ) -> None:
     """ValueError unless a conditioning has these arrays, float32, of such shapes after the batch.
 
-    None is any number.
+    None is any number. What `channels.check` looks at is of every family.
     """
     arrays = conditioning.arrays
     for name, shape in {**needed, **optional}.items():
@@ -91,5 +89,5 @@ def check_arrays(
                 f"{name} of the conditioning must be float32 ({wanted}), not {arrays[name].dtype} "
                 f"{arrays[name].shape}"
             )
-    if unknown := sorted(arrays.keys() - needed.keys() - optional.keys()):
+    if unknown := sorted(arrays.keys() - needed.keys() - optional.keys() - {channels.NAME}):
         raise ValueError(f"the network reads no {', '.join(unknown[:3])} of a conditioning")

@@ -39,6 +39,8 @@ def conditioning_names(config: Config) -> tuple[str, ...]:
         names = (*names, "pooled", "ids")
     if config.time_cond_proj_dim is not None:
         names = (*names, "guidance")
+    if config.num_class_embeds is not None:
+        names = (*names, "labels")
     return names
 
 
@@ -57,6 +59,8 @@ def embed_shapes(config: Config) -> dict[str, tuple[int, ...]]:
         width = config.projection_class_embeddings_input_dim
         found.update(layers.linear_shapes("add_embedding.linear_1", width, size))
         found.update(layers.linear_shapes("add_embedding.linear_2", size, size))
+    if config.num_class_embeds is not None:
+        found["class_embedding.weight"] = (config.num_class_embeds, size)
     return found
 
 
@@ -87,7 +91,9 @@ def apply(
         t: times (B,), of training's steps.
         conditioning: "context", the text (B, T, D); where `conditioning_names` has them also
             "pooled", a vector of the text (B, P), "ids", numbers about the picture (B, N), and
-            "guidance", the scale w (B,) that a distilled model is told. All float32.
+            "guidance", the scale w (B,) that a distilled model is told. All float32; and "labels",
+            int32 (B,), of num_class_embeds. "channels" (B, C, h, w), where in_channels counts them,
+            lie behind those of x.
         part_bytes: bounds the attention scores, and those of a transformer's hidden layer, that
             exist at once; the result is the same whatever it is.
         changes: what is done otherwise inside, a constant of the graph; what it reads is in the
@@ -138,9 +144,13 @@ def embed(
     weight = params["conv_in.weight"]
     if config.center_input_sample:
         x = 2.0 * x - 1.0
+    if "channels" in conditioning:
+        x = ops.Concat(1)((x, conditioning["channels"]))
     x = kernels.as_input(x, weight)
     h = layers.linear(params, "time_embedding.linear_1", _time(config, params, t, conditioning))
     h = layers.linear(params, "time_embedding.linear_2", layers.activation(config.act_fn, h))
+    if config.num_class_embeds is not None:
+        h = h + kernels.looked_up(params["class_embedding.weight"], conditioning["labels"])
     if config.addition_embed_type is not None:
         h = h + _addition(config, params, conditioning["pooled"], conditioning["ids"])
     # Every residual block starts from the activated embedding: once here instead of in each.

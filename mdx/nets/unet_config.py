@@ -76,6 +76,8 @@ class Config(NamedTuple):
     )
     # Sines and cosines of the guidance that a distilled model is told; None: it is told none.
     time_cond_proj_dim: Annotated[int | None, fields.nullable(fields.SIZE)] = None
+    # Noise levels of the picture that an upscaler reads, each with a vector; None: it is told none.
+    num_class_embeds: Annotated[int | None, fields.nullable(fields.SIZE)] = None
     conv_in_kernel: Kernel = 3
     conv_out_kernel: Kernel = 3
 
@@ -87,7 +89,6 @@ NEUTRAL = {
     "encoder_hid_dim_type": fields.choice(None),
     "dual_cross_attention": fields.choice(False, None),
     "class_embed_type": fields.choice(None),
-    "num_class_embeds": fields.choice(None),
     "resnet_skip_time_act": fields.choice(False, None),
     "resnet_out_scale_factor": fields.choice(1.0, None),
     "time_embedding_type": fields.choice("positional"),

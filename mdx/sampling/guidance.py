@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from mdx.checks import array_of, finite, shown, whole
 from mdx.compile_cache import compiled
+from mdx.conditioning import make
 from mdx.sampling.denoiser import Carry, Denoiser, Row, in_parts, lift, parts_of
-from mdx.sampling.network import Network, alike
-from mdx.sampling.scales import Scale, at, scales
+from mdx.sampling.network import CHANNELS, Network, alike
+from mdx.sampling.scales import Followed, Scale, at, scales
 
-__all__ = ["Between", "Guide", "classifier_free", "interval", "turns"]
+__all__ = ["Between", "Guide", "Instructed", "classifier_free", "instruct", "interval", "turns"]
 
 Guide: TypeAlias = Callable[[Any, Any], Any]  # (positive, negative) -> denoiser
 
@@ -108,6 +109,67 @@ def interval(scale: float | NDArray[np.floating], begin: float = 0.0, end: float
     return guide
 
 
+class Instructed(NamedTuple):
+    """Two scales, of the text and of the picture, as a function (positive, negative)."""
+
+    text: Followed  # (), (B,) or (N, B)
+    image: Followed
+
+    def __call__(self, positive: Any, negative: Any) -> Denoiser:
+        networks = isinstance(positive, Network) and isinstance(negative, Network)
+        if not networks or CHANNELS not in negative.conditioning.arrays:
+            raise ValueError(
+                "guidance by instruct is for networks that read a picture in channels, as "
+                "InstructPix2Pix does, and this one reads none"
+            )
+        family, arrays = negative.conditioning.family, dict(negative.conditioning.arrays)
+        arrays[CHANNELS] = np.zeros_like(arrays[CHANNELS])
+        nothing = negative._replace(conditioning=make(family, arrays))
+        return self._of([lift(one) for one in (positive, negative, nothing)])
+
+    def _of(self, parts: list[Denoiser]) -> Denoiser:
+        """Of denoisers that read text and picture, the picture alone, and neither."""
+
+        def init(shape: tuple[int, ...]) -> Carry:
+            return in_parts([one.init(shape) for one in parts])
+
+        def apply(carry: Carry, x: Tensor, row: Row) -> tuple[Any, Carry]:
+            own, count = parts_of(carry, len(parts)), x.shape[0]
+            text, image = at(self.text, row, count), at(self.image, row, count)
+            total = None
+            for i, factor in enumerate((text, image - text, 1 - image)):
+                if not factor.any():
+                    continue  # it counts for nothing
+                out, own[i] = parts[i].apply(own[i], x, row)
+                out = _times(_tensor(out), Tensor(factor))
+                total = out if total is None else _plus(total, out)
+            return total, in_parts(own)
+
+        return Denoiser(init, apply, _agreed(parts))
+
+
+def instruct(text: Scale, image: Scale = 1.5) -> Guide:
+    """Guidance by an instruction and by a picture: what `generate` takes as `guidance`.
+
+    With what the network makes of both, of the picture alone, and of neither, the output is
+    neither + image (picture - neither) + text (both - picture). Each is a call of its own, of as
+    many images as the run; one that counts for nothing is left out.
+
+    Args:
+        text: how far the picture follows the text, as for `classifier_free`.
+        image: how far it holds on to the picture that is given.
+
+    Returns:
+        A function (positive, negative) -> denoiser, for networks that read a picture in channels.
+
+    Raises:
+        TypeError, ValueError: for what is no scale.
+
+    InstructPix2Pix: learning to follow image editing instructions, arXiv 2211.09800, equation 3.
+    """
+    return Instructed(scales("text", text), scales("image", image))
+
+
 def turns(*denoisers: Any, ends: list[int] | tuple[int, ...]) -> Denoiser:
     """One denoiser after another: as a base and a refiner take their turns within one run.
 
@@ -170,3 +232,14 @@ def _combined(away: Tensor, towards: Tensor, scale: Tensor, x: Tensor) -> Tensor
 
 
 _combine = compiled(_combined)
+
+
+def _scaled(out: Tensor, factor: Tensor) -> Tensor:
+    return out * factor.reshape((-1,) + (1,) * (len(out.shape) - 1))
+
+
+def _added(one: Tensor, other: Tensor) -> Tensor:
+    return one + other
+
+
+_times, _plus = compiled(_scaled), compiled(_added)

@@ -27,6 +27,8 @@ __all__ = ["Network", "alike", "guided_in", "inputs", "predict"]
 Inputs = Callable[[Conditioning, tuple[int, ...]], dict[str, NDArray[Any]]]
 
 
+CHANNELS = "channels"  # of a conditioning (B, C, h, w): what is read behind the sample's
+
 ONE = np.ones((), np.float32)
 ONE.setflags(write=False)
 
@@ -73,7 +75,8 @@ class Network(NamedTuple):
         def init(shape: tuple[int, ...]) -> Carry:
             check_files(self.net.places.values())
             unet_stages.owns(self.net.config, self.changes)  # refuses what is not there
-            channels = self.net.config.in_channels
+            more = self.conditioning.arrays.get(CHANNELS)
+            channels = self.net.config.in_channels - (0 if more is None else more.shape[1])
             if len(shape) != 4 or shape[1] != channels:
                 raise ValueError(
                     f"the sample has shape {shape}, and the network takes (B, {channels}, h, w)"
@@ -82,6 +85,11 @@ class Network(NamedTuple):
                 raise ValueError(
                     f"the conditioning is of {self.conditioning.batch} images, and the sample of "
                     f"{shape[0]}: take or repeat the conditioning"
+                )
+            if more is not None and more.shape[2:] != shape[2:]:
+                raise ValueError(
+                    f"{CHANNELS} of the conditioning have shape {more.shape}, and the sample "
+                    f"{shape}: expected the same height and width"
                 )
             return nothing(shape)
 
@@ -130,11 +138,17 @@ def inputs(network: Network, shape: tuple[int, ...], guided: bool) -> Any:
 
     With `guided` they are the negative half, and then the positive one, of 2B images.
     """
-    found = network.inputs(network.conditioning, shape)
+    found = _read(network, network.conditioning, shape)
     if guided and network.negative is not None:
-        away = network.inputs(network.negative, shape)
+        away = _read(network, network.negative, shape)
         found = {name: np.concatenate([away[name], found[name]]) for name in found}
     return mindspore.mutable({name: Tensor(array) for name, array in found.items()})
+
+
+def _read(network: Network, one: Conditioning, shape: tuple[int, ...]) -> dict[str, NDArray[Any]]:
+    """What the family's network reads of a conditioning, and channels, which all read alike."""
+    found = network.inputs(one, shape)
+    return {**found, CHANNELS: one.arrays[CHANNELS]} if CHANNELS in one.arrays else found
 
 
 def _predictor(
