@@ -1,6 +1,6 @@
 """Large pictures by a model that was trained on small ones: drawn small, enlarged, drawn on."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,13 +10,10 @@ from mdx import run_shapes
 from mdx.checks import entries, finite, one_of, shown
 from mdx.compile_cache import run
 from mdx.families import Model, check_model
-from mdx.generation import Options, Prompts, generate
+from mdx.generation import Prompts, generate
 from mdx.latents import decode
 from mdx.nets import vae
 from mdx.tasks.pictures import resized
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 __all__ = ["UPSCALES", "hires"]
 
@@ -33,7 +30,7 @@ def hires(
     strength: float = 0.6,
     upscale: str = "latent",
     output: str = "pil",
-    **options: "Unpack[Options]",
+    **options: Any,
 ) -> list[Image.Image] | NDArray[np.float32]:
     """Make large pictures of prompts in two runs, so that their parts agree with each other.
 
@@ -64,7 +61,7 @@ def hires(
     for name in TAKEN:
         if options.get(name) is not None:
             raise ValueError(f"{name} is not for hires, whose runs begin by themselves")
-    given: Any = options
+    given = options
     small = run_shapes.shape(
         model, given.get("height"), given.get("width"), run_shapes.trained(model)
     )
@@ -116,4 +113,4 @@ def between(latents: NDArray[np.float32], height: int, width: int) -> NDArray[np
         shape[axis] = side
         share = (place - low).reshape(shape)
         latents = (1 - share) * latents.take(low, axis) + share * latents.take(high, axis)
-    return np.float32(latents)
+    return latents.astype(np.float32)

@@ -146,10 +146,10 @@ def unscaled(config: vae.Config, latents: NDArray[np.float32]) -> NDArray[np.flo
     own = latents.astype(np.float64) / config.scaling_factor
     if config.latents_mean is not None:
         mean, deviation = (
-            np.reshape(each, (-1, 1, 1)) for each in (config.latents_mean, config.latents_std)
+            np.array(each).reshape((-1, 1, 1)) for each in (config.latents_mean, config.latents_std)
         )
-        return np.float32(own * deviation + mean)
-    return np.float32(own + (config.shift_factor or 0))
+        return (own * deviation + mean).astype(np.float32)
+    return (own + (config.shift_factor or 0)).astype(np.float32)
 
 
 def _pixels(images: Any) -> NDArray[np.float32]:

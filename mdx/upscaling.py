@@ -1,6 +1,6 @@
 """Pictures four times as large, by a checkpoint that was taught to: Stable Diffusion's upscaler."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +11,9 @@ from mdx.checks import whole
 from mdx.conditioning import Conditioning
 from mdx.families import Model, check_model
 from mdx.families import stable_diffusion_upscaler as upscaler
-from mdx.generation import Options, Prompts, generate
+from mdx.generation import Prompts, generate
 from mdx.prompts import encode_prompt
 from mdx.tasks.pictures import Pictures
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 __all__ = ["upscale"]
 
@@ -28,7 +25,7 @@ def upscale(
     *,
     noise_level: int = 20,
     output: str = "pil",
-    **options: "Unpack[Options]",
+    **options: Any,
 ) -> list[Image.Image] | NDArray[np.float32]:
     """Make pictures four times as large, with what a prompt says of what they show.
 
@@ -56,7 +53,7 @@ def upscale(
             "mdx.hires, and image of mdx.generate"
         )
     level = whole("noise_level", noise_level, 0, upscaler.largest(model))
-    given: Any = options
+    given = options
     if not isinstance(prompt, Conditioning):
         prompt = encode_prompt(model, prompt)
     told = np.full(prompt.batch, level, np.int32)

@@ -62,7 +62,7 @@ def begun(batch: Batch, table: Table) -> State | None:
     line = schedulers.add_noise(table, 0, clean, noise).asnumpy()
     sample = line
     if task.inpaint.fill == "noise":
-        sample = np.float32(noise) * per_image(table.sigma[0], 4)
+        sample = noise.astype(np.float32) * per_image(table.sigma[0], 4)
     if task.noise_alone:
         full = (batch.strength == 1).reshape(-1, 1, 1, 1)
         sample = np.where(full, schedulers.init(table, noise).slots.asnumpy()[0], sample)
@@ -100,14 +100,14 @@ def kept(batch: Batch, denoiser: Any) -> Any:
     """The denoiser, which knows what is kept where that is the method."""
     if batch.task.method != "x0" or batch.clean is None or batch.draws is None:
         return denoiser
-    return keeping(denoiser, batch.clean, np.float32(batch.noise), batch.draws, rows=batch.rows)
+    return keeping(denoiser, batch.clean, batch.noise, batch.draws, rows=batch.rows)
 
 
 def after(batch: Batch, own: After | None) -> After | None:
     """What is done after each row: what is kept is put back, by that method, then `own`."""
     if batch.task.method != "steps" or batch.clean is None or batch.draws is None:
         return own
-    back = inpainting.replacing(batch.clean, np.float32(batch.noise), batch.draws, rows=batch.rows)
+    back = inpainting.replacing(batch.clean, batch.noise, batch.draws, rows=batch.rows)
     if own is None:
         return back
 

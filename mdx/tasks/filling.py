@@ -27,7 +27,7 @@ def _level(colour: Pixels, weight: Pixels) -> Pixels:
     """Colours (h, w, 3) of sums and of how many pixels they are, with gaps filled from coarser."""
     mean = colour / np.maximum(weight, 1e-12)[..., None]
     if weight.min() > 0:
-        return mean
+        return mean.astype(np.float32)
     coarse = _level(_halved(colour), _halved(weight))
     tall, wide = 2 * coarse.shape[0], 2 * coarse.shape[1]
     size, kind = (wide, tall), Image.Resampling.BILINEAR

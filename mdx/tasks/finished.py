@@ -1,5 +1,6 @@
 """What was drawn, put back into what was given."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ def pasted(task: Task, drawn: NDArray[np.float32], output: str) -> Any:
 
 
 def _one(task: Task, i: int, drawn: Pixels) -> Pixels:
-    def own(some: list[Any]) -> Any:
+    def own(some: Sequence[Any]) -> Any:
         return some[i] if len(some) > 1 else some[0]
 
     picture, mask = own(task.originals).copy(), own(task.whole_masks)

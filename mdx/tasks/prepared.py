@@ -41,7 +41,7 @@ def prepared(model: Model, task: Task, memory: Memory) -> Prepared:
     parts: dict[str, Latents] = {}
     for name in task.layout:
         if name == "mask" and draws is not None:
-            parts[name] = np.float32(draws > 0)
+            parts[name] = (draws > 0).astype(np.float32)
         elif name == "masked":
             grey = [
                 np.where(mask[..., None] > 0, GREY, one)
