@@ -150,7 +150,7 @@ def crude(x, t):
 def followed(table, prediction):
     """The latents of a run with a kept part at every level, and its line there."""
     fresh = noise(1)
-    rows = list(mdx.step_noise.rows(table, [np.random.default_rng(2)], (4, 8, 8), ["fresh"]))
+    rows = list(mdx.step_noise.rows(table, [np.random.default_rng(2)], (4, 8, 8), ["independent"]))
     seen = []
     start = schedulers.add_noise(table, 0, CLEAN, fresh).asnumpy()
     keeps = kept.keeping(crude, CLEAN, fresh, DRAWS, prediction=prediction)
@@ -197,7 +197,7 @@ def test_the_network_is_shown_what_is_kept():
         return crude(x, t)
 
     keeps = kept.keeping(watching, CLEAN, fresh, DRAWS, prediction="epsilon")
-    rows = list(mdx.step_noise.rows(table, [np.random.default_rng(2)], (4, 8, 8), ["fresh"]))
+    rows = list(mdx.step_noise.rows(table, [np.random.default_rng(2)], (4, 8, 8), ["independent"]))
     mdx.sample(keeps, table, noise=fresh, step_noise=rows, progress=False)
     for i, x in enumerate(shown):
         line = schedulers.add_noise(table, i, CLEAN, fresh).asnumpy() * table.scale[i]
