@@ -28,6 +28,7 @@ ROWS = 64  # of noise in a graph of all steps, which is padded to so many; more 
 # of what lies beyond the first is not used again. Of SDXL in float16, 1024x1024: benchmarks/
 # sdxl_memory.py.
 POOL, STAYS = 2**30, 0.5
+ENCODER = ("encoder.", "quant_conv")  # how the names of a VAE's encoder's weights begin
 
 
 class Held(NamedTuple):
@@ -131,9 +132,6 @@ def _held(net: Net, dtype: str | None) -> Held:
     )
     encoder = sum(each * p.size for name, p in net.params.items() if name.startswith(ENCODER))
     return Held(net, each, mapped, copied, cast, encoder)
-
-
-ENCODER = ("encoder.", "quant_conv")  # how the names of a VAE's encoder's weights begin
 
 
 def _unused(name: str) -> bool:
