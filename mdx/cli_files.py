@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from mdx.checks import shown
@@ -39,13 +40,16 @@ def keep_again(
 ) -> tuple[Settings, Places]:
     """The settings of a picture, with the files that were given in the place of its own.
 
-    A picture does not say where its files lie: ValueError for one that was not given. It is warned
-    of one that is another.
+    A picture does not say where its files lie: they are looked for beside it, and taken from there
+    if they are the same, byte for byte. ValueError for one that is neither there nor given. It is
+    warned of a given one that is another.
     """
+    given = {**_beside(settings, given, picture), **given}
     kept, places = keep(given)
     for name, field in FIELDS.items():
         value = getattr(settings, name)
-        known: tuple[File, ...] = value if isinstance(value, tuple) else (value,)
+        several = field.length is not None  # a File alone is a tuple, too
+        known: tuple[File, ...] = value if several else (value,)
         if field.kind.kept is None or (value in (None, ()) and name not in kept):
             continue
         if name not in kept:
@@ -54,7 +58,6 @@ def keep_again(
                 f"{picture} was made with {names}, and does not say where that is: give it with "
                 f"{flag(name)}"
             )
-        several = isinstance(kept[name], tuple)
         words: list[Given] = given[name] if several else [given[name]]
         found: tuple[File, ...] = kept[name] if several else (kept[name],)
         paired = [
@@ -70,3 +73,28 @@ def keep_again(
         found = tuple(one or file for one, file in zip(paired, found, strict=True))
         settings = settings._replace(**{name: found if several else found[0]})
     return settings, places
+
+
+def _beside(settings: Settings, given: Mapping[str, Any], picture: str) -> dict[str, Any]:
+    """The files of a picture that lie beside it, of the fields that were not given.
+
+    ValueError for a file of one's name that is another.
+    """
+    found: dict[str, Any] = {}
+    for name, field in FIELDS.items():
+        value = getattr(settings, name)
+        if field.kind.kept is None or value in (None, ()) or name in given:
+            continue
+        several = field.length is not None  # a File alone is a tuple, too
+        known: tuple[File, ...] = value if several else (value,)
+        words = [Given(str(Path(picture).parent / one.name), one.scale) for one in known]
+        if not all(Path(word.path).is_file() for word in words):
+            continue
+        for word, one in zip(words, known, strict=True):
+            if field.kind.kept(word).sha256 != one.sha256:
+                raise ValueError(
+                    f"{picture} was made with {shown(one.name)}, and the file of that name beside "
+                    f"it is another: give the right one with {flag(name)}"
+                )
+        found[name] = words if several else words[0]
+    return found

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from mdx import images
+from mdx import cli_tasks, images
 from mdx.checks import shown
 from mdx.cli_arguments import said
 from mdx.cli_files import Places, keep, keep_again
@@ -39,6 +39,7 @@ def pictures(options: argparse.Namespace) -> None:
     asked = again(command, given) if command.source else first_time(command, given)
     files = outputs(command, asked.settings)
     check_sampler(asked.settings, command.source)
+    cli_tasks.check(asked.settings)
     for file in files:
         check_writable(file)
     draw(asked, files)
@@ -204,14 +205,15 @@ def draw(asked: Asked, files: list[Path]) -> None:
         scheduler = listing.chosen(model.scheduler, name, options, strict=True)
     loaded = time.perf_counter()
     made, count = [], 0
-    keywords = keywords_of(asked)
+    work, keywords = cli_tasks.work(settings, keywords_of(asked))
     # One at a time: a picture then depends on its own settings alone, down to the last bit.
     for prompt in settings.prompts:
         for seed in settings.seeds:
-            [image] = mdx.generate(
+            [image] = work(
                 model, prompt, seed=seed, scheduler=scheduler, progress=interactive(), **keywords
             )
-            settings = settings._replace(width=image.width, height=image.height)
+            if settings.hires is None:
+                settings = settings._replace(width=image.width, height=image.height)
             if settings.grid is None:
                 own = settings._replace(prompts=(prompt,), seeds=(seed,))
                 _save(image, files[count], own)

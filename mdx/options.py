@@ -9,6 +9,7 @@ Command if it is not.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
+from mdx.settings_files import File, file
 from mdx.settings_kinds import (
     BUDGET,
     COUNT,
@@ -133,6 +134,40 @@ class Settings(NamedTuple):
             action="append",
         ),
     ] = ()
+    image: Annotated[
+        File | None,
+        file(used=str),
+        Option(
+            "--image", "FILE", "picture to begin with, or to change", keyword="image", beside=True
+        ),
+    ] = None
+    mask: Annotated[
+        File | None,
+        file(used=str),
+        Option("--mask", "FILE", "white where --image is drawn anew", keyword="mask", beside=True),
+    ] = None
+    strength: Annotated[
+        float | None,
+        SCALE,
+        Option(
+            "--strength",
+            "X",
+            "how far --image is drawn anew, 0 to 1 (default: 0.8, with --mask 1)",
+            keyword="strength",
+        ),
+    ] = None
+    # pixels at the left, at the top, at the right and at the bottom
+    outpaint: Annotated[
+        tuple[int, int, int, int] | None,
+        whole(0, 99_999),
+        Option("--outpaint", ("L", "T", "R", "B"), "pixels around --image that are drawn", 4),
+    ] = None
+    # width and height of the second run
+    hires: Annotated[
+        tuple[int, int] | None,
+        SIDE,
+        Option("--hires", ("W", "H"), "draw at --size, then on at this size", 2),
+    ] = None
 
 
 class Command(NamedTuple):
