@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mdx import conditioning, families, inpainting, nets, sampling, schedulers, shapes
-    from mdx.adapters import lora
+    from mdx.adapters import lora, textual_inversion
     from mdx.blending import add_difference, blend
     from mdx.compile_cache import clear_graphs
     from mdx.conditioning import Conditioning
@@ -71,6 +71,7 @@ __all__ = [
     "schedulers",
     "shapes",
     "step_noise",
+    "textual_inversion",
     "upscale",
 ]
 
@@ -105,6 +106,7 @@ HOMES = {
     "sample": "mdx.sampling",
     "save": "mdx.saving",
     "step_noise": "mdx.sampling",
+    "textual_inversion": "mdx.adapters",
     "upscale": "mdx.upscaling",
 }
 MODULES = (

@@ -1,6 +1,7 @@
 """CLIP's tokenizer: lower-cased text to byte-level BPE ids, one fixed-length row a prompt."""
 
 import json
+import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +17,7 @@ from mdx.fields import shown
 from mdx.files import replacing
 from mdx.tokenizer_files import Flags, Vocabulary
 
-__all__ = ["Tokenizer", "encode", "load", "made", "train"]
+__all__ = ["Tokenizer", "encode", "extended", "knows", "load", "made", "train"]
 
 LONGEST = 2**17  # characters of a prompt; more take seconds to read, and no model does
 START, END = "<|startoftext|>", "<|endoftext|>"
@@ -134,6 +135,31 @@ def encode(tokenizer: Tokenizer, prompts: str | Sequence[str]) -> np.ndarray:
             ids = ids[:room]
         row[: len(ids) + 2] = [tokenizer.start, *ids, tokenizer.end]
     return rows
+
+
+def knows(tokenizer: Tokenizer, token: str) -> bool:
+    """Whether a text is a token already, in any case of letters: a new one would not be found."""
+    bpe = tokenizer.bpe
+    added = [one.content for one in bpe.get_added_tokens_decoder().values()]
+    normal = bpe.normalizer.normalize_str
+    return bpe.token_to_id(token) is not None or normal(token) in map(normal, added)
+
+
+def extended(tokenizer: Tokenizer, names: Sequence[str]) -> tuple[Tokenizer, list[int]]:
+    """The tokenizer with added tokens of these names, and their ids; where the first stands without
+    the second all of them are meant, see `encode`.
+
+    None of them may be known. One of letters is found as a word, and not within a longer one.
+    """
+    bpe = tokenizers.Tokenizer.from_str(tokenizer.bpe.to_str())
+    word = re.compile(r"\w(.*\w)?", re.DOTALL)
+    bpe.add_tokens(
+        [AddedToken(n, normalized=True, single_word=bool(word.fullmatch(n))) for n in names]
+    )
+    ids = [bpe.token_to_id(name) for name in names]
+    several = (tuple(ids),) if len(ids) > 1 else ()
+    size = max(tokenizer.size, max(ids) + 1)
+    return tokenizer._replace(bpe=bpe, size=size, vectors=(*tokenizer.vectors, *several)), ids
 
 
 def train(

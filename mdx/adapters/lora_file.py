@@ -192,7 +192,7 @@ def _numbers(path: Path, raw: Any, layer: str, entry: Entry) -> NDArray[Any]:
     if raw.readinto(numbers.data.cast("B")) != numbers.nbytes:
         raise ValueError(f"{path} became shorter while it was read")
     if entry.dtype == "BF16":
-        numbers = bfloat16.widened(numbers)
+        numbers = bfloat16.widened(numbers.view(np.uint16))
     if not np.isfinite(numbers).all():
         raise ValueError(
             f"{path}: {as_name(layer)} has values that are not finite (NaN or infinity); the file "
