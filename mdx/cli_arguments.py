@@ -14,22 +14,22 @@ from mdx.options import COMMAND, FIELDS, Command, flag
 from mdx.settings import version
 from mdx.settings_kinds import fitting
 
-__all__ = ["parsed", "pictures", "said", "samplers", "table"]
+__all__ = ["info", "parsed", "pictures", "said", "samplers", "table"]
 
 EPILOG = """\
 Pictures are made for every prompt and every seed: one file, numbered files, or a --grid with
 prompts in rows and seeds in columns. Every PNG carries the settings that made it.
 
-Two first words are commands, with a --help of their own: `mdx samplers` lists what --scheduler
-takes, `mdx table NAME` shows what a sampler does in numbers. To draw one of those words, put --
-before it: mdx -- table"""
+Three first words are commands, with a --help of their own: `mdx info FILE` says what a picture was
+made of, `mdx samplers` lists what --scheduler takes, `mdx table NAME` shows what a sampler does in
+numbers. To draw one of those words, put -- before it: mdx -- table"""
 
 
 def pictures() -> argparse.ArgumentParser:
     """The arguments of `mdx`. Every default is None, so that `--from` sees what was given."""
     make = _Parser(prog="mdx", description="Make pictures from prompts.", epilog=EPILOG)
     seen = set()
-    for name, field in (COMMAND | FIELDS).items():
+    for name, field in {**COMMAND, **FIELDS}.items():
         option = field.option
         if option is None or option.flag in seen:
             continue
@@ -66,16 +66,31 @@ def said(found: argparse.Namespace) -> tuple[Command, dict[str, Any]]:
     return Command(**command), given
 
 
+def info() -> argparse.ArgumentParser:
+    """The arguments of `mdx info`."""
+    make = _Parser(
+        prog="mdx info",
+        description="Say what a file holds: of a PNG, the settings that made it, by mdx or by a "
+        "program that writes A1111's text.",
+    )
+    make.add_argument("file", metavar="FILE", type=Path, help="PNG file")
+    make.add_argument("--json", action="store_true", help="print one JSON object")
+    return make
+
+
 def samplers() -> argparse.ArgumentParser:
     """The arguments of `mdx samplers`."""
     make = _Parser(
         prog="mdx samplers",
         description="List the samplers by the models they are for, each by what its table says; "
         "or the options of one, with their defaults and what they may be.",
-        epilog="Names and classes both are good for --scheduler, and for `mdx table`; options for "
-        "--set, and for `mdx table`.",
+        epilog="Names, classes and names of menus are good for --scheduler, and for `mdx table`; "
+        "options for --set, and for `mdx table`.",
     )
     make.add_argument("name", metavar="NAME", nargs="?", help="of a sampler: list its options")
+    make.add_argument(
+        "--menus", action="store_true", help="list what A1111's and ComfyUI's names mean here"
+    )
     return make
 
 

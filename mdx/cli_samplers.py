@@ -14,10 +14,13 @@ __all__ = ["overrides", "samplers", "table"]
 
 
 def samplers(options: argparse.Namespace) -> None:
-    """Print the list of samplers, or the options of one. Raises ValueError for another name."""
-    from mdx import listing
+    """Print the list of samplers or of menus, or the options of one. ValueError for no name."""
+    from mdx import listing, listing_menus
 
-    for line in listing.samplers() if options.name is None else listing.options(options.name):
+    if options.menus and options.name is not None:
+        raise ValueError("--menus lists all names: give it alone")
+    own = listing.samplers() if options.name is None else listing.options(options.name)
+    for line in listing_menus.lines() if options.menus else own:
         say(line)
 
 

@@ -123,7 +123,9 @@ def generate(
         negative_prompt: what guidance moves away from: one for all prompts, or one each; or a
             Conditioning. None is what the checkpoint has for it: the empty text, or zeros.
         scheduler: a name, a Scheduler or a Table, or a list of them, one an image; None for the
-            checkpoint's own. Image i is drawn by scheduler[i] as it would be alone. One whose
+            checkpoint's own. A name is one of mdx's, or of A1111's or ComfyUI's menus, such as
+            "DPM++ 2M Karras" (`mdx samplers --menus`).
+            Image i is drawn by scheduler[i] as it would be alone. One whose
             sampler has fewer rows rests at its end until the longest is done: it is still in the
             batch that the model is called with, but the answer is not used, the sample stays bit
             for bit and no noise is drawn. One for a model of another prediction_type than the

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from mdx import schedulers
-from mdx.checks import did_you_mean, shown
+from mdx.checks import did_you_mean
 from mdx.files import replacing
 from mdx.sampler_facts import Facts, facts_of
 from mdx.schedulers import Scheduler, Table
-from mdx.schedulers.config import is_compatible
+from mdx.schedulers.config import is_compatible, resolved
 from mdx.schedulers.runs import Sampler
 from mdx.schedulers.samplers import FAMILIES, SAMPLERS
 
@@ -57,12 +57,8 @@ def check(name: str | None, options: Mapping[str, Any]) -> None:
 
 
 def find(name: str) -> Sampler:
-    """The sampler of a class name or short name; ValueError with the nearest if there is none."""
-    every = {one: sampler for sampler in SAMPLERS for one in sampler.names}
-    if name not in every:
-        meant = did_you_mean(name, every)
-        raise ValueError(f"unknown scheduler {shown(name)} (`mdx samplers` lists them){meant}")
-    return every[name]
+    """The sampler of a name, own or of a menu; ValueError with the nearest if there is none."""
+    return resolved(name, " (`mdx samplers` lists them)")[0]
 
 
 def samplers() -> Iterator[str]:

@@ -12,8 +12,10 @@ from mdx.checks import did_you_mean
 from mdx.fields import TEXT, nullable, shown, value
 from mdx.files import as_path, read_json
 
+from . import schedules
 from .keys import NEUTRAL, SILENT, checked
 from .levels import numbers
+from .naming import meant, nearest
 from .record import Misses
 from .runs import Run, Sampler
 from .samplers import ALIKE, SAMPLERS
@@ -58,15 +60,17 @@ def from_config(
 
     Args:
         config: a dict, a path to the file or its folder, or another scheduler.
-        name: of the sampler, a class name or a short one like "ddim"; None for the source's own.
+        name: of the sampler, a class name or a short one like "ddim", or what the menus of A1111
+            and ComfyUI call a sampler and its schedule, as "DPM++ 2M Karras" or "euler simple"
+            (`mdx samplers --menus` lists them); None for the source's own.
         overrides: keys of the sampler, in the place of what the source says.
 
     Returns:
         The Scheduler.
 
     Raises:
-        ValueError: for an unknown sampler, an override that the sampler does not have, and a value
-            that is not supported.
+        ValueError: for an unknown sampler, or one of a menu that is not here, an override that the
+            sampler does not have, and a value that is not supported.
         FileNotFoundError: if there is no file.
     """
     if isinstance(config, Scheduler):
@@ -81,7 +85,7 @@ def from_config(
     chosen = name if name is not None else source
     if chosen is None:
         raise ValueError(f"the config has no _class_name, and no name was given: {listing()}")
-    sampler = find(chosen)
+    sampler, own = resolved(chosen) if name is not None else (find(chosen), {})
     strange = sorted(set(overrides) - set(sampler.defaults))
     if strange:
         meant = did_you_mean(strange[0], sampler.defaults)
@@ -90,7 +94,7 @@ def from_config(
     if unknown:
         names = ", ".join(shown(key)[1:-1] for key in unknown[:10])
         warnings.warn(f"scheduler config keys that no sampler knows: {names}", stacklevel=2)
-    merged = {**{k: v for k, v in given.items() if k not in unknown}, **overrides}
+    merged = {**{k: v for k, v in given.items() if k not in unknown}, **own, **overrides}
     values = {k: checked(sampler, k, v, asked=k in overrides) for k, v in merged.items()}
     return Scheduler(sampler.names[0], tuple(sorted(values.items())))
 
@@ -140,7 +144,8 @@ def table(
     Args:
         scheduler: what `from_config` made.
         steps: transitions; may be left out where levels are given. Some samplers call the model
-            more than once for each: table.rows is the number of calls.
+            more than once for each: table.rows is the number of calls. With the options
+            schedule="ddim_uniform" and schedule="beta" they are what those rules make of them.
         timesteps: (steps,) model times in the place of the config's levels.
         sigmas: (steps+1,), the final one included, likewise: sigma / alpha; for flow models, and
             with use_flow_sigmas, sigma itself, to be shifted by no option.
@@ -171,7 +176,8 @@ def table(
     if isinstance(start, bool) or not isinstance(start, Integral) or not 0 <= start < steps:
         raise ValueError(f"start must be a whole number from 0 to {steps - 1}, not {shown(start)}")
     try:
-        return sampler.build(config, Run(int(steps), times, ratios, int(start)))
+        run = schedules.chosen(config, Run(int(steps), times, ratios, int(start)))
+        return sampler.build(config, run)
     except ArithmeticError as error:
         raise ValueError(
             f"{scheduler.name}: the numbers of its config make no run of {steps} steps ({error})"
@@ -199,6 +205,23 @@ def sampler_of(scheduler: Scheduler) -> Sampler:
     except (TypeError, ValueError):
         raise ValueError(f"the scheduler's keys make none: {shown(scheduler.given)}") from None
     return find(scheduler.name)
+
+
+def resolved(name: str, where: str = "") -> tuple[Sampler, Mapping[str, Any]]:
+    """The sampler of a name, and the options that the name says; of a menu's as of its own.
+
+    ValueError for a name that nobody has, which says `where` there are others, or for that of what
+    is not here.
+    """
+    if not isinstance(name, str):
+        raise ValueError(f"the name of a scheduler must be text, not {shown(name)}")
+    if any(name in sampler.names for sampler in SAMPLERS):
+        return find(name), {}
+    one = meant(name)
+    if one is None:
+        others = nearest(name) or ("" if where else "; " + listing())
+        raise ValueError(f"unknown scheduler {shown(name)}{where}{others}")
+    return find(str(one.sampler)), one.options
 
 
 def find(name: str) -> Sampler:

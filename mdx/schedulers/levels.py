@@ -16,6 +16,7 @@ from mdx.fields import shown
 Array = NDArray[np.float64]
 
 SPACINGS = ("linspace", "leading", "trailing")
+MOST = 2.0**12  # ratio that stands for an infinite one
 CLEAN = -1.0  # the time of the level without noise: one before the first training step
 
 
@@ -242,7 +243,8 @@ def of_ratios(alphas_cumprod: Array, r: Array) -> Levels:
     (N,) -> Levels of (N,), in any order; 0 is the clean level.
     """
     noisy = r > 0
-    trained = np.log(ratios(alphas_cumprod))
+    # Pure noise, whose ratio is infinite, lies as far off as samplers in log-SNR put it.
+    trained = np.log(np.minimum(ratios(alphas_cumprod), MOST))
     t = np.interp(np.log(np.where(noisy, r, 1.0)), trained, np.arange(len(alphas_cumprod)))
     return Levels(np.where(noisy, t, CLEAN), 1 / np.hypot(1, r), r / np.hypot(1, r))
 

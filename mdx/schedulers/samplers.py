@@ -12,8 +12,24 @@ from .configs_log_snr import LOG_SNR
 from .configs_sigma import SIGMA
 from .configs_special import SPECIAL
 from .runs import Sampler
+from .schedules import OPTIONS, SCHEDULES
 
-SAMPLERS: tuple[Sampler, ...] = (
+# Those that have no end at the clean level, and one that knows no training steps.
+UNSCHEDULED = ("deis", "sa_solver", "edm_euler")
+
+
+def scheduled(sampler: Sampler) -> Sampler:
+    """The sampler with the options of schedules, if it can go by one."""
+    kinds = ("diffusion", "stochastic", "distilled")
+    if sampler.family not in kinds or sampler.names[1] in UNSCHEDULED:
+        return sampler
+    return sampler._replace(
+        defaults={**sampler.defaults, **OPTIONS},
+        choices={**sampler.choices, "schedule": (None, *SCHEDULES)},
+    )
+
+
+ALL: tuple[Sampler, ...] = (
     *GRID,
     *SIGMA,
     *LOG_SNR,
@@ -23,6 +39,7 @@ SAMPLERS: tuple[Sampler, ...] = (
     *FURTHER,
     *SPECIAL,
 )
+SAMPLERS = tuple(map(scheduled, ALL))
 
 # Which models each family's samplers are for, in words.
 FAMILIES = {
