@@ -21,6 +21,10 @@ ALSO = {
     "seed": ("generator",),
     "name": ("scheduler", "has no option"),
     "negative_prompt": ("prompt",),
+    "strength": ("image",),
+    "mask": ("image",),
+    "inpaint": ("image", "mask"),
+    "size": ("height", "width"),
     "config": ("_class_name", "scheduler"),
     "rows": ("grid",),
     "cols": ("grid",),
@@ -64,6 +68,7 @@ def functions(folder: Path) -> list[Function]:
     generate = {
         "model": model, "prompt": "a", "negative_prompt": "b", "scheduler": "euler", "steps": 3,
         "guidance": 7.5, "seed": 0, "height": 16, "width": 16, "images_per_prompt": 1,
+        "image": None, "strength": None, "mask": None, "inpaint": None,
         "start": None, "step_noise": None, "output": "np", "progress": False, "callback": None,
         "after": None, "one_graph": False, "memory": None, "batch": None,
     }  # fmt: skip
@@ -75,6 +80,31 @@ def functions(folder: Path) -> list[Function]:
         "load": (mdx.load, {"source": folder / "tiny", **where}),
         "load_vae": (mdx.load_vae, {"source": folder / "tiny", **where}),
         "generate": (mdx.generate, generate),
+        "inpaint": (
+            mdx.generate,
+            {
+                **generate,
+                "image": picture,
+                "strength": 0.7,
+                "mask": np.eye(16),
+                "inpaint": mdx.Inpaint(feather=1),
+            },
+        ),
+        "outpaint": (mdx.outpaint, {"image": picture, "margins": [2, 0, 4, 0]}),
+        "hires": (
+            mdx.hires,
+            {
+                "model": model,
+                "prompt": "a",
+                "size": 1.5,
+                "strength": 0.7,
+                "upscale": "pixels",
+                "output": "np",
+                "steps": 3,
+                "seed": 0,
+                "progress": False,
+            },
+        ),
         "encode": (mdx.encode, {"model": model, "images": picture}),
         "decode": (
             mdx.decode,
@@ -148,7 +178,11 @@ def memory_turn(random: Random) -> Any:
 
 def harmless(name: str, value: Any) -> Any:
     """A path that begins at the root could be a file of the machine; a relative one stays here."""
-    if name in ("source", "path", "config") and isinstance(value, str) and value.startswith("/"):
+    if (
+        name in ("source", "path", "config", "image", "mask")
+        and isinstance(value, str)
+        and value.startswith("/")
+    ):
         return "." + value
     return value
 
