@@ -36,6 +36,7 @@ BESIDE: dict[str, dict[str, Any]] = {
 PIPELINES = {
     "stable_diffusion": "StableDiffusionPipeline",
     "stable_diffusion_xl": "StableDiffusionXLPipeline",
+    "stable_diffusion_upscaler": "StableDiffusionUpscalePipeline",
 }
 REFINER = {"_class_name": "StableDiffusionXLImg2ImgPipeline", "requires_aesthetics_score": True}
 
@@ -122,6 +123,8 @@ def _index(model: Any, family: Family) -> dict[str, Any]:
     }
     if said is not None and said.zeros is not None:
         found["force_zeros_for_empty_prompt"] = said.zeros
+    if said is not None and said.noise_level is not None:
+        found["max_noise_level"] = said.noise_level
     if family.name == "stable_diffusion_xl" and model.text_encoder is None:
         found |= REFINER
     for name, part in family.parts.items():

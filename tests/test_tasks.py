@@ -7,12 +7,13 @@ import pytest
 from PIL import Image
 
 import mdx
-from mdx import conditioning, enlarging, inpainting, request, schedulers
+from mdx import conditioning, enlarging, families, inpainting, request, schedulers
 from mdx.enlarging import between
 from mdx.families import channels
 from mdx.sampling import kept
 from mdx.sampling.guidance import Instructed
 from mdx.tasks import feather, filling, inpaint, pictures
+from tests import repositories
 from tests.generating import TOLERANCE, apart, latents, noise, samplers
 from tests.test_request import DEFAULTS
 
@@ -516,3 +517,58 @@ def test_sixteen_bits_have_a_rule():
     [mask] = pictures.masks("mask", grey)
     assert mask.shape == (16, 16)
     assert np.all(mask == 1)
+
+
+# Whole checkpoints whose networks read a picture
+
+
+@pytest.fixture(scope="module")
+def upscaler(tmp_path_factory):
+    """An upscaler, small."""
+    folder = tmp_path_factory.mktemp("upscaler")
+    repositories.write(folder, repositories.OF_PICTURES["upscaler"])
+    return mdx.load(folder)
+
+
+def test_an_upscaler_is_known_by_its_parts(upscaler, tmp_path):
+    model = upscaler
+    assert isinstance(model, families.StableDiffusionUpscaler)
+    assert (model.low_res_scheduler.name, model.index.noise_level) == ("DDPMScheduler", 350)
+    mdx.save(model, tmp_path / "again")
+    again = mdx.load(tmp_path / "again")
+    assert again.index.parts == model.index.parts
+    assert again.index.noise_level == 350
+    assert again.low_res_scheduler == model.low_res_scheduler
+
+
+def test_what_an_upscaler_is_told(upscaler):
+    """Its noise level is part of the conditioning: a whole number that it was taught."""
+    model = upscaler
+    width = model.text_encoder.config.hidden_size
+    rows = {"context": np.zeros((1, 77, width)), "channels": np.zeros((1, 3, 8, 8))}
+    one = conditioning.make("stable_diffusion_upscaler", rows | {"noise_level": np.array([7])})
+    assert mdx.denoiser(model, one).inputs(one, (1, 4, 8, 8))["labels"].tolist() == [7]
+    for level in (-1, 351, 7.5):
+        wrong = conditioning.make(one.family, rows | {"noise_level": np.array([level])})
+        with pytest.raises(ValueError, match="noise_level of the conditioning must be whole"):
+            mdx.denoiser(model, wrong)
+    with pytest.raises(ValueError, match="noise_level must be 350 or less"):
+        mdx.upscale(model, "a", picture(), noise_level=351)
+    assert asked(model, image=picture(9, 13)).task.shape == (4, 9, 13)
+    assert asked(model, image=picture(9, 13), height=64).task.shape == (4, 16, 13)
+
+
+def test_an_upscaler_s_latents_have_one_scale(upscaler):
+    model = upscaler
+    config = model.vae.config._replace(scaling_factor=0.18215)
+    wrong = model._replace(vae=model.vae._replace(config=config))
+    with pytest.raises(ValueError, match=r"by 0.08333, whatever its config.json says"):
+        families.stable_diffusion_upscaler.check(wrong)
+
+
+@pytest.mark.parametrize(("name", "layout"), [("inpainting", channels.INPAINT),
+                                              ("InstructPix2Pix", channels.INSTRUCT)])  # fmt: skip
+def test_checkpoints_that_read_a_picture_load(tmp_path, name, layout):
+    folder = repositories.write(tmp_path / "x", repositories.OF_PICTURES[name])
+    model = mdx.load(folder)
+    assert families.check_model(model).layout(model) == layout
