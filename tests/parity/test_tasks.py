@@ -206,3 +206,16 @@ def test_the_upscaler(folder, level, sampler):
             steps=STEPS, seed=SEEDS, output="latent", progress=False,
         )  # fmt: skip
         assert apart(other, got) > 100 * CLOSE
+
+
+@pytest.mark.parametrize("name", ["inpainting", "upscaler"])
+def test_whatever_is_held_in_memory(folder, name):
+    """Channels and noise levels reach a network that runs by stages, and in one graph."""
+    model = mdx.load(folder(name))
+    asked = {"image": picture(0, (16, 24) if name == "upscaler" else PIXELS)}
+    asked |= {"mask": hole()} if name == "inpainting" else {}
+    asked |= {"steps": 2, "seed": 0, "output": "latent", "progress": False}
+    whole = mdx.generate(model, "a dog", **asked)
+    staged = mdx.generate(model, "a dog", memory=mdx.Memory(weights="stage"), **asked)
+    assert apart(staged, whole) < CLOSE
+    np.testing.assert_array_equal(mdx.generate(model, "a dog", one_graph=True, **asked), whole)
