@@ -10,8 +10,6 @@ from mdx.weights import DTYPES
 
 __all__ = ["floats", "stored", "tensor"]
 
-INFINITE = 0x7F80  # the word of bfloat16's, without its sign
-
 
 def floats(weight: mindspore.Tensor) -> NDArray[np.float32]:
     """A weight's numbers as float32, in its own memory where they are.
@@ -70,9 +68,12 @@ def _rounded(numbers: NDArray[np.float32], dtype: str) -> NDArray:
     if dtype == "float32":
         return numbers
     with np.errstate(over="ignore"):
-        half = dtype == "float16"
-        rounded = numbers.astype(np.float16) if half else bfloat16.rounded(numbers)
-    infinite = np.isinf(rounded) if half else rounded & 0x7FFF == INFINITE
+        if dtype == "float16":
+            rounded: NDArray = numbers.astype(np.float16)
+            infinite = np.isinf(rounded)
+        else:
+            rounded = bfloat16.rounded(numbers)
+            infinite = np.isinf(bfloat16.widened(rounded))
     if infinite.any() and not np.isinf(numbers).any():
         raise ValueError(f'has values too large for {dtype}: keep dtype="float32"')
     return rounded

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from math import prod
 from os import PathLike
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from mdx.checks import flag, shown
@@ -25,6 +26,9 @@ AUTOV2 = 10  # letters of a SHA-256 by which sites of models name a file
 UNKNOWN = 20  # names of tensors that nobody reads which are told
 
 PNG = b"\x89PNG\r\n\x1a\n"
+
+
+NOTHING: Mapping = MappingProxyType({})
 
 
 class PartInfo(NamedTuple):
@@ -46,12 +50,12 @@ class FileInfo(NamedTuple):
     family: str | None = None  # the family of a checkpoint, or of its network, that mdx has
     runs: bool = False  # whether `mdx.load` takes it
     parameters: int = 0  # numbers in all its tensors
-    dtypes: Mapping[str, int] = {}  # how many numbers are of each
-    parts: Mapping[str, PartInfo] = {}  # of a checkpoint, by their folders
+    dtypes: Mapping[str, int] = NOTHING  # how many numbers are of each
+    parts: Mapping[str, PartInfo] = NOTHING  # of a checkpoint, by their folders
     unknown: tuple[str, ...] = ()  # tensors that mdx does not read; the first of them
     unknown_count: int = 0  # how many they are
     lora: LoraFacts | None = None  # of a LoRA: its ranks, base and trigger words
-    metadata: Mapping[str, str] = {}  # what its writer said
+    metadata: Mapping[str, str] = NOTHING  # what its writer said
     settings: Mapping[str, Any] | None = None  # of a picture by mdx: what made it
     sha256: str | None = None  # of the whole file; None unless asked for
     autov2: str | None = None  # the beginning of it by which sites of models name files

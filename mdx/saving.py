@@ -1,6 +1,7 @@
 """A model to files: a folder in the diffusers layout, or one file."""
 
 import json
+import warnings
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,13 @@ def save(model: Model, path: str | PathLike, *, dtype: str | None = None) -> Non
         return
     with new_folder(target) as folder:
         _save_folder(model, family, folder, dtype)
+        read = model_index.scheduler(model_index.read(folder))
+    if other := [key for key, one in read.config.items() if model.scheduler.config[key] != one]:
+        warnings.warn(
+            f"{path} is a folder of a pipeline that reads its scheduler's {', '.join(other)} "
+            "otherwise than the model has it: give generate the scheduler then",
+            stacklevel=2,
+        )
 
 
 def _save_folder(model: Any, family: Family, folder: Path, dtype: str | None) -> None:

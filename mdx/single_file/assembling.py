@@ -31,7 +31,7 @@ log = logging.getLogger("mdx")
 class Said(NamedTuple):
     """What is known of a checkpoint beside its weights."""
 
-    index: Index
+    model_index: Index  # what model_index.json says, or would
     configs: Mapping[str, Mapping[str, Any]]  # of its nets, by folder
     who: Mapping[str, str]  # who says each, for errors
     tokenizers: Mapping[str, Any]  # by folder
@@ -102,7 +102,7 @@ def load(file: Path, dtype: str, config: Path | None, prediction_type: str | Non
             who = said.who.get(name, "its shapes")
             upcasts = part.kind == "vae" and family.upcasts_vae
             parts[name] = _net(file, held[name], said.configs[name], dtype, who, upcasts)
-    model = family.record(**parts, index=said.index)
+    model = family.record(**parts, index=said.model_index)
     try:
         family.check(model)
     except ValueError as error:

@@ -7,6 +7,7 @@ nothing; what tells them apart was found in their numbers by ComfyUI's authors.
 
 import logging
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,7 +53,7 @@ class Schedule(NamedTuple):
     scheduler: Mapping[str, Any]  # scheduler_config.json
     predicts_v: bool  # whether its network was taught to predict v
     why: str  # who says so, in words
-    vae: Mapping[str, Any] = {}  # of vae/config.json
+    vae: Mapping[str, Any] = MappingProxyType({})  # of vae/config.json
 
 
 def schedule(

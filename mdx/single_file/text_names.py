@@ -16,7 +16,7 @@ OWN = Names({"": ""})
 BARE = Names({"text_model": "", "text_projection": "text_projection"})
 
 LAYER = re.compile(
-    r"(?:(?:text_model\.)?encoder\.layers|transformer\.resblocks)\.(\d{1,4})\.", re.ASCII
+    r"(?:(?:text_model\.)?encoder\.layers|transformer\.resblocks)\.(\d{1,3})\.", re.ASCII
 )
 
 

@@ -17,7 +17,7 @@ ATTENTION = {
     "group_norm": "norm", "to_q": "q", "to_k": "k", "to_v": "v", "to_out.0": "proj_out",
 }  # fmt: skip
 
-BLOCK = re.compile(r"encoder\.down\.(\d{1,2})\.block\.(\d{1,4})\.", re.ASCII)
+BLOCK = re.compile(r"encoder\.down\.(\d{1,2})\.block\.(\d{1,2})\.", re.ASCII)
 
 
 class VaeBlocks(NamedTuple):
@@ -75,6 +75,7 @@ def blocks(shapes: Shapes) -> VaeBlocks:
     Returns:
         The VaeBlocks. Of tensors that make no VAE they are blocks that lack some of them.
     """
-    found = [match for match in map(BLOCK.match, shapes) if match]
-    levels = 1 + max((int(match[1]) for match in found), default=0)
-    return VaeBlocks(levels, 1 + max((int(match[2]) for match in found), default=0))
+    found = {(match[1], match[2]) for match in map(BLOCK.match, shapes) if match}
+    # How many there are, not how they are numbered: a number alone could make a million names.
+    levels = len({level for level, _ in found})
+    return VaeBlocks(max(1, levels), max(1, len({layer for _, layer in found})))

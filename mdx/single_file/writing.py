@@ -162,7 +162,7 @@ def _unsaid(model: Any, original: Original, tensors: Mapping[str, Lazy]) -> list
     for name, pad in original.pads.items():
         words, usual = getattr(model, name), vocabulary.shipped(pad)
         same = words is not None and words[1:] == usual[1:]
-        if not same or words.bpe.get_vocab() != usual.bpe.get_vocab():
+        if words is None or not same or words.bpe.get_vocab() != usual.bpe.get_vocab():
             found.append(f"model.{name}")
     return found
 
