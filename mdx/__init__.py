@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mdx.memory_plan import Plan, plan
     from mdx.net import Net
     from mdx.outpainting import outpaint
+    from mdx.prompt_schedule import Schedule
     from mdx.prompts import encode_prompt
     from mdx.sampling import guidance, sample, step_noise
     from mdx.saving import save
@@ -42,6 +43,7 @@ __all__ = [
     "Model",
     "Net",
     "Plan",
+    "Schedule",
     "Sizes",
     "add_difference",
     "blend",
@@ -84,6 +86,7 @@ HOMES = {
     "Model": "mdx.families",
     "Net": "mdx.net",
     "Plan": "mdx.memory_plan",
+    "Schedule": "mdx.prompt_schedule",
     "Sizes": "mdx.sizes",
     "add_difference": "mdx.blending",
     "blend": "mdx.blending",

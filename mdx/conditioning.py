@@ -13,15 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mdx.array_files import read, write
+from mdx.blends import joined, on_arc
 from mdx.checks import array_of, finite, flag, shown, whole
 from mdx.schedulers.levels import digest
 from mdx.sizes import Sizes
 
-__all__ = ["Conditioning", "blend", "concat", "load", "make", "repeat", "save", "take"]
+__all__ = [
+    "Conditioning", "blend", "concat", "join", "load", "make", "repeat", "save", "take",
+]  # fmt: skip
 
 FORMAT = {"format": "mdx.conditioning", "version": "1"}
-
-LENGTH = 1e-12  # of a vector, or of a sum of two directions, that has no direction
 
 
 class Conditioning(NamedTuple):
@@ -215,28 +216,28 @@ def blend(
         else:
             a, b = array.astype(np.float64), other.astype(np.float64)
             arc = spherical and array.ndim > 1 and name not in Sizes._fields
-            found[name] = _on_arc(a, b, weight) if arc else (1 - weight) * a + weight * b
+            found[name] = on_arc(a, b, weight) if arc else (1 - weight) * a + weight * b
     return make(begin.family, found)
 
 
-def _on_arc(begin: NDArray[np.float64], end: NDArray[np.float64], weight: float) -> Any:
-    """Vectors (..., D) between two, along the arc."""
-    lengths = [np.linalg.norm(vectors, axis=-1, keepdims=True) for vectors in (begin, end)]
-    straight = (1 - weight) * begin + weight * end
-    with np.errstate(divide="ignore", invalid="ignore"):
-        u, v = begin / lengths[0], end / lengths[1]
-        apart = np.linalg.norm(v - u, axis=-1, keepdims=True)
-        along = np.linalg.norm(v + u, axis=-1, keepdims=True)
-        # Exact for small angles and for those near half a turn, where the arc's cosine is not.
-        angle = 2 * np.arctan2(apart, along)
-        sine = np.sin(angle)
-        turned = (np.sin((1 - weight) * angle) * u + np.sin(weight * angle) * v) / sine
-        length = (1 - weight) * lengths[0] + weight * lengths[1]
-        curved = length * turned
-    no_arc = (
-        (np.minimum(*lengths) < LENGTH) | (apart < LENGTH) | (along < LENGTH) | ~np.isfinite(curved)
-    )
-    return np.where(no_arc, straight, curved)
+def join(*some: Conditioning) -> Conditioning:
+    """The tokens of one behind those of another: a conjunction of prompts, encoded apart.
+
+    Vectors of tokens (B, T, D) are joined, and so are numbers of tokens (B, T); whatever is one a
+    prompt (pooled vectors, sizes) is the first one's.
+
+    Args:
+        some: one or more, of B images each.
+
+    Returns:
+        A Conditioning of B images and of all their tokens.
+
+    Raises:
+        ValueError: for none at all, for arrays of other names, widths or numbers of images.
+    """
+    if not some:
+        raise ValueError("join needs at least one conditioning")
+    return make(checked(some[0]).family, joined([checked(one) for one in some]))
 
 
 def save(one: Conditioning, path: str | os.PathLike[str]) -> None:

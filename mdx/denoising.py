@@ -3,21 +3,22 @@
 from typing import Any
 
 from mdx import schedulers
-from mdx.conditioning import Conditioning
-from mdx.conditioning import checked as checked_conditioning
 from mdx.families import Model, check_model
 from mdx.memory import Memory, checked
+from mdx.prompt_schedule import Changing, every
+from mdx.prompt_schedule import checked as checked_conditioning
 from mdx.sampling.network import Network
 
 __all__ = ["denoiser"]
 
 
-def denoiser(model: Model, conditioning: Conditioning, *, memory: Memory | None = None) -> Network:
+def denoiser(model: Model, conditioning: Changing, *, memory: Memory | None = None) -> Network:
     """A model's network with its conditioning, as a denoiser.
 
     Args:
         model: what `load` returned.
-        conditioning: of B images, as `encode_prompt` makes it of prompts for such a model.
+        conditioning: of B images, as `encode_prompt` makes it of prompts for such a model; or a
+            Schedule of them, for prompts that change over the rows of a run.
         memory: what is held in memory at once, see `Memory`; None for what is quickest.
 
     Returns:
@@ -35,6 +36,7 @@ def denoiser(model: Model, conditioning: Conditioning, *, memory: Memory | None 
             f"{family.name}: encode the prompts with it"
         )
     net: Any = getattr(model, family.network)
-    family.check_conditioning(model, conditioning)
+    for one in every(conditioning):
+        family.check_conditioning(model, one)
     prediction = schedulers.prediction(model.scheduler)
     return Network(net, conditioning, family.inputs(model), checked(memory), prediction)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm.auto import tqdm
 
-from mdx import conditioning, schedulers
+from mdx import prompt_runs, schedulers
 from mdx.compile_cache import run
 from mdx.conditioning import Conditioning
 from mdx.families import Model, nets_of
@@ -17,7 +17,7 @@ from mdx.mapped import check_files
 from mdx.memory import Memory, release
 from mdx.net import check_weights
 from mdx.progress import bar, without_compiling
-from mdx.prompts import encode_prompt
+from mdx.prompt_schedule import Changing, Schedule
 from mdx.request import Arguments, Request, Run, checked, generator
 from mdx.run_denoiser import of_batch
 from mdx.sampling import loop, step_noise
@@ -31,13 +31,14 @@ from mdx.tasks.finished import pasted
 from mdx.tasks.inpaint import Inpaint
 from mdx.tasks.pictures import Pictures
 from mdx.tasks.prepared import Prepared, prepared
+from mdx.text.syntaxes import PLAIN
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 __all__ = ["Options", "Prompts", "generate"]
 
-Prompts: TypeAlias = str | Sequence[str] | Conditioning
+Prompts: TypeAlias = str | Sequence[str] | Conditioning | Schedule
 
 
 class Options(TypedDict, total=False):
@@ -52,6 +53,8 @@ class Options(TypedDict, total=False):
     width: int | None
     images_per_prompt: int
     sizes: Sizes | None
+    prompt_syntax: str
+    clip_skip: int | None
     image: Pictures | None
     strength: float | Sequence[float] | NDArray[np.floating] | None
     mask: Pictures | None
@@ -100,6 +103,8 @@ def generate(
     width: int | None = None,
     images_per_prompt: int = 1,
     sizes: Sizes | None = None,
+    prompt_syntax: str = PLAIN,
+    clip_skip: int | None = None,
     image: Pictures | None = None,
     strength: float | Sequence[float] | NDArray[np.floating] | None = None,
     mask: Pictures | None = None,
@@ -119,9 +124,9 @@ def generate(
     Args:
         model: what `load` returned, with any of its parts exchanged.
         prompt: a text, or a list of them; or what `encode_prompt` made of them, which may have been
-            saved, blended, or made by another program.
-        negative_prompt: what guidance moves away from: one for all prompts, or one each; or a
-            Conditioning. None is what the checkpoint has for it: the empty text, or zeros.
+            saved, blended, or made by another program, and with its `rows` changes over the run.
+        negative_prompt: what guidance moves away from: one for all prompts, or one each; or what
+            `encode_prompt` made. None is what the checkpoint has for it: the empty text, or zeros.
         scheduler: a name, a Scheduler or a Table, or a list of them, one an image; None for the
             checkpoint's own. A name is one of mdx's, or of A1111's or ComfyUI's menus, such as
             "DPM++ 2M Karras" (`mdx samplers --menus`).
@@ -146,6 +151,10 @@ def generate(
             of `image`, rounded down to such, or of `start`, or of the model's training.
         images_per_prompt: pictures of each prompt.
         sizes: what the model is told of the picture's sizes, where it reads them: see `Sizes`.
+        prompt_syntax: how prompt and negative_prompt are written: "plain", or as "a1111", "comfyui"
+            or "compel" have it, with weights of words by that program's rule; see `encode_prompt`.
+            Prompts of "a1111" may change over the rows of the run.
+        clip_skip: layers of CLIP that are left out beyond the usual, of both prompts.
         image: what a picture is made of, or a list, one an image: a PIL image, the path of one, or
             pixels (H, W, 3) in [0, 1]. It is scaled to cover height and width and cut to them at
             the centre. What `images.to_array` refuses is refused, transparency above all. The run
@@ -228,38 +237,21 @@ class Watch(NamedTuple):
     one_graph: bool  # whether nobody can
 
 
-def _conditionings(model: Model, asked: Run) -> tuple[Conditioning, Conditioning | None]:
+def _conditionings(model: Model, asked: Run) -> tuple[Changing, Changing | None]:
     """Of all prompts, and of what guidance moves away from, as many, where any image is guided."""
-
-    def made(texts: list[str] | Conditioning | None, negative: bool) -> Conditioning:
-        if isinstance(texts, Conditioning):
-            return texts
-        sizes = asked.sizes
-        if negative and sizes is not None:
-            sizes = sizes._replace(aesthetic=None)  # which is of the picture that is wanted
-        return encode_prompt(model, texts, negative=negative, sizes=sizes)
-
-    positive = made(asked.prompts, False)
-    negative = made(asked.negative, True) if asked.guided else None
+    prompts = prompt_runs.Prompts(asked.prompts, asked.negative, asked.guided, asked.sizes)
+    rows = max(request.table.rows for request in asked.requests)
+    found = prompt_runs.made(model, asked.family, prompts, asked.reading, rows)
     for name in asked.family.encoders(model):
         release(getattr(model, name), asked.memory)
-    if negative is not None and negative.batch < positive.batch:
-        negative = conditioning.repeat(negative, positive.batch)
-    if negative is not None and not isinstance(asked.negative, Conditioning):
-        told = {
-            name: positive.arrays[name]
-            for name in asked.family.shared
-            if name in positive.arrays and name not in negative.arrays
-        }
-        negative = conditioning.make(negative.family, {**negative.arrays, **told})
-    return positive, negative
+    return found
 
 
 def _batch(
     model: Model,
     asked: Run,
     request: Request,
-    made: tuple[Conditioning, Conditioning | None, Prepared | None],
+    made: tuple[Changing, Changing | None, Prepared | None],
     watch: Watch,
     shown: tqdm,
 ) -> NDArray[np.float32]:

@@ -5,14 +5,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mdx import budgets, run_shapes, run_tables, schedulers, starts
+from mdx import budgets, prompt_runs, run_shapes, run_tables, schedulers, starts
 from mdx.checks import entries, finite, flag, one_of, whole
-from mdx.conditioning import Conditioning
-from mdx.families import Family, check_encoders, check_model
+from mdx.families import Family, check_model
 from mdx.families.channels import INSTRUCT
 from mdx.latents import OUTPUTS
 from mdx.memory import Memory
-from mdx.prompts import listed
+from mdx.prompt_schedule import Changing
 from mdx.sampling import step_noise
 from mdx.sampling.guidance import Guide
 from mdx.sampling.loop import checked_watching
@@ -44,6 +43,8 @@ class Arguments(NamedTuple):
     width: Any
     images_per_prompt: Any
     sizes: Any
+    prompt_syntax: Any
+    clip_skip: Any
     image: Any
     strength: Any
     mask: Any
@@ -77,10 +78,11 @@ class Run(NamedTuple):
     """What the arguments of `generate` come to: all was checked, and nothing computed."""
 
     family: Family
-    prompts: list[str] | Conditioning  # (P,)
-    negative: list[str] | Conditioning | None  # (P,) or (1,); None: of nobody's, the family's own
+    prompts: list[str] | Changing  # (P,)
+    negative: list[str] | Changing | None  # (P,) or (1,); None: of nobody's, the family's own
     guided: bool  # whether any image is moved away from its negative prompt
     sizes: Sizes | None
+    reading: prompt_runs.Reading  # of the texts
     task: Task | None  # what is made of pictures
     memory: Memory
     requests: list[Request]  # one a batch, to be run one after the other
@@ -96,9 +98,9 @@ def checked(asked: Arguments) -> Run:
     one_graph = flag("one_graph", asked.one_graph)
     checked_watching(asked.callback, asked.after, asked.progress, one_graph)
     family = check_model(model)
-    prompts = _prompts("prompt", model, family, asked.prompt)
+    prompts = prompt_runs.given("prompt", model, family, asked.prompt)
     per_prompt = whole("images_per_prompt", asked.images_per_prompt, 1)
-    known = prompts.batch if isinstance(prompts, Conditioning) else len(prompts)
+    known = len(prompts) if isinstance(prompts, list) else prompts.batch
     count = known * per_prompt
     size = count if asked.batch is None else min(whole("batch", asked.batch, 1), count)
     if asked.after is not None and size < count:
@@ -114,7 +116,7 @@ def checked(asked: Arguments) -> Run:
         shape = task.shape
     state = size * (4 * SLOTS + 8)
     run_shapes.check_size(model, shape, count, state, asked.output != "latent")
-    negative = _negative(model, family, asked.negative_prompt, known)
+    negative = prompt_runs.given_negative(model, family, asked.negative_prompt, known)
     chosen = _each("scheduler", asked.scheduler, count)
     strength = None if task is None else task.strength
     tables = run_tables.made(model, chosen, asked.steps, count, strength)
@@ -133,10 +135,12 @@ def checked(asked: Arguments) -> Run:
             "guidance as a function goes by the rows of a run: give schedulers of as many rows each"
         )
     if guided and negative is None:
-        _check_absent(model)
+        prompt_runs.check_absent(model)
     sizes = None if asked.sizes is None else checked_sizes(asked.sizes)
-    if sizes is not None and isinstance(prompts, Conditioning):
+    if sizes is not None and not isinstance(prompts, list):
         raise ValueError("sizes are of a prompt, and this one was encoded: give encode_prompt them")
+    reading = prompt_runs.Reading(asked.prompt_syntax, asked.clip_skip)
+    reading = prompt_runs.checked(family, reading, prompts, negative, {t.rows for t in tables})
     slots = max(SLOTS, *(table.slots for table in tables), 0 if begun is None else len(begun.slots))
     drawn = budgets.Drawn(shape, size, count, guided, one_graph, task is not None)
     memory = budgets.chosen(model, asked.memory, drawn)
@@ -168,7 +172,7 @@ def checked(asked: Arguments) -> Run:
         )
 
     batches = [request(slice(first, first + size)) for first in range(0, count, size)]
-    return Run(family, prompts, negative, guided, sizes, task, memory, batches)
+    return Run(family, prompts, negative, guided, sizes, reading, task, memory, batches)
 
 
 def _check_one_graph(task: Task, guided: bool) -> None:
@@ -183,49 +187,6 @@ def _check_one_graph(task: Task, guided: bool) -> None:
             "one_graph calls a network once a row, and instructions with guidance call it three "
             "times: leave it out, or give guidance 1"
         )
-
-
-def _prompts(name: str, model: Any, family: Family, value: Any) -> list[str] | Conditioning:
-    """Texts, or a conditioning that the model's network can read."""
-    if not isinstance(value, Conditioning):
-        check_encoders(model)
-        return listed(name, value)
-    if value.family != family.name:
-        raise ValueError(
-            f"{name} is a conditioning for models of {value.family}, and this one is of "
-            f"{family.name}: encode the prompts with it"
-        )
-    try:
-        family.fits(model, value)
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
-    return value
-
-
-def _negative(
-    model: Any, family: Family, value: Any, count: int
-) -> list[str] | Conditioning | None:
-    """The negative of each prompt, or one for all."""
-    if value is None:
-        return None
-    found = _prompts("negative_prompt", model, family, value)
-    given = found.batch if isinstance(found, Conditioning) else len(found)
-    for_all = isinstance(value, str | Conditioning) and given == 1
-    if given != count and not for_all:
-        raise ValueError(
-            f"negative_prompt: {given} negative prompts for {count} prompts: give one, or one each"
-        )
-    return found
-
-
-def _check_absent(model: Any) -> None:
-    """ValueError if what stands for no negative prompt cannot be encoded."""
-    try:
-        check_encoders(model)
-    except ValueError as error:
-        raise ValueError(
-            f"negative_prompt is None, and what stands for it must be encoded: {error}"
-        ) from None
 
 
 def _of(guidance: Any, images: slice, rows: int) -> Any:

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from mdx import conditioning
-from mdx.conditioning import Conditioning
 from mdx.denoising import denoiser
 from mdx.families import Model
 from mdx.families.channels import INSTRUCT
+from mdx.prompt_schedule import Changing, at, each
 from mdx.request import Request, Run
 from mdx.sampling import guidance as guiding
 from mdx.tasks import batch as tasks
@@ -24,7 +24,7 @@ def of_batch(
     model: Model,
     asked: Run,
     request: Request,
-    made: tuple[Conditioning, Conditioning | None],
+    made: tuple[Changing, Changing | None],
     task: Batch | None,
     generators: Sequence[np.random.Generator],
 ) -> Any:
@@ -33,13 +33,14 @@ def of_batch(
     The generators are asked for what an upscaler's small picture is noised by.
     """
     positive, negative = made
-    positive = conditioning.take(positive, request.prompts)
-    negative = None if negative is None else conditioning.take(negative, request.prompts)
+    positive = each(positive, lambda one: conditioning.take(one, request.prompts))
+    if negative is not None:
+        negative = each(negative, lambda one: conditioning.take(one, request.prompts))
     if task is not None:
         positive, negative = tasks.channelled(model, task, positive, negative, generators)
-    if asked.family.embeds_guidance(model) and "guidance" not in positive.arrays:
-        arrays = {**positive.arrays, "guidance": request.guidance}
-        positive = conditioning.make(positive.family, arrays)
+    if asked.family.embeds_guidance(model) and "guidance" not in at(positive, 0).arrays:
+        told = {"guidance": request.guidance}
+        positive = each(positive, lambda one: conditioning.make(one.family, {**one.arrays, **told}))
     towards = denoiser(model, positive, memory=asked.memory)
     if negative is not None:
         away = denoiser(model, negative, memory=asked.memory)

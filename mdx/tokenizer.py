@@ -17,7 +17,7 @@ from mdx.fields import shown
 from mdx.files import replacing
 from mdx.tokenizer_files import Flags, Vocabulary
 
-__all__ = ["Tokenizer", "encode", "extended", "knows", "load", "made", "train"]
+__all__ = ["Tokenizer", "encode", "extended", "ids_of", "knows", "load", "made", "train"]
 
 LONGEST = 2**17  # characters of a prompt; more take seconds to read, and no model does
 START, END = "<|startoftext|>", "<|endoftext|>"
@@ -125,7 +125,7 @@ def encode(tokenizer: Tokenizer, prompts: str | Sequence[str]) -> np.ndarray:
             raise ValueError(
                 f"prompt {shown(prompt)} is not valid Unicode: it holds half of a surrogate pair"
             ) from None
-        ids, begins = _ids(tokenizer, prompt)
+        ids, begins = ids_of(tokenizer, prompt)
         if len(ids) > room:
             dropped = prompt[begins[room] :]
             warnings.warn(
@@ -246,7 +246,7 @@ def _vectors(added: Mapping[str, int]) -> tuple[tuple[int, ...], ...]:
     return tuple(several)
 
 
-def _ids(tokenizer: Tokenizer, text: str) -> tuple[list[int], list[int]]:
+def ids_of(tokenizer: Tokenizer, text: str) -> tuple[list[int], list[int]]:
     """The ids of a text, and where in it each of them begins."""
     encoding = tokenizer.bpe.encode(text)
     several = {ids[0]: ids for ids in tokenizer.vectors}

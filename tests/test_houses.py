@@ -51,7 +51,12 @@ LONGER = {
 
 MANY = 8  # parameters of a function
 # Public ones, whose arguments are the contract.
-PUBLIC = {"generation.generate", "memory_plan.plan", "sampling/loop.sample"}
+PUBLIC = {
+    "generation.generate",
+    "memory_plan.plan",
+    "prompts.encode_prompt",
+    "sampling/loop.sample",
+}
 TRACED = {"sampling/one_graph.run": "what a graph reads, which takes no records"}
 
 

@@ -22,6 +22,7 @@ FUZZ = settings(
 DEFAULTS = {
     "prompt": "a", "negative_prompt": None, "scheduler": None, "steps": 2, "guidance": 7.5,
     "seed": 0, "height": None, "width": None, "images_per_prompt": 1, "sizes": None,
+    "prompt_syntax": "plain", "clip_skip": None,
     "image": None, "strength": None, "mask": None, "inpaint": None,
     "start": None, "step_noise": None, "output": "pil", "progress": None, "callback": None,
     "after": None, "one_graph": False, "memory": None, "batch": None,

@@ -13,6 +13,7 @@ from mdx.conditioning import Conditioning
 from mdx.families import channels
 from mdx.families.channels import Layout
 from mdx.sizes import Sizes
+from mdx.text.syntaxes import PLAIN
 
 __all__ = ["Asked", "Family", "Part"]
 
@@ -32,6 +33,8 @@ class Asked(NamedTuple):
     second: tuple[str, ...] | None = None  # texts of the second text encoder; None: the same ones
     sizes: Sizes | None = None  # micro-conditioning; None: of the picture that is drawn
     clip_skip: int | None = None  # layers of the text encoders left out beyond the usual
+    syntax: str = PLAIN  # how the texts are written: of mdx.text.SYNTAXES
+    chunks: tuple[int, ...] | None = None  # of each text, as many as it has at least; None: its own
 
 
 class Family(NamedTuple):
@@ -58,6 +61,8 @@ class Family(NamedTuple):
     shared: tuple[str, ...] = ()
     # Whether a VAE whose config says force_upcast is held in float32: its numbers overflow in half.
     upcasts_vae: bool = False
+    # Whether its text encoders are CLIP's, whose vectors weights of words can change.
+    weighs_words: bool = False
 
     def layout(self, model: Any) -> Layout:
         """What the network of a model reads in channels behind the sample's: see `channels`."""
@@ -74,4 +79,12 @@ class Family(NamedTuple):
             name
             for name, part in self.parts.items()
             if part.kind == "clip" and getattr(model, name) is not None
+        ]
+
+    def tokenizers(self, model: Any) -> list[str]:
+        """The folders of a model's tokenizers, those that it has."""
+        return [
+            name
+            for name, part in self.parts.items()
+            if part.kind == "tokenizer" and getattr(model, name) is not None
         ]

@@ -74,7 +74,10 @@ def encode(model: Any, texts: list[str] | None, asked: Asked) -> Conditioning:
         if getattr(asked, name) is not None:
             raise ValueError(f"{name} is for families that read it, and {FAMILY.title} does not")
     layer = -1 - (asked.clip_skip or 0)
-    rows, _ = clip_rows(model.tokenizer, model.text_encoder, texts or [""], layer)
+    given = texts or [""] * len(asked.chunks or (1,))
+    rows, _ = clip_rows(
+        model.tokenizer, model.text_encoder, given, layer, syntax=asked.syntax, chunks=asked.chunks
+    )
     return make(NAME, {"context": rows})
 
 
@@ -149,4 +152,5 @@ FAMILY = Family(
     fits=fits,
     inputs=inputs,
     meant=meant,
+    weighs_words=True,
 )

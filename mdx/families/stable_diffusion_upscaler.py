@@ -146,5 +146,6 @@ FAMILY = Family(
     fits=fits,
     inputs=inputs,
     meant=meant,
+    weighs_words=True,
     shared=(LEVEL,),
 )

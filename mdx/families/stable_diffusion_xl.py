@@ -4,7 +4,7 @@ The base, its refiner (which reads one text encoder and an aesthetic score), and
 or cut down from them. arXiv 2307.01952.
 """
 
-import logging
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mdx.conditioning import Conditioning, make
 from mdx.encoding import clip_rows
+from mdx.families.distilled import hint
 from mdx.families.family import Asked, Family, Part
 from mdx.families.fitting import (
     check_arrays,
@@ -28,13 +29,10 @@ from mdx.net import Net
 from mdx.nets import vae
 from mdx.nets.clip import PROJECTED
 from mdx.nets.unet_config import TEXT_TIME
-from mdx.schedulers import prediction
 from mdx.sizes import Sizes
 from mdx.tokenizer import Tokenizer
 
 __all__ = ["FAMILY", "StableDiffusionXL"]
-
-log = logging.getLogger("mdx")
 
 NAME = "stable_diffusion_xl"
 
@@ -45,9 +43,6 @@ SCORE, NEGATIVE_SCORE = 6.0, 2.5
 
 # Numbers about the picture: sizes alone, or with a score in the place of the target.
 SIZES, SIZES_AND_SCORE = 6, 5
-
-# Samplers that distilled checkpoints come with.
-DISTILLED = ("LCMScheduler", "TCDScheduler")
 
 
 class StableDiffusionXL(NamedTuple):
@@ -100,28 +95,7 @@ def check(model: StableDiffusionXL) -> None:
             f"the tokenizer makes rows of {lengths[0]} ids (model_max_length), and tokenizer_2 of "
             f"{lengths[1]}: expected the same, for their states lie side by side"
         )
-    _hint(model)
-
-
-def _hint(model: StableDiffusionXL) -> None:
-    """Say what cannot be told from the weights: that a checkpoint may be a distilled one.
-
-    Trailing times are also those of models that predict v, which are none.
-    """
-    name, spacing = model.scheduler.name, model.scheduler.config.get("timestep_spacing")
-    trailing = spacing == "trailing" and prediction(model.scheduler) != "v_prediction"
-    if embeds_guidance(model):
-        log.info(
-            "the checkpoint's network reads how far it is guided (time_cond_proj_dim), as "
-            "distilled ones do: 2 to 8 steps are what it learned"
-        )
-    elif name in DISTILLED or trailing:
-        log.info(
-            "the checkpoint's scheduler (%s, timestep_spacing %s) is one that distilled ones come "
-            "with: if it is one, 1 to 8 steps and guidance 1 are what it learned",
-            name,
-            spacing,
-        )
+    hint(model)
 
 
 def encode(model: Any, texts: list[str] | None, asked: Asked) -> Conditioning:
@@ -129,33 +103,39 @@ def encode(model: Any, texts: list[str] | None, asked: Asked) -> Conditioning:
     layer = LAYER - (asked.clip_skip or 0)
     told = _told(inputs(model).scored(model.text_encoder_2.config.projection_dim), asked)
     if texts is None and (model.index is None or model.index.zeros is not False):
-        arrays = _nothing(model)
+        arrays = _nothing(model, asked.chunks or (1,))
     else:
-        given = texts or [""]
-        arrays = _read(model, given, list(asked.second or given), layer)
+        given = texts or [""] * len(asked.chunks or (1,))
+        arrays = _read(model, given, list(asked.second or given), layer, asked)
     count = len(arrays["pooled"])
     return make(NAME, {**arrays, **_rows(told, count)})
 
 
-def _read(model: Any, texts: list[str], second: list[str], layer: int) -> dict[str, Any]:
+def _read(
+    model: Any, texts: list[str], second: list[str], layer: int, asked: Asked
+) -> dict[str, Any]:
     """The rows of both text encoders side by side, and the vector of the second one."""
-    parts = []
+    parts, how = [], {"normed": False, "syntax": asked.syntax, "chunks": asked.chunks}
     if model.text_encoder is not None:
-        rows, _ = clip_rows(model.tokenizer, model.text_encoder, texts, layer, normed=False)
+        rows, _ = clip_rows(model.tokenizer, model.text_encoder, texts, layer, **how)
         parts.append(rows)
     rows, pooled = clip_rows(
-        model.tokenizer_2, model.text_encoder_2, second, layer, normed=False, pooled=True
+        model.tokenizer_2, model.text_encoder_2, second, layer, pooled=True, **how
     )
     return {"context": np.concatenate([*parts, rows], axis=2), "pooled": pooled}
 
 
-def _nothing(model: Any) -> dict[str, NDArray[np.float32]]:
-    """What stands for a negative prompt that nobody gave: zeros, for which nothing need run."""
+def _nothing(model: Any, chunks: tuple[int, ...]) -> dict[str, NDArray[np.float32]]:
+    """What stands for negative prompts that nobody gave: zeros, for which nothing need run.
+
+    They are as long as texts of so many chunks are made.
+    """
     encoders = [net for net in (model.text_encoder, model.text_encoder_2) if net is not None]
     width = sum(net.config.hidden_size for net in encoders)
+    count, length = len(chunks), math.lcm(*chunks) * model.tokenizer_2.length
     return {
-        "context": np.zeros((1, model.tokenizer_2.length, width), np.float32),
-        "pooled": np.zeros((1, model.text_encoder_2.config.projection_dim), np.float32),
+        "context": np.zeros((count, length, width), np.float32),
+        "pooled": np.zeros((count, model.text_encoder_2.config.projection_dim), np.float32),
     }
 
 
@@ -296,4 +276,5 @@ FAMILY = Family(
     meant=meant,
     upcasts_vae=True,
     shared=("original", "crop", "target"),
+    weighs_words=True,
 )

@@ -23,6 +23,7 @@ def rows(
     causal: bool,
     upcast: bool,
     part_bytes: int,
+    unread: Tensor | None = None,
 ) -> Tensor:
     """x (B, T, I), context (B, S, D) -> (B, T, O); weights and the rest as in attentions.py."""
     batch, tokens, _ = x.shape
@@ -33,17 +34,26 @@ def rows(
     query = query * (1.0 / math.sqrt(query.shape[2]))
     if upcast:
         query, key = ops.cast(query, mindspore.float32), ops.cast(key, mindspore.float32)
+    if unread is not None:
+        unread = ops.tile(unread.reshape((batch, 1, -1)), (1, heads, 1))
+        unread = ops.cast(unread.reshape((batch * heads, 1, -1)), query.dtype)
     cuts = spans(tokens, batch * heads * key.shape[1] * BYTES, part_bytes)
     parts = ()
     for first, last in spans(len(cuts), 1, AT_A_TIME):
-        found = _parts(query, key, value, causal, cuts[first:last], parts[-1:])
+        found = _parts(query, key, value, causal, unread, cuts[first:last], parts[-1:])
         parts = (*parts, *found)
     read = joined(parts, 1).reshape((batch, heads, tokens, -1)).transpose((0, 2, 1, 3))
     return linear(read.reshape((batch, tokens, -1)), *out)
 
 
 def _parts(
-    query: Tensor, key: Tensor, value: Tensor, causal: bool, cuts: Spans, before: tuple[Tensor, ...]
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    causal: bool,
+    unread: Tensor | None,
+    cuts: Spans,
+    before: tuple[Tensor, ...],
 ) -> tuple[Tensor, ...]:
     """What some parts of the queries read, (h, t, d), one after the other, after `before`."""
     heads, tokens, channels = query.shape
@@ -58,6 +68,8 @@ def _parts(
         scores = ops.BatchMatMul(transpose_b=True)(some, key)
         if causal:
             scores = scores + causal_mask(begin, end, tokens, scores.dtype)
+        if unread is not None:
+            scores = scores + unread
         found = (*found, ops.BatchMatMul()(ops.cast(ops.Softmax(-1)(scores), value.dtype), value))
     return found[len(before) :]
 

@@ -19,14 +19,18 @@ def attention(
     causal: bool = False,
     upcast: bool = False,
     part_bytes: int = PART_BYTES,
+    unread: Tensor | None = None,
 ) -> Tensor:
     """x (B, T, I) reads context (B, S, D) -> (B, T, O): scaled dot-product attention.
 
     weights: those of query (C, I), key (C, D), value (C, D) and out (O, C), each a pair with its
     bias or None. causal hides later tokens from earlier ones; upcast computes scores in float32
     whatever the dtype; part_bytes bounds the scores that exist at once, down to those of one query
-    of one picture. Attention is all you need, arXiv 1706.03762, section 3.2.
+    of one picture; unread (B, S), 0 or very negative, is added to the scores of each key. Attention
+    is all you need, arXiv 1706.03762, section 3.2.
     """
+    if unread is not None:
+        return rows(x, context, weights, heads, causal, upcast, part_bytes, unread)
     dtype = x.dtype
     half = dtype == mindspore.float16 or dtype == mindspore.bfloat16
     size = weights[0][0].shape[0] // heads

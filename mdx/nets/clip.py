@@ -106,6 +106,7 @@ def apply(
     layer: int = -1,
     normed: bool = True,
     pooled: bool = True,
+    unread: Tensor | None = None,
 ) -> tuple[Tensor, Tensor | None]:
     """One vector a token and one a text, of the layers that are asked for; inside mindspore.jit.
 
@@ -120,6 +121,7 @@ def apply(
             it is computed unless `pooled`.
         normed: whether the final norm is applied to it.
         pooled: whether the vectors of texts are wanted. They take all layers, whatever `layer` is.
+        unread: (B, T) float32, -1e9 for tokens that none reads, and 0 for others; None for no such.
 
     Returns:
         (B, T, C) of tokens, and that of each text, which is of its end token after all layers and
@@ -130,12 +132,12 @@ def apply(
         ValueError: for a layer that there is not.
     """
     count, read = config.num_hidden_layers, _layers_run(config, layer)
-    hidden = _through(config, params, _embedded(params, tokens), 0, read)
+    hidden = _through(config, params, _embedded(params, tokens), 0, read, unread)
     if not pooled:
         if normed:
             hidden = _final_norm(config, params, hidden)
         return ops.cast(hidden, mindspore.float32), None
-    last = _final_norm(config, params, _through(config, params, hidden, read, count))
+    last = _final_norm(config, params, _through(config, params, hidden, read, count, unread))
     if normed and read == count:
         hidden = last
     elif normed:
@@ -161,12 +163,14 @@ def _embedded(params: Params, tokens: Tensor) -> Tensor:
     return x + ops.tile(first, (batch, 1, 1))
 
 
-def _through(config: Config, params: Params, x: Tensor, first: int, last: int) -> Tensor:
+def _through(
+    config: Config, params: Params, x: Tensor, first: int, last: int, unread: Tensor | None
+) -> Tensor:
     """Layers [first, last) on x (B, T, C)."""
     for layer in range(first, last):
         name = "text_model.encoder.layers." + str(layer)
         h = layers.layer_norm(params, name + ".layer_norm1", x, config.layer_norm_eps)
-        x = x + _attention(config, params, name + ".self_attn", h)
+        x = x + _attention(config, params, name + ".self_attn", h, unread)
         h = layers.layer_norm(params, name + ".layer_norm2", x, config.layer_norm_eps)
         h = layers.activation(config.hidden_act, layers.linear(params, name + ".mlp.fc1", h))
         x = x + layers.linear(params, name + ".mlp.fc2", h)
@@ -195,6 +199,11 @@ def _projects(config: Config) -> bool:
     return config.architectures == PROJECTED
 
 
-def _attention(config: Config, params: Params, name: str, x: Tensor) -> Tensor:
+def _attention(
+    config: Config, params: Params, name: str, x: Tensor, unread: Tensor | None
+) -> Tensor:
     names = (name + ".q_proj", name + ".k_proj", name + ".v_proj", name + ".out_proj")
-    return layers.attention(params, names, x, x, config.num_attention_heads, causal=True)
+    heads = config.num_attention_heads
+    if unread is None:
+        return layers.attention(params, names, x, x, heads, causal=True)
+    return layers.attention(params, names, x, x, heads, causal=True, unread=unread)

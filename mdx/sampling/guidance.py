@@ -1,6 +1,6 @@
 """Functions from denoisers to denoisers: guidance, and denoisers that take turns."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -9,12 +9,18 @@ from numpy.typing import NDArray
 
 from mdx.checks import array_of, finite, shown, whole
 from mdx.compile_cache import compiled
-from mdx.conditioning import make
+from mdx.conditioning import Conditioning, make
+from mdx.prompt_schedule import at as conditioning_at
+from mdx.prompt_schedule import each
+from mdx.sampling.composing import agreed, compose, tensor_of
 from mdx.sampling.denoiser import Carry, Denoiser, Row, in_parts, lift, parts_of
 from mdx.sampling.network import CHANNELS, Network, alike
-from mdx.sampling.scales import Followed, Scale, at, scales
+from mdx.sampling.scales import Followed, Scale, at
+from mdx.sampling.scales import scales as scales_of
 
-__all__ = ["Between", "Guide", "Instructed", "classifier_free", "instruct", "interval", "turns"]
+__all__ = [
+    "Between", "Guide", "Instructed", "classifier_free", "compose", "instruct", "interval", "turns",
+]  # fmt: skip
 
 Guide: TypeAlias = Callable[[Any, Any], Any]  # (positive, negative) -> denoiser
 
@@ -41,12 +47,12 @@ def classifier_free(positive: Any, negative: Any, scale: Scale) -> Network | Den
 
     Classifier-free diffusion guidance, arXiv 2207.12598, equation 6.
     """
-    followed = scales("scale", scale)
+    followed = scales_of("scale", scale)
     networks = isinstance(positive, Network) and isinstance(negative, Network)
     if networks and alike(positive, negative):
         return positive._replace(negative=negative.conditioning, scale=followed)
     towards, away = lift(positive), lift(negative)
-    prediction = _agreed([towards, away])
+    prediction = agreed([towards, away])
 
     def init(shape: tuple[int, ...]) -> Carry:
         return in_parts([towards.init(shape), away.init(shape)])
@@ -60,7 +66,7 @@ def classifier_free(positive: Any, negative: Any, scale: Scale) -> Network | Den
             # At 1 the negative half counts for nothing, as for an image that is made without one.
             factor = Tensor(np.maximum(factor, 1))
             out_away, other = away.apply(other, x, row)
-            out = _combine(_tensor(out_away), _tensor(out), factor, x)
+            out = _combine(tensor_of(out_away), tensor_of(out), factor, x)
         return out, in_parts([own, other])
 
     return Denoiser(init, apply, prediction)
@@ -117,14 +123,17 @@ class Instructed(NamedTuple):
 
     def __call__(self, positive: Any, negative: Any) -> Denoiser:
         networks = isinstance(positive, Network) and isinstance(negative, Network)
-        if not networks or CHANNELS not in negative.conditioning.arrays:
+        if not networks or CHANNELS not in conditioning_at(negative.conditioning, 0).arrays:
             raise ValueError(
                 "guidance by instruct is for networks that read a picture in channels, as "
                 "InstructPix2Pix does, and this one reads none"
             )
-        family, arrays = negative.conditioning.family, dict(negative.conditioning.arrays)
-        arrays[CHANNELS] = np.zeros_like(arrays[CHANNELS])
-        nothing = negative._replace(conditioning=make(family, arrays))
+
+        def without(one: Conditioning) -> Conditioning:
+            none = {CHANNELS: np.zeros_like(one.arrays[CHANNELS])}
+            return make(one.family, {**one.arrays, **none})
+
+        nothing = negative._replace(conditioning=each(negative.conditioning, without))
         return self._of([lift(one) for one in (positive, negative, nothing)])
 
     def _of(self, parts: list[Denoiser]) -> Denoiser:
@@ -141,11 +150,11 @@ class Instructed(NamedTuple):
                 if not factor.any():
                     continue  # it counts for nothing
                 out, own[i] = parts[i].apply(own[i], x, row)
-                out = _times(_tensor(out), Tensor(factor))
+                out = _times(tensor_of(out), Tensor(factor))
                 total = out if total is None else _plus(total, out)
             return total, in_parts(own)
 
-        return Denoiser(init, apply, _agreed(parts))
+        return Denoiser(init, apply, agreed(parts))
 
 
 def instruct(text: Scale, image: Scale = 1.5) -> Guide:
@@ -167,7 +176,7 @@ def instruct(text: Scale, image: Scale = 1.5) -> Guide:
 
     InstructPix2Pix: learning to follow image editing instructions, arXiv 2211.09800, equation 3.
     """
-    return Instructed(scales("text", text), scales("image", image))
+    return Instructed(scales_of("text", text), scales_of("image", image))
 
 
 def turns(*denoisers: Any, ends: list[int] | tuple[int, ...]) -> Denoiser:
@@ -192,7 +201,7 @@ def turns(*denoisers: Any, ends: list[int] | tuple[int, ...]) -> Denoiser:
         raise ValueError(
             f"ends of turns of {len(parts)} denoisers are one fewer, and rise, not {shown(ends)}"
         )
-    prediction = _agreed(parts)
+    prediction = agreed(parts)
 
     def init(shape: tuple[int, ...]) -> Carry:
         return in_parts([one.init(shape) for one in parts])
@@ -204,23 +213,6 @@ def turns(*denoisers: Any, ends: list[int] | tuple[int, ...]) -> Denoiser:
         return out, in_parts(own)
 
     return Denoiser(init, apply, prediction)
-
-
-def _agreed(denoisers: Sequence[Denoiser]) -> str | None:
-    """What all of them return, None if none of them says; ValueError if they differ."""
-    said = list(dict.fromkeys(one.prediction for one in denoisers if one.prediction is not None))
-    if len(said) > 1:
-        raise ValueError(
-            f"denoisers that return {' and '.join(map(repr, said))} cannot be of one run: their "
-            "outputs are of different kinds"
-        )
-    return said[0] if said else None
-
-
-def _tensor(values: Any) -> Tensor:
-    if isinstance(values, Tensor):
-        return values
-    return Tensor(np.asarray(values, np.float32))
 
 
 def _combined(away: Tensor, towards: Tensor, scale: Tensor, x: Tensor) -> Tensor:

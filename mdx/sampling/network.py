@@ -17,11 +17,14 @@ from mdx.net import Net
 from mdx.nets import unet, unet_stages
 from mdx.nets.params import Params
 from mdx.nets.unet_changes import NOTHING, Changes
+from mdx.prompt_schedule import Changing
+from mdx.prompt_schedule import at as conditioning_at
+from mdx.prompt_schedule import which as which_conditioning
 from mdx.sampling import staged
 from mdx.sampling.denoiser import Carry, Denoiser, Row, nothing, per_image
 from mdx.sampling.scales import Followed, at
 
-__all__ = ["Network", "alike", "guided_in", "inputs", "predict"]
+__all__ = ["Network", "alike", "guided_in", "inputs", "predict", "prompts_in"]
 
 # Makes of a conditioning and the sample's shape (B, C, h, w) what the network reads beside x and t.
 Inputs = Callable[[Conditioning, tuple[int, ...]], dict[str, NDArray[Any]]]
@@ -41,11 +44,11 @@ class Network(NamedTuple):
     """
 
     net: Net  # config, weights and where they lie
-    conditioning: Conditioning  # of B images
+    conditioning: Changing  # of B images
     inputs: Inputs  # the family's: see there
     memory: Memory = Memory()
     prediction: str | None = None  # what the network returns, as schedulers.PREDICTIONS has it
-    negative: Conditioning | None = None  # what guidance moves away from; None: no guidance
+    negative: Changing | None = None  # what guidance moves away from; None: no guidance
     scale: Followed = ONE  # how far: see guidance.classifier_free
     changes: Changes = NOTHING  # what is done otherwise inside: see unet_changes.py
 
@@ -75,7 +78,7 @@ class Network(NamedTuple):
         def init(shape: tuple[int, ...]) -> Carry:
             check_files(self.net.places.values())
             unet_stages.owns(self.net.config, self.changes)  # refuses what is not there
-            more = self.conditioning.arrays.get(CHANNELS)
+            more = conditioning_at(self.conditioning, 0).arrays.get(CHANNELS)
             channels = self.net.config.in_channels - (0 if more is None else more.shape[1])
             if len(shape) != 4 or shape[1] != channels:
                 raise ValueError(
@@ -95,7 +98,7 @@ class Network(NamedTuple):
 
         def apply(carry: Carry, x: Tensor, row: Row) -> tuple[Tensor, Carry]:
             scale = guided_in(self, row, x.shape[0])
-            read = prepared(tuple(x.shape), scale is not None)
+            read = prepared(tuple(x.shape), scale is not None, prompts_in(self, row))
             factor = np.ones(x.shape[0], np.float32) if scale is None else scale
             t = per_image(row.t, x.shape[0])
             return predict(scale is not None)(x, Tensor(t), read, Tensor(factor)), carry
@@ -106,8 +109,8 @@ class Network(NamedTuple):
 def alike(one: Network, other: Network) -> bool:
     """Whether both are one network whose conditionings can be halves of one call."""
     shapes = [
-        {name: (array.dtype, array.shape) for name, array in made.conditioning.arrays.items()}
-        for made in (one, other)
+        {name: (array.dtype, array.shape) for name, array in first.arrays.items()}
+        for first in (conditioning_at(made.conditioning, 0) for made in (one, other))
     ]
     return (
         one.net.params is other.net.params
@@ -133,14 +136,24 @@ def guided_in(network: Network, row: Row, count: int) -> NDArray[np.float32] | N
     return np.maximum(scale, 1) if (scale > 1).any() else None
 
 
-def inputs(network: Network, shape: tuple[int, ...], guided: bool) -> Any:
+def prompts_in(network: Network, row: Row) -> tuple[int, int]:
+    """Which conditionings hold in a row: their numbers in the schedules that a network may have."""
+    positive, negative = network.conditioning, network.negative
+    away = 0 if negative is None else which_conditioning(negative, row.index, row.count)
+    return which_conditioning(positive, row.index, row.count), away
+
+
+def inputs(
+    network: Network, shape: tuple[int, ...], guided: bool, which: tuple[int, int] = (0, 0)
+) -> Any:
     """What the graphs read beside the sample and the time, as a mutable dict of tensors.
 
-    With `guided` they are the negative half, and then the positive one, of 2B images.
+    With `guided` they are the negative half, and then the positive one, of 2B images. `which` are
+    those that `prompts_in` gives.
     """
-    found = _read(network, network.conditioning, shape)
+    found = _read(network, conditioning_at(network.conditioning, which[0]), shape)
     if guided and network.negative is not None:
-        away = _read(network, network.negative, shape)
+        away = _read(network, conditioning_at(network.negative, which[1]), shape)
         found = {name: np.concatenate([away[name], found[name]]) for name in found}
     return mindspore.mutable({name: Tensor(array) for name, array in found.items()})
 

@@ -13,7 +13,7 @@ from mdx.compile_cache import compiled
 from mdx.nets.params import Params
 from mdx.nets.unet_changes import NOTHING, Changes
 from mdx.sampling.denoiser import per_image, rows
-from mdx.sampling.network import Network, guided_in, inputs, predict
+from mdx.sampling.network import Network, guided_in, inputs, predict, prompts_in
 from mdx.schedulers import State, Table
 from mdx.schedulers.device import advance
 from mdx.schedulers.step import factors
@@ -28,7 +28,8 @@ ROWS = 64
 def run(network: Network, table: Table, state: State, step_noise: list[Any]) -> State:
     """The state after all rows; step_noise has the noise of each row (B, C, h, w), or None.
 
-    Rows that follow each other, guided all or none of them, are one call of a graph.
+    Rows that follow each other, guided all or none of them and by the same prompts, are one call of
+    a graph.
     """
     _, count, *shape = state.slots.shape
     # The length of the arrays is part of the graph, the number of rows that it runs is not.
@@ -60,16 +61,18 @@ def run(network: Network, table: Table, state: State, step_noise: list[Any]) -> 
     each = zip(*(factors(table, i, count) for i in range(table.rows)), strict=True)
     denoise, mix, clip = (_lengthened(array, length) for array in each)
     scales = [guided_in(network, row, count) for row in rows(table)]
+    prompts = [prompts_in(network, row) for row in rows(table)]
     ones = np.ones(count, np.float32)
     scale = _lengthened([ones if one is None else one for one in scales], length)
 
     slots, begin, noise = state.slots, state.index, Tensor(noise)
-    for guided, group in groupby(range(begin, table.rows), lambda i: scales[i] is not None):
+    kinds = [(scale is not None, which) for scale, which in zip(scales, prompts, strict=True)]
+    for (guided, which), group in groupby(range(begin, table.rows), kinds.__getitem__):
         end = max(group) + 1
         runner = _runner(network.net.config, guided, network.memory.part_bytes, network.changes)
         slots = runner(
             network.net.params, slots, noise, times, rescale, denoise, mix, clip,
-            inputs(network, (count, *shape), guided), scale,
+            inputs(network, (count, *shape), guided, which), scale,
             Tensor(begin, mindspore.int32), Tensor(end, mindspore.int32),
         )  # fmt: skip
         begin = end

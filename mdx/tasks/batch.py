@@ -10,6 +10,7 @@ from mdx import conditioning, inpainting, schedulers
 from mdx.conditioning import Conditioning
 from mdx.families import Model
 from mdx.families.channels import NAME
+from mdx.prompt_schedule import Changing, at, each
 from mdx.sampling.kept import keeping, kept_at
 from mdx.sampling.loop import After
 from mdx.schedulers import State, Table
@@ -74,10 +75,10 @@ def begun(batch: Batch, table: Table) -> State | None:
 def channelled(
     model: Model,
     batch: Batch,
-    positive: Conditioning,
-    negative: Conditioning | None,
+    positive: Changing,
+    negative: Changing | None,
     generators: Sequence[np.random.Generator],
-) -> tuple[Conditioning, Conditioning | None]:
+) -> tuple[Changing, Changing | None]:
     """Both with what the network reads of the pictures behind the sample's channels.
 
     An upscaler's small picture is noised, for both alike, by what the generators give next.
@@ -87,13 +88,13 @@ def channelled(
     parts = dict(batch.parts)
     if "low" in parts:
         fresh = np.stack([each.standard_normal(parts["low"].shape[1:]) for each in generators])
-        parts["low"] = noised(model, positive, parts["low"], fresh)
+        parts["low"] = noised(model, at(positive, 0), parts["low"], fresh)
     read = {NAME: np.concatenate([parts[name] for name in batch.task.layout], axis=1)}
 
     def reading(one: Conditioning) -> Conditioning:
         return conditioning.make(one.family, {**one.arrays, **read})
 
-    return reading(positive), None if negative is None else reading(negative)
+    return each(positive, reading), None if negative is None else each(negative, reading)
 
 
 def kept(batch: Batch, denoiser: Any) -> Any:
