@@ -14,7 +14,7 @@ from mdx import schedulers
 from mdx.checks import array_of, finite, shown
 from mdx.compat.calls import Call
 from mdx.compat.scheduler import Sampler
-from mdx.schedulers.config import runs
+from mdx.schedulers.config import is_compatible
 
 __all__ = ["Levels", "chosen", "factor"]
 
@@ -52,7 +52,7 @@ def chosen(model: Any, sampler: Sampler, call: Call) -> Levels:
     parts = [n for n in ("denoising_start", "denoising_end") if getattr(call, n) is not None]
     if not own and not parts:
         return Levels(scheduler, steps)
-    if not runs(scheduler, model.scheduler):  # which generate asks of no table
+    if not is_compatible(scheduler, model.scheduler):  # which generate asks of no table
         raise ValueError(
             f"{scheduler.name} is for other networks than a checkpoint with "
             f"{model.scheduler.name} has: pipe.scheduler.compatibles are its samplers"
