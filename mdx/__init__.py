@@ -9,7 +9,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mdx import conditioning, families, inpainting, nets, sampling, schedulers, shapes
+    from mdx import (
+        conditioning,
+        families,
+        inpainting,
+        nets,
+        sampling,
+        schedulers,
+        shapes,
+        variations,
+    )
     from mdx.adapters import lora, textual_inversion
     from mdx.blending import add_difference, blend
     from mdx.compile_cache import clear_graphs
@@ -75,6 +84,7 @@ __all__ = [
     "step_noise",
     "textual_inversion",
     "upscale",
+    "variations",
 ]
 
 # Imported when first asked for: `mdx.schedulers` and `mdx --help` do without MindSpore.
@@ -114,6 +124,7 @@ HOMES = {
 }
 MODULES = (
     "conditioning", "families", "inpainting", "nets", "sampling", "schedulers", "shapes",
+    "variations",
 )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from mdx import cli_arguments, cli_pictures, cli_samplers, terminal
+from mdx import cli_arguments, cli_info, cli_pictures, cli_samplers, terminal
 from mdx.files import as_path
 from mdx.interrupts import at_most_one
 
@@ -60,6 +60,7 @@ def _words(error: BaseException) -> str:
 
 # What the first argument may be instead of a prompt: its arguments, and its work.
 COMMANDS = {
+    "info": (cli_arguments.info, cli_info.info),
     "samplers": (cli_arguments.samplers, cli_samplers.samplers),
     "table": (cli_arguments.table, cli_samplers.table),
 }

@@ -9,7 +9,7 @@ from mdx.checks import shown
 from mdx.options import FIELDS, Settings, flag
 from mdx.settings_files import File, Given, same
 
-__all__ = ["Places", "keep", "keep_again"]
+__all__ = ["Places", "folder_of", "keep", "keep_again", "model_named"]
 
 Places = Mapping[str, tuple[str, ...]]  # field to where its files lie, in the order of the field
 
@@ -98,3 +98,22 @@ def _beside(settings: Settings, given: Mapping[str, Any], picture: str) -> dict[
                 )
         found[name] = words if several else words[0]
     return found
+
+
+def folder_of(model: str | None) -> Path | None:
+    """The absolute folder that a model's name means; None for a Hub id, or what is nothing."""
+    if model is None:
+        return None
+    try:
+        path = Path(model).expanduser()
+        return path.resolve() if path.exists() else None
+    except (OSError, RuntimeError):  # too long a name, or a home of nobody; loading it says so
+        return None
+
+
+def model_named(model: str | None, keep_path: bool) -> str | None:
+    """What a picture says of its model: where a folder lies is the user's own business."""
+    folder = folder_of(model)
+    if folder is None:
+        return model
+    return str(folder) if keep_path else folder.name or "model"

@@ -16,6 +16,9 @@ def check(settings: Settings) -> None:
                 raise ValueError(f"--{name} is of a picture: give --image, too")
     elif settings.hires is not None:
         raise ValueError("--hires begins by itself: leave out --image")
+    if settings.variation is not None and (settings.image or settings.hires):
+        other = "--image" if settings.image else "--hires"
+        raise ValueError(f"--variation begins with noise, and nothing else: leave out {other}")
     if settings.outpaint is not None and settings.mask is not None:
         raise ValueError("--outpaint makes the mask of what it adds: leave out --mask")
     if settings.strength is not None and not 0 <= settings.strength <= 1:

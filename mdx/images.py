@@ -14,9 +14,10 @@ from mdx import png_text
 from mdx.checks import array_of, check_fits, shown, whole
 from mdx.files import replacing
 
-__all__ = ["grid", "read_settings", "save_png", "to_array", "to_pil"]
+__all__ = ["grid", "read_settings", "read_text", "save_png", "to_array", "to_pil"]
 
 KEYWORD = "mdx"  # of the PNG text chunk that holds the settings
+PARAMETERS = "parameters"  # of the one that holds them in A1111's form
 
 EIGHT_BITS = ("1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")  # PIL knows their RGB
 ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
@@ -201,16 +202,42 @@ def grid(images: Sequence[Image.Image], rows: int, cols: int) -> Image.Image:
     return sheet
 
 
-def save_png(image: Image.Image, path: str | Path, settings: Mapping[str, Any]) -> None:
-    """Write a PNG that carries `settings` as JSON in a text chunk, whole or not at all.
+def save_png(
+    image: Image.Image,
+    path: str | Path,
+    settings: Mapping[str, Any] | None,
+    parameters: str | None = None,
+) -> None:
+    """Write a PNG that carries `settings` as JSON in a text chunk, if any, whole or not at all.
+
+    `parameters` is the same in A1111's form, for other programs.
 
     The same picture and settings give the same bytes. Raises OSError if it cannot be written.
     """
     text = PngImagePlugin.PngInfo()
     # ASCII JSON, since this kind of chunk is Latin-1.
-    text.add_text(KEYWORD, json.dumps(settings, sort_keys=True))
+    if settings is not None:
+        text.add_text(KEYWORD, json.dumps(settings, sort_keys=True))
+    if parameters is not None:
+        text.add_text(PARAMETERS, parameters)
     with replacing(path) as part:
         image.save(part, format="PNG", pnginfo=text)
+
+
+def read_text(path: str | Path, keyword: str) -> str | None:
+    """The text that a PNG carries under a keyword; None if there is none.
+
+    The pixels are not read. Raises FileNotFoundError, or ValueError for a file that is no PNG.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"the picture {path} does not exist")
+    if not path.is_file():
+        raise ValueError(f"{path} is no file; give a PNG that mdx wrote")
+    try:
+        return png_text.read(path, keyword)
+    except ValueError as error:
+        raise ValueError(f"{path} is not a readable PNG: {error}") from None
 
 
 def read_settings(path: str | Path) -> dict[str, Any]:
@@ -219,15 +246,7 @@ def read_settings(path: str | Path) -> dict[str, Any]:
     The pixels are not read. Raises FileNotFoundError, or ValueError for a file that is no PNG, or
     carries no settings, or none that can be read.
     """
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"the picture {path} does not exist")
-    if not path.is_file():
-        raise ValueError(f"{path} is no file; give a PNG that mdx wrote")
-    try:
-        text = png_text.read(path, KEYWORD)
-    except ValueError as error:
-        raise ValueError(f"{path} is not a readable PNG: {error}") from None
+    text = read_text(path, KEYWORD)
     if text is None:
         raise ValueError(
             f"{path} carries no mdx settings; they are lost when another program saves the picture"

@@ -21,6 +21,7 @@ from mdx.settings_kinds import (
     SCALE,
     SIDE,
     TRUTH,
+    VARIATION,
     Kind,
     size,
     text,
@@ -43,11 +44,12 @@ class Option(NamedTuple):
     short: tuple[str, ...] = ()  # "-o"
     keyword: str | None = None  # of `generate`, if it is given the value as it is
     beside: bool = False  # whether it may stand beside --from, in the place of the picture's own
+    key: str | None = None  # of A1111's text of a picture, see settings_infotext.py
     # where one option is for several fields, which share it: its word to their values, in order
     split: Callable[[str], Sequence[Any]] | None = None
 
 
-SIZE = Option("--size", "S", "64, or width and height as 96x64", split=size)
+SIZE = Option("--size", "S", "64, or width and height as 96x64", split=size, key="Size")
 
 
 class Settings(NamedTuple):
@@ -84,7 +86,7 @@ class Settings(NamedTuple):
     seeds: Annotated[
         tuple[int, ...],
         whole(0, 2**128 - 1),
-        Option("--seed", "S", "default: a random one", "+"),
+        Option("--seed", "S", "default: a random one", "+", key="Seed"),
     ]
     # negative prompt, for all pictures
     negative: Annotated[
@@ -94,19 +96,25 @@ class Settings(NamedTuple):
     ]
     # its name
     scheduler: Annotated[
-        str | None, NAME, Option("--scheduler", "NAME", "default: the checkpoint's")
+        str | None, NAME, Option("--scheduler", "NAME", "default: the checkpoint's", key="Sampler")
     ]
     # of the scheduler
     steps: Annotated[
         int | None,
         whole(1, 1_000_000),
-        Option("--steps", "N", "default: the scheduler's", keyword="steps"),
+        Option("--steps", "N", "default: the scheduler's", keyword="steps", key="Steps"),
     ]
     # scale of the classifier-free guidance
     guidance: Annotated[
         float | None,
         SCALE,
-        Option("--guidance", "G", "default: the checkpoint's; 1 is none", keyword="guidance"),
+        Option(
+            "--guidance",
+            "G",
+            "default: the checkpoint's; 1 is none",
+            keyword="guidance",
+            key="CFG scale",
+        ),
     ]
     # pixels
     width: Annotated[int | None, SIDE, SIZE._replace(keyword="width")]
@@ -168,6 +176,20 @@ class Settings(NamedTuple):
         SIDE,
         Option("--hires", ("W", "H"), "draw at --size, then on at this size", 2),
     ] = None
+    # how many are drawn at once, which may change last bits
+    batch: Annotated[
+        int, COUNT, Option("--batch", "N", "how many pictures are drawn at once (default: 1)")
+    ] = 1
+    # "7:0.2": begins with noise between that of the picture's seed and this one
+    variation: Annotated[
+        str | None,
+        VARIATION,
+        Option(
+            "--variation",
+            "SEED:STRENGTH",
+            "go from each picture's seed towards another one, as 7:0.2; 0 stays, 1 is the other",
+        ),
+    ] = None
 
 
 class Command(NamedTuple):
@@ -199,6 +221,13 @@ class Command(NamedTuple):
             None,
             "write into the PNG where the folder of --model is, not its name alone",
             action="store_true",
+        ),
+    ] = False
+    no_settings: Annotated[
+        bool,
+        TRUTH,
+        Option(
+            "--no-settings", None, "write nothing but the pixels into the PNG", action="store_true"
         ),
     ] = False
     offline: Annotated[
@@ -240,5 +269,5 @@ COMMAND: Mapping[str, Field] = fields_of(Command)
 
 def flag(name: str) -> str:
     """How the command line, or else the settings, call a field."""
-    option = (FIELDS | COMMAND)[name].option
+    option = {**FIELDS, **COMMAND}[name].option
     return name if option is None else option.flag

@@ -3,6 +3,7 @@
 What the fields are, and may hold, is in options.py.
 """
 
+import secrets
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from typing import Any
@@ -13,7 +14,7 @@ from mdx.settings_files import File
 from mdx.settings_files import json as json_of_file
 from mdx.settings_kinds import MOST, fitting
 
-__all__ = ["check_grid", "checked", "from_json", "to_json", "version"]
+__all__ = ["check_grid", "checked", "from_json", "of_new", "to_json", "version"]
 
 LARGEST = 2**27  # pixels of a grid: 400 MB, twice
 
@@ -27,6 +28,13 @@ def version() -> str:
         return metadata.version("mdx")
     except metadata.PackageNotFoundError:
         return "unknown"
+
+
+def of_new() -> dict[str, Any]:
+    """What a new picture has where nothing is said: the options' defaults, and a random seed."""
+    found = {name: field.option.default for name, field in FIELDS.items() if field.option}
+    own = {"version": version(), "seeds": [secrets.randbelow(2**32)]}
+    return {**found, **own, **Settings._field_defaults}
 
 
 def to_json(settings: Settings) -> dict[str, Any]:

@@ -19,10 +19,12 @@ __all__ = [
     "SCALE",
     "SIDE",
     "TRUTH",
+    "VARIATION",
     "Kind",
     "fitting",
     "size",
     "text",
+    "variation",
     "whole",
     "word",
 ]
@@ -91,6 +93,21 @@ def _is_budget(value: Any) -> bool:
         return False
 
 
+def variation(text: str) -> tuple[int, float]:
+    """Seed and strength of a variation. Raises ValueError for other words."""
+    match = re.fullmatch(r"([0-9]{1,39}):([0-9.]{1,30})", text)
+    if not match or int(match[1]) >= 2**128 or not 0 <= float(match[2]) <= 1:
+        raise ValueError(f"a variation is SEED:STRENGTH, not {shown(text)}")
+    return int(match[1]), float(match[2])
+
+
+def _is_variation(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and variation(value) is not None
+    except ValueError:
+        return False
+
+
 def _is_name(value: Any) -> bool:
     return isinstance(value, str) and 0 < len(value) <= 255 and value.isprintable()
 
@@ -113,6 +130,7 @@ FILE = Kind(
 TRUTH = Kind("true or false", lambda value: isinstance(value, bool))
 SCALE = Kind("a finite number from -1000000 to 1000000", _is_scale, float)
 BUDGET = Kind("as 6GB or 800MB", _is_budget)
+VARIATION = Kind("SEED:STRENGTH, as 7:0.2, the strength from 0 to 1", _is_variation)
 SIDE = whole(1, 99_999)
 COUNT = whole(1, MOST)
 

@@ -408,7 +408,11 @@ COMMANDS = {
     "output cannot be written": (nothing, ["a", "-o", "/proc/x.png"], "cannot write /proc/x.png"),
     "output is a JPEG": (nothing, ["a", "-o", "x.jpg"], "must be a .png file.* not 'x.jpg'"),
     "output without a suffix": (nothing, ["a", "-o", "x"], "must be a .png file"),
-    "from and a prompt": (nothing, ["a", "--from", "x.png"], "--from takes everything .* prompts"),
+    "from and a prompt": (
+        foreign_png,
+        ["a", "--from", "old.png"],
+        "--from takes everything .* prompts",
+    ),
     "from a file that is not there": (nothing, ["--from", "x.png"], "x.png does not exist"),
     "from a PNG without settings": (stripped_png, ["--from", "plain.png"], "carries no mdx settin"),
     "from a PNG of another mdx": (

@@ -21,7 +21,9 @@ PICTURE = (
     ("--size", "16"), ("--size", "16x32"), ("--memory", "6GB"), ("--grid", "1", "2"),
     ("--dtype", "float16"), ("--dtype", "bfloat16"), ("--negative", "blue"), ("--offline",),
     ("--variant", "fp16"), ("--set", "use_karras_sigmas=true"), ("--set", "solver_order=3"),
-    ("--keep-path",), ("--revision", "main"), ("--from", "made.png"), ("--version",), ("--help",),
+    ("--scheduler", "DPM++ 2M Karras"), ("--batch", "2"), ("--variation", "7:0.2"),
+    ("--no-settings",), ("--keep-path",), ("--revision", "main"), ("--from", "made.png"),
+    ("--version",), ("--help",),
 )  # fmt: skip
 TABLE = (
     ("dpmpp_2m",), ("ddim",), ("--steps", "5"), ("use_karras_sigmas=true",), ("solver_order=3",),
@@ -133,8 +135,10 @@ def prepare(folder: Path) -> Make:
         elif kind < 0.995:
             groups = [random.choice(TABLE[:2]), *random.sample(TABLE[2:], random.randrange(3))]
             words = ["table"]
-        else:
+        elif kind < 0.998:
             groups, words = random.choice(([], [("ddim",)], [("unipc",)])), ["samplers"]
+        else:
+            groups, words = random.choice(([("made.png",)], [("made.png", "--json")])), ["info"]
         words += [word for group in groups for word in group]
         for turn in turns:
             words = command_turn(turn, words)

@@ -18,6 +18,13 @@ SETTINGS = {
     "prompts": ["a red circle"], "seeds": [1], "negative": None, "scheduler": "euler", "steps": 3,
     "guidance": 7.5, "width": 16, "height": 16, "memory": None, "grid": None,
 }  # fmt: skip
+# As another program writes it.
+PARAMETERS = (
+    b"a red circle\nNegative prompt: blue\nSteps: 3, Sampler: Euler a, Schedule type: Karras, "
+    b"CFG scale: 7.5, Seed: 1, Size: 16x16, Variation seed: 2, Variation seed strength: 0.5, "
+    b'Lora hashes: "a: 0, b: 1", Version: v1.10.1'
+)
+PAIRS = ("Steps", "Sampler", "CFG scale", "Seed", "Size", "variation", "prompts", "negative")
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -40,13 +47,13 @@ def png(parts: list[tuple[bytes, bytes]]) -> bytes:
     return SIGNATURE + b"".join(written)
 
 
-def carrying(text: str | bytes) -> bytes:
-    """A small picture whose text chunk "mdx" holds the text."""
+def carrying(text: str | bytes, keyword: str = "mdx") -> bytes:
+    """A small picture whose text chunk holds the text under a keyword."""
     file, info = io.BytesIO(), PngImagePlugin.PngInfo()
     if isinstance(text, str):
-        info.add_text("mdx", text)
+        info.add_text(keyword, text)
     else:
-        info.add(b"tEXt", b"mdx\0" + text)
+        info.add(b"tEXt", keyword.encode() + b"\0" + text)
     Image.new("RGB", (16, 16)).save(file, format="PNG", pnginfo=info)
     return file.getvalue()
 
@@ -106,6 +113,11 @@ def prepare(folder: Path) -> Make:
             for turn in turns:
                 tree = mutate.tree(turn, tree)
             content = carrying(mutate.text_of(random, tree))
+        elif kind < 0.8:
+            raw = PARAMETERS
+            for turn in turns:
+                raw = mutate.flip(turn, raw)
+            content = carrying(raw, "parameters")
         elif kind < 0.98:
             raw = carrying(json.dumps(tree))
             for turn in turns:
@@ -115,7 +127,7 @@ def prepare(folder: Path) -> Make:
             content = folders.strange(random)
         shown = content[:400] if isinstance(content, bytes) else content.__doc__
         detail = odd.shown(tree if tree is not settings else shown, 900)
-        names = ("made.png", "made-again.png", "--from", "Hub id", *SETTINGS)
+        names = ("made.png", "made-again.png", "--from", "Hub id", *SETTINGS, *PAIRS)
         return Input(f"--from: {detail}", names, lambda: again(content, trust))
 
     return make
