@@ -15,6 +15,8 @@ from mdx.settings_infotext import foreign, names
 
 __all__ = ["again"]
 
+WORKFLOW = "workflow"  # keyword of the text that ComfyUI writes
+
 
 def again(command: Command, given: Mapping[str, Any]) -> Asked:
     """The settings of the PNG that --from names, and the model to load.
@@ -29,6 +31,11 @@ def again(command: Command, given: Mapping[str, Any]) -> Asked:
         text = images.read_text(picture, images.PARAMETERS)
         if text is not None:
             return _foreign(command, given, infotext.read(text))
+        if images.read_text(picture, WORKFLOW) is not None:
+            raise ValueError(
+                f"{picture} carries a workflow of ComfyUI, which mdx does not read, and no A1111 "
+                "parameters beside it: give its prompt and its numbers as options"
+            )
     own = [name for name in given if not ((option := FIELDS[name].option) and option.beside)]
     if own:
         drop = ", ".join(dict.fromkeys(flag(name) for name in FIELDS if name in own))

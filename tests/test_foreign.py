@@ -93,6 +93,12 @@ def test_what_is_left_out_is_said(here, drawn, capsys):
     assert lines[2].endswith("says more, which is left out: 'Hires upscale', 'ControlNet 0'")
 
 
+def test_a_workflow_is_no_text_of_a1111(here, drawn, capsys):
+    write_text("x.png", "{}", keyword="workflow")
+    words = "x.png carries a workflow of ComfyUI, which mdx does not read, and no A1111 parameters"
+    assert refused(capsys, ["--from", "x.png", "--model", "a/b"]).startswith(words)
+
+
 def test_own_settings_come_first(here, drawn, capsys):
     write_text("x.png", TEXT, mdx=json.dumps(SETTINGS))
     cli.main(["--from", "x.png"])
