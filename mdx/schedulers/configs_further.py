@@ -12,10 +12,12 @@ from .configs_log_snr import visited
 from .configs_sigma import LATENT_BETAS, At, built, middles
 from .ddim_inverse import ddim_inverse
 from .ddpm import LEARNED
+from .dpmpp_2s_ancestral import dpmpp_2s_ancestral
 from .dpmpp_sde import dpmpp_sde
 from .er_sde import NOISE_SCALES, er_sde
 from .er_sde import ORDERS as ER_ORDERS
 from .euler import ratio
+from .euler_ancestral import parts
 from .ipndm import angular, ipndm
 from .levels import Levels
 from .runs import (
@@ -104,6 +106,15 @@ def build_dpmpp_sde(c: Config, run: Run) -> Table:
     return built(c, run, method)
 
 
+def build_dpmpp_2s_ancestral(c: Config, run: Run) -> Table:
+    """DPM++ 2S a's table."""
+
+    def method(at: At, x: Levels) -> tables.Method:
+        return dpmpp_2s_ancestral(x, middles(at, x, lambda a, b: parts(a, b)[0]))
+
+    return built(c, run, method)
+
+
 def build_er_sde(c: Config, run: Run) -> Table:
     """ER-SDE-Solver's table."""
     return built(
@@ -181,7 +192,14 @@ FURTHER = (
         build=build_dpmpp_sde,
         family="stochastic",
     ),
-    # Not in diffusers: see CONTRIBUTING.md.
+    # Not in diffusers: k-diffusion's, and the one of CONTRIBUTING.md.
+    Sampler(
+        names=("DPMSolver2SAncestralScheduler", "dpmpp_2s_a"),
+        defaults={**LATENT_BETAS, **RAMPS, **SPACING},
+        choices=COMMON_CHOICES,
+        build=build_dpmpp_2s_ancestral,
+        family="stochastic",
+    ),
     Sampler(
         names=("ERSDEScheduler", "er_sde"),
         defaults={**BETAS, "solver_order": 3, "noise_scale": "er", **RAMPS, **SPACING},

@@ -50,7 +50,6 @@ SDE = "sde-dpmsolver++"
 CFG_PP = "CFG++ is a rule of guidance that changes a sampler's step"
 ADAPTIVE = "its levels are found while it runs, and a table has them before"
 FAST = "its steps are of orders that its number of steps decides"
-ANCESTRAL_2S = "its noise is of another size than that of SDE-DPM-Solver++ 2S"
 HALF_SQUARE = "the square in its polynomial has half its weight"
 PLAIN_DDIM = {"eta": 0.0, "clip_sample": False, "thresholding": False}
 FIRST_STEP = {"timestep_spacing": "leading", "steps_offset": 1, "set_alpha_to_one": False}
@@ -62,7 +61,7 @@ A1111 = Menu(
         "DPM++ SDE": Named("dpmpp_sde", {"s_noise": 1.0}, automatic="Karras"),
         "DPM++ 2M SDE": multistep(kind=SDE)._replace(automatic="Exponential"),
         "DPM++ 2M SDE Heun": multistep(kind=SDE, solver="heun")._replace(automatic="Exponential"),
-        "DPM++ 2S a": Named(None, why=ANCESTRAL_2S, nearest="DPM2 a", automatic="Karras"),
+        "DPM++ 2S a": Named("dpmpp_2s_a", automatic="Karras"),
         "DPM++ 3M SDE": Named(
             None,
             why=HALF_SQUARE,
@@ -136,8 +135,8 @@ COMFYUI = Menu(
         "lms": Named("lms", {"order": 4}),
         "dpm_fast": Named(None, why=FAST, nearest="dpmpp_2m"),
         "dpm_adaptive": Named(None, why=ADAPTIVE, nearest="dpmpp_2m"),
-        "dpmpp_2s_ancestral": Named(None, why=ANCESTRAL_2S, nearest="dpm_2_ancestral"),
-        "dpmpp_2s_ancestral_cfg_pp": Named(None, why=CFG_PP, nearest="dpm_2_ancestral"),
+        "dpmpp_2s_ancestral": Named("dpmpp_2s_a"),
+        "dpmpp_2s_ancestral_cfg_pp": Named(None, why=CFG_PP, nearest="dpmpp_2s_ancestral"),
         "dpmpp_sde": Named("dpmpp_sde", {"s_noise": 1.0}),
         "dpmpp_sde_gpu": Named("dpmpp_sde", {"s_noise": 1.0}),
         "dpmpp_2m": multistep(),

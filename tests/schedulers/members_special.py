@@ -72,6 +72,7 @@ SPECIAL = [
     Member("sa_solver", {"tau_func": 0.0, **PLAIN, **ON_NOISE}, 3, 0, 2, 2, False),
     Member("sa_solver", {"tau_func": 1.0, **ON_NOISE}, 3, 0, None, None, False, **DRIFTS),
     Member("dpmpp_sde", {}, 2, 9, None, None, True, stages=True),
+    Member("dpmpp_2s_a", {}, 2, 9, None, None, True, stages=True),
     Member("er_sde", {}, 3, 0, None, None, False),
     Member("er_sde", {"noise_scale": "sde", "solver_order": 2}, 2, 0, None, None, False),
     Member("er_sde", {"noise_scale": "ode", "solver_order": 1}, 2, 0, 1, 1, True),

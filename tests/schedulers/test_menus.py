@@ -81,6 +81,22 @@ def dpm_2(x, s, *_):
     return x
 
 
+def dpmpp_2s_a(x, s, *_):
+    row = 0
+    for now, to in pairwise(s):
+        up = min(to, np.sqrt(to**2 * (now**2 - to**2) / now**2))
+        down = np.sqrt(to**2 - up**2)
+        if down == 0:
+            x = x + (0 - now) * slope(x, now)
+            continue
+        h = np.log(now / down)
+        half = np.exp(-h / 2) * x - np.expm1(-h / 2) * denoised(x, now)
+        middle = now * np.exp(-h / 2)
+        x = np.exp(-h) * x - np.expm1(-h) * denoised(half, middle) + up * noise(row + 1)
+        row += 2
+    return x
+
+
 def two_step(x, s, weight, noisy):
     """DPM++ 2M and its SDE: `weight` of the difference to the picture before, over its distance."""
     old = before = None
@@ -128,6 +144,7 @@ LOOPS = {
     "Euler a": euler_a,
     "Heun": heun,
     "DPM2": dpm_2,
+    "DPM++ 2S a": dpmpp_2s_a,
     "DPM++ 2M": lambda x, s: two_step(x, s, half, 0),
     "DPM++ 2M SDE": lambda x, s: two_step(x, s, half, 1),
     "DPM++ 2M SDE Heun": lambda x, s: two_step(x, s, whole, 1),
