@@ -14,7 +14,7 @@ from mdx.nets import vae
 from mdx.safetensors_file import entries
 from mdx.single_file import configs, contents, nets
 from mdx.single_file.contents import Held
-from mdx.single_file.originals import ORIGINALS
+from mdx.single_file.originals import BY_TENSOR, ORIGINALS
 from mdx.single_file.recognising import recognised
 from mdx.single_file.unet_names import Shapes
 
@@ -122,9 +122,8 @@ def _config_file(folder: Path) -> Path:
 
 def _held(path: Path, shapes: Shapes, family: Family, part: str, kind: str) -> Held:
     """How a part lies in a file; ValueError for a file that has no such part."""
-    prefixes = [
-        one.parts[part] for one in ORIGINALS if one.family == family.name and part in one.parts
-    ]
+    known = [one for one in (*ORIGINALS, *BY_TENSOR.values()) if one.family == family.name]
+    prefixes = [one.parts[part] for one in known if part in one.parts]
     alone = contents.ALONE[kind]
     held = contents.found(kind, shapes, (*prefixes, f"{part}.", *alone))
     if held is None:

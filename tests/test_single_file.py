@@ -311,10 +311,6 @@ SPOILT = {
         lambda t: t.update({UNET + "label_emb.0.0.weight": np.ones((2, 2), np.float32)}),
         "unCLIP",
     ),
-    "it is an upscaler": (
-        lambda t: t.update({UNET + "label_emb.weight": np.ones((2, 2), np.float32)}),
-        "upscaling by four",
-    ),
 }
 
 
@@ -350,6 +346,25 @@ def test_arguments_of_one_file(checkpoints):
             mdx.load(folder, **options)
     told = mdx.load(file, config=folder, prediction_type="v_prediction")
     assert mdx.schedulers.prediction(told.scheduler) == "v_prediction"
+
+
+def test_inpainting_and_upscaling_checkpoints(tmp_path):
+    """The one from a folder's configs or alone, the other from configs."""
+    for name in repositories.OF_PICTURES:
+        folder = repositories.write(tmp_path / name, repositories.OF_PICTURES[name])
+        model = mdx.load(folder)
+        with single_files.quiet():
+            mdx.save(model, file := tmp_path / f"{name}.safetensors")
+        assert mdx.info(file).runs
+        again = mdx.load(file, config=folder)
+        for part, net in families.nets_of(model).items():
+            assert_same(getattr(again, part), net)
+        for part in ("scheduler", "low_res_scheduler"):
+            assert getattr(again, part, None) == getattr(model, part, None)
+        with pytest.raises(ValueError, match="give config="):
+            mdx.load(file)
+        mdx.save(model, tmp_path / f"{name}, again")
+        assert type(mdx.load(tmp_path / f"{name}, again")) is type(model)
 
 
 # Schedules.

@@ -35,7 +35,7 @@ class Said(NamedTuple):
     configs: Mapping[str, Mapping[str, Any]]  # of its nets, by folder
     who: Mapping[str, str]  # who says each, for errors
     tokenizers: Mapping[str, Any]  # by folder
-    scheduler: Scheduler
+    schedulers: Mapping[str, Scheduler]  # by folder
 
 
 def checkpoint(file: Path) -> tuple[Header, What, Original]:
@@ -93,7 +93,7 @@ def load(file: Path, dtype: str, config: Path | None, prediction_type: str | Non
         if part.kind == "tokenizer":
             parts[name] = said.tokenizers.get(name)
         elif part.kind == "scheduler":
-            parts[name] = said.scheduler
+            parts[name] = said.schedulers[name]
         elif name not in said.configs:
             parts[name] = None
         elif name not in held:
@@ -152,6 +152,11 @@ def _of_kind(
     prediction_type: str | None,
 ) -> Said:
     """What a file's kind and its own names and shapes say."""
+    if not original.complete:
+        raise ValueError(
+            f"it is {what.title}: give config=, a folder or a Hub id of one, for a file says too "
+            "little of it"
+        )
     if held["unet"].layout != "original":
         raise ValueError(
             f"it is {what.title} by diffusers' names in one file, which says too little of its "
@@ -177,7 +182,8 @@ def _of_kind(
         pipeline = pipeline.replace("Img2ImgPipeline", "Pipeline").removesuffix("Pipeline") + end
     classes = {**original.classes, "scheduler": scheduler.name}
     tokenizers = {name: vocabulary.shipped(pad) for name, pad in original.pads.items()}
-    return Said(Index(file, pipeline, classes, original.zeros), json, {}, tokenizers, scheduler)
+    index = Index(file, pipeline, classes, original.zeros)
+    return Said(index, json, {}, tokenizers, {"scheduler": scheduler})
 
 
 def _check_widths(unet: Mapping[str, Any], what: What, original: Original) -> None:
@@ -202,8 +208,10 @@ def _of_folder(folder: Path, family: Family, prediction_type: str | None) -> Sai
             f"it is of the family {family.title}, but config is a checkpoint of {theirs.title}: "
             f"{folder}"
         )
-    json, who, tokenizers = {}, {}, {}
+    json, who, tokenizers, planned = {}, {}, {}, {}
     for name, part in family.parts.items():
+        if part.kind == "scheduler":
+            planned[name] = model_index.scheduler(index, name)
         if name not in index.parts:
             continue
         if part.kind == "tokenizer":
@@ -212,10 +220,10 @@ def _of_folder(folder: Path, family: Family, prediction_type: str | None) -> Sai
             place = folder / name / "config.json"
             meant = partial(family.meant, index) if part.kind == "unet" else dict
             json[name], who[name] = meant(read_json(place)), str(place)
-    scheduler = model_index.scheduler(index)
     if prediction_type is not None:
-        scheduler = schedulers.from_config(scheduler, prediction_type=prediction_type)
-    return Said(index, json, who, tokenizers, scheduler)
+        own = schedulers.from_config(planned["scheduler"], prediction_type=prediction_type)
+        planned["scheduler"] = own
+    return Said(index, json, who, tokenizers, planned)
 
 
 def _report(file: Path, shapes: Shapes, held: Mapping[str, Held]) -> None:

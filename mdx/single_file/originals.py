@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-__all__ = ["ORIGINALS", "REFUSED", "VARIATIONS", "Original"]
+__all__ = ["BY_TENSOR", "ORIGINALS", "VARIATIONS", "Original"]
 
 NOTHING: Mapping = MappingProxyType({})
 
@@ -55,6 +55,7 @@ class Original(NamedTuple):
     v_scheduler: Mapping[str, Any] | None = None
     # The unet's config of one whose network was taught to predict v.
     v_unet: Mapping[str, Any] = NOTHING
+    complete: bool = True  # whether this and the shapes say all; else another's config is wanted
 
 
 NETS = {"unet": "UNet2DConditionModel", "vae": "AutoencoderKL"}
@@ -130,7 +131,17 @@ REFINER = XL._replace(
     zeros=False,
 )
 
+UPSCALER = SD_2._replace(
+    title="the upscaler of Stable Diffusion",
+    family="stable_diffusion_upscaler",
+    pipeline="StableDiffusionUpscalePipeline",
+    complete=False,
+)
+
 ORIGINALS = (XL, REFINER, SD_2, SD_1)
+
+# Told from others that have the same text encoder by a tensor of the UNet.
+BY_TENSOR = {"label_emb.weight": UPSCALER}
 
 # What a UNet is for whose first convolution reads so many channels, and how its pipeline is called.
 VARIATIONS = {
@@ -138,10 +149,4 @@ VARIATIONS = {
     9: (", for inpainting", "InpaintPipeline"),
     8: (", for editing by instructions", "InstructPix2PixPipeline"),
     5: (", with depth", "Depth2ImgPipeline"),
-    7: (", for upscaling", "UpscalePipeline"),
-}
-
-# Tensors of a UNet beyond those of its family, and what it is then.
-REFUSED = {
-    "label_emb.weight": "for upscaling by four, whose UNet is told how noisy a picture is",
 }

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from mdx.files import first_few
 from mdx.single_file import contents
 from mdx.single_file.contents import Held
-from mdx.single_file.originals import ORIGINALS, REFUSED, VARIATIONS, Original
+from mdx.single_file.originals import BY_TENSOR, ORIGINALS, VARIATIONS, Original
 from mdx.single_file.signs import ADAPTER_ADVICE, BEFORE, LATER, OTHERS, Sign
 from mdx.single_file.unet_names import Shapes
 
@@ -74,9 +74,9 @@ def _network(held: Held, shapes: Shapes) -> What:
     """What a file with a UNet is."""
     own = contents.stripped(shapes, held)
     original = _by_text(shapes) or _by_widths(own)
-    refused = next((title for key, title in REFUSED.items() if held.prefix + key in shapes), None)
-    if original is not None and original.told is None and "label_emb.0.0.weight" in own:
-        refused = "whose UNet is told of a picture (unCLIP)"
+    original = next((one for key, one in BY_TENSOR.items() if key in own), original)
+    is_told = original is not None and original.told is None and "label_emb.0.0.weight" in own
+    refused = "whose UNet is told of a picture (unCLIP)" if is_told else None
     vae = contents.found("vae", shapes, ("first_stage_model.", "vae."))
     alone = vae is None and _by_text(shapes) is None
     sort = "unet" if alone else "checkpoint"
@@ -86,7 +86,7 @@ def _network(held: Held, shapes: Shapes) -> What:
     if refused is not None:
         return What(sort, f"{original.title}, {refused}", unet=held)
     first = own.get("input_blocks.0.0.weight") or own.get("conv_in.weight") or ()
-    channels = first[1] if len(first) == 4 else 4
+    channels = first[1] if len(first) == 4 and original.complete else 4
     title = original.title + VARIATIONS.get(channels, (f", of {channels} channels", ""))[0]
     if alone:
         return What(sort, f"the UNet of {title} alone", original, held, "which mdx.load_part reads")

@@ -20,7 +20,7 @@ from mdx.single_file import configs, contents, vocabulary
 from mdx.single_file.contents import Held
 from mdx.single_file.layouts import names_for
 from mdx.single_file.names import Source, source
-from mdx.single_file.originals import ORIGINALS, Original
+from mdx.single_file.originals import BY_TENSOR, ORIGINALS, Original
 from mdx.weights import DTYPES
 
 __all__ = ["save_file"]
@@ -63,7 +63,8 @@ def save_file(model: Any, file: Path, dtype: str | None) -> None:
 
 def _original(model: Any, family: Family) -> Original:
     """The kind of file that a model can be."""
-    fitting = [one for one in ORIGINALS if one.family == family.name]
+    known = (*ORIGINALS, *BY_TENSOR.values())
+    fitting = [one for one in known if one.family == family.name]
     if not fitting:
         raise ValueError(f"{family.title} has no form of one file that mdx writes: give a folder")
     nets = families.nets_of(model)
@@ -143,6 +144,8 @@ def _marks(model: Any, original: Original) -> tuple[dict[str, Lazy], dict[str, s
 
 def _unsaid(model: Any, original: Original, tensors: Mapping[str, Lazy]) -> list[str]:
     """What of a model its file does not say, and whoever loads it alone has otherwise."""
+    if not original.complete:
+        return ["all of the model's configs"]
     shapes = {name: lazy.shape for name, lazy in tensors.items()}
     predicts_v = schedulers.prediction(model.scheduler) == "v_prediction"
     found = []
