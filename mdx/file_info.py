@@ -106,6 +106,19 @@ def as_json(found: FileInfo) -> str:
     return json.dumps(_plain(found), ensure_ascii=False, indent=2)
 
 
+def facts(found: FileInfo) -> dict[str, Any]:
+    """What is known of a file, without what does not apply, as JSON has it.
+
+    Args:
+        found: what `info` returned.
+
+    Returns:
+        It, by the names of its fields.
+    """
+    told = {name: _plain(value) for name, value in found._asdict().items() if name != "path"}
+    return {name: value for name, value in told.items() if value not in (None, (), [], {}, 0)}
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)

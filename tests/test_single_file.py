@@ -2,6 +2,8 @@
 
 import logging
 import pickle
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -546,6 +548,14 @@ def test_what_is_told_of_a_file(checkpoints, tmp_path):
         mdx.info(folder)
     with pytest.raises(FileNotFoundError):
         mdx.info(tmp_path / "gone")
+
+
+def test_headers_are_read_without_mindspore(checkpoints):
+    code = (
+        "import sys, mdx; found = mdx.info(sys.argv[1]); assert found.parts; "
+        "assert 'mindspore' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code, checkpoints["SD"][1]], check=True, timeout=60)
 
 
 def test_what_is_told_of_a_lora(tmp_path):
