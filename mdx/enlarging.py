@@ -11,7 +11,6 @@ from mdx.checks import entries, finite, one_of, shown
 from mdx.compile_cache import run
 from mdx.families import Model, check_model
 from mdx.generation import Prompts, generate
-from mdx.latents import decode
 from mdx.nets import vae
 from mdx.tasks.pictures import resized
 
@@ -68,8 +67,11 @@ def hires(
     factor = vae.factor(model.vae.config)
     height, width = _size(size, small, factor)
     large = run_shapes.shape(model, height, width, (None, None))
-    first = generate(model, prompt, output="latent", **given)
-    image = _enlarged(model, first, large, upscale, given.get("memory"))
+    first: Any = generate(model, prompt, output="np" if upscale == "pixels" else "latent", **given)
+    if upscale == "pixels":
+        image: Any = [resized(one, large[1] * factor, large[2] * factor) for one in first]
+    else:
+        image = between(first, large[1], large[2])
     again = {**given, "height": height, "width": width}
     return generate(model, prompt, image=image, strength=strength, output=output, **again)
 
@@ -85,21 +87,6 @@ def _size(size: Any, small: tuple[int, int, int], factor: int) -> tuple[Any, Any
     if len(listed) != 2:
         raise ValueError(f"size must be height and width, or a factor, not {shown(size)}")
     return listed[0], listed[1]
-
-
-def _enlarged(
-    model: Model, latents: NDArray[np.float32], large: tuple[int, ...], upscale: str, memory: Any
-) -> Any:
-    """Latents (B, C, h, w), or pictures, of what was drawn, larger."""
-    if upscale == "latent":
-        return between(latents, large[1], large[2])
-    # A budget's choice is generate's; the VAE decodes as it does by default where one was given.
-    from mdx.memory import Memory
-
-    held = memory if isinstance(memory, Memory) else None
-    factor = vae.factor(model.vae.config)
-    pixels = decode(model, latents, output="np", memory=held)
-    return [resized(one, large[1] * factor, large[2] * factor) for one in pixels]
 
 
 def between(latents: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:

@@ -133,6 +133,7 @@ def checked(asked: Arguments) -> Run:
     if not isinstance(guidance, np.ndarray) and len({table.rows for table in tables}) > 1:
         raise ValueError(
             "guidance as a function goes by the rows of a run: give schedulers of as many rows each"
+            " (and one strength)"
         )
     if guided and negative is None:
         prompt_runs.check_absent(model)
@@ -142,7 +143,7 @@ def checked(asked: Arguments) -> Run:
     reading = prompt_runs.Reading(asked.prompt_syntax, asked.clip_skip)
     reading = prompt_runs.checked(family, reading, prompts, negative, {t.rows for t in tables})
     slots = max(SLOTS, *(table.slots for table in tables), 0 if begun is None else len(begun.slots))
-    drawn = budgets.Drawn(shape, size, count, guided, one_graph, task is not None)
+    drawn = budgets.Drawn(shape, size, count, guided, one_graph, task is not None and task.encodes)
     memory = budgets.chosen(model, asked.memory, drawn)
     if one_graph and memory.weights == "stage":
         raise ValueError('one_graph has the UNet\'s weights all at work: ask for weights="net"')

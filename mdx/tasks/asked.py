@@ -46,6 +46,13 @@ class Task(NamedTuple):
         """Whether any image has something of its picture under the noise."""
         return not self.noise_alone or min(self.strength) < 1
 
+    @property
+    def encodes(self) -> bool:
+        """Whether any picture becomes latents first."""
+        reads = "masked" in self.layout or "image" in self.layout
+        needed = reads or self.begins_with_picture or self.method is not None
+        return self.latents is None and needed
+
 
 def checked(model: Any, family: Family, asked: Any, count: int) -> Task | None:
     """What `generate` is asked to make of pictures, None for nothing.
