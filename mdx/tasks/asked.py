@@ -170,17 +170,17 @@ def _sides(found: list[Pixels], grid: int, asked: Any) -> tuple[int, int]:
     sides = []
     for axis, name in enumerate(("height", "width")):
         own = {one.shape[axis] // grid for one in found}
-        if getattr(asked, name) is None and len(own) > 1:
+        wanted = getattr(asked, name) is None
+        if wanted and len(own) > 1:
             raise ValueError(
                 f"image: pictures of several sizes, {sizes_of(found)}: give height and width"
             )
+        if wanted and 0 in own:
+            raise ValueError(
+                f"image: a {name} of {found[0].shape[axis]} pixels is less than one latent, "
+                f"{grid}: give height and width"
+            )
         sides.append(min(own))
-    if not all(sides) and None in (asked.height, asked.width):
-        [*_, (width, height)] = sizes_of(found)
-        raise ValueError(
-            f"image: a picture of {width} by {height} pixels is smaller than one latent, {grid} "
-            "pixels: give height and width"
-        )
     return sides[0], sides[1]
 
 
