@@ -466,7 +466,9 @@ REFUSED = {
     "inpaint alone": (ALONE | {"inpaint": mdx.Inpaint()}, "give mask, too"),
     "strength alone": ({"strength": 0.5}, "strength is about a picture"),
     "start, too": (ALONE | {"start": np.zeros((1, 4, 8, 8))}, "image and start exclude each other"),
-    "smaller than a latent": ({"image": picture(1, 16)}, "image: a height of 1 pixels is less than one latent, 2"),
+    "smaller than a latent": (
+        {"image": picture(1, 16)}, "image: a height of 1 pixels is less than one latent, 2",
+    ),
     "no file": ({"image": "nowhere.png"}, "image: there is no file 'nowhere.png'"),
     "larger than memory": (
         {"image": Image.new("1", (9000, 9000))}, "image ask for 972000000 bytes",
