@@ -115,7 +115,8 @@ def checked(asked: Arguments) -> Run:
     else:
         shape = task.shape
     state = size * (4 * SLOTS + 8)
-    run_shapes.check_size(model, shape, count, state, asked.output != "latent")
+    own = task is None and begun is None and asked.height is None and asked.width is None
+    run_shapes.check_size(model, shape, count, state, asked.output != "latent", own)
     negative = prompt_runs.given_negative(model, family, asked.negative_prompt, known)
     chosen = _each("scheduler", asked.scheduler, count)
     strength = None if task is None else task.strength
@@ -201,6 +202,8 @@ def _guidance(value: Any, usual: float, count: int, rows: int) -> NDArray[np.flo
     """How far each image is guided, (B,) or (N, B); or the function that guides."""
     if value is None:
         value = usual
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
     if not isinstance(value, np.ndarray) and callable(value):
         return value
     if isinstance(value, np.ndarray) and value.ndim == 2:

@@ -46,16 +46,20 @@ def _side(name: str, pixels: Any, side: int | None, model: Any) -> int:
 
 
 def check_size(
-    model: Any, latents: tuple[int, int, int], count: int, state: int, decoded: bool
+    model: Any, latents: tuple[int, int, int], count: int, state: int, decoded: bool, own: bool
 ) -> None:
     """MemoryError if the machine cannot hold what a run holds whatever `memory` is.
 
     That is the latents and pixels of all images, and the state of a batch: so many numbers of four
-    bytes, and its first noise, of eight. `latents` is the shape of an image's.
+    bytes, and its first noise, of eight. `latents` is the shape of an image's; own: whether nobody
+    asked for it, so that it is of the model's training.
     """
+    sides = "height and width"
+    if own:
+        sides += f" (those of training, sample_size of {family_of(model).network}/config.json)"
     each = math.prod(latents)
     pixels = 3 * vae.factor(model.vae.config) ** 2 * math.prod(latents[1:])
     check_fits(
-        "prompt, images_per_prompt, height and width",
+        f"prompt, images_per_prompt, {sides}",
         4 * count * (each + pixels * decoded) + each * state,
     )
