@@ -25,9 +25,7 @@ def check(settings: Settings) -> None:
         raise ValueError(f"--strength must be from 0 to 1, not {settings.strength:g}")
 
 
-def work(
-    settings: Settings, keywords: dict[str, Any]
-) -> tuple[Callable[..., list[Any]], dict[str, Any]]:
+def work(settings: Settings, keywords: dict[str, Any]) -> tuple[Callable[..., Any], dict[str, Any]]:
     """The function that draws, and the keywords that it is given beside the model and the prompt.
 
     Raises ValueError and OSError for a picture that cannot be read.
