@@ -15,6 +15,8 @@ from mdx.settings_infotext import foreign, names
 
 __all__ = ["again"]
 
+OF_MODEL = ("model", "variant", "revision", "prediction_type")  # what says which weights, and how
+
 WORKFLOW = "workflow"  # keyword of the text that ComfyUI writes
 
 
@@ -44,10 +46,11 @@ def again(command: Command, given: Mapping[str, Any]) -> Asked:
     asked = Asked(settings, None, command, files)
     if "model" in given:
         return _with_model(asked, given)
-    if beside := [flag(name) for name in ("variant", "revision") if name in given]:
+    if beside := [flag(name) for name in OF_MODEL if name in given]:
         raise ValueError(f"{beside[0]} is of the model: with --from, give --model, too")
-    if command.keep_path:
-        raise ValueError("--keep-path is of the model: with --from, give --model, too")
+    for option, value in (("--keep-path", command.keep_path), ("--config", command.config)):
+        if value:
+            raise ValueError(f"{option} is of the model: with --from, give --model, too")
     if settings.model is None:
         return asked
     if not command.trust:
@@ -95,7 +98,7 @@ def _alone(settings: Settings, picture: str) -> Settings:
 def _with_model(asked: Asked, given: Mapping[str, Any]) -> Asked:
     """What a picture asks for, with the model that --model names in the place of its own."""
     before, command = asked.settings, asked.command
-    own = {name: given[name] for name in ("model", "variant", "revision") if name in given}
+    own = {name: given[name] for name in OF_MODEL if name in given}
     settings = checked(before._asdict() | own, {name: flag(name) for name in FIELDS})
     folder = folder_of(settings.model)
     same = {settings.model} if folder is None else {str(folder), folder.name}

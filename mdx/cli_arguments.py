@@ -71,10 +71,14 @@ def info() -> argparse.ArgumentParser:
     make = _Parser(
         prog="mdx info",
         description="Say what a file holds: of a PNG, the settings that made it, by mdx or by a "
-        "program that writes A1111's text.",
+        "program that writes A1111's text; of weights, by the header alone, what they are of, "
+        "their parts, and of a LoRA its ranks, base and trigger words.",
     )
-    make.add_argument("file", metavar="FILE", type=Path, help="PNG file")
+    make.add_argument("file", metavar="FILE", type=Path, help="PNG or .safetensors file")
     make.add_argument("--json", action="store_true", help="print one JSON object")
+    make.add_argument(
+        "--hash", action="store_true", help="read all of it: its SHA-256, and AutoV2 by that"
+    )
     return make
 
 

@@ -47,7 +47,14 @@ def draw(asked: Asked, files: list[Path]) -> None:
         offline=asked.command.offline,
     )
     settings = settings._replace(revision=hub.commit(folder) or settings.revision)
-    model = mdx.load(folder, dtype=settings.dtype, variant=settings.variant)
+    model = mdx.load(
+        folder,
+        dtype=settings.dtype,
+        variant=settings.variant,
+        offline=asked.command.offline,
+        config=asked.command.config,
+        prediction_type=settings.prediction_type,
+    )
     work, keywords = cli_tasks.work(settings, keywords_of(asked))
     keywords["scheduler"] = chosen(model, settings)
     loaded = time.perf_counter()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mdx import images, infotext
+from mdx import file_info, images, infotext
 from mdx.checks import shown
 from mdx.png_text import SIGNATURE
 from mdx.terminal import say
@@ -23,7 +23,14 @@ class Kind(NamedTuple):
 
 
 # What stands over each of the facts, in words.
-TITLES = {"mdx": "settings of mdx", "parameters": "parameters as A1111 writes them"}
+TITLES = {
+    "mdx": "settings of mdx",
+    "parameters": "parameters as A1111 writes them",
+    "file": "a file of weights",
+    "hash": "the hash of all of it",
+}
+
+LONGEST = 300  # characters of a value that is printed, but as JSON
 
 
 def info(options: argparse.Namespace) -> None:
@@ -39,6 +46,8 @@ def info(options: argparse.Namespace) -> None:
         known = ", or ".join(one.words for one in KINDS)
         raise ValueError(f"{shown(str(path))} is not {known}")
     found = kind.facts(path)
+    if options.hash:
+        found["hash"] = file_info.hashes(path)
     if options.json:
         say(json.dumps(found))
         return
@@ -46,7 +55,9 @@ def info(options: argparse.Namespace) -> None:
         say(f"{path}: {TITLES[heading]}")
         width = max(map(len, content), default=0)
         for key, value in content.items():
-            say(f"  {key:<{width}}  {value if isinstance(value, str) else json.dumps(value)}")
+            text = value if isinstance(value, str) else json.dumps(value)
+            cut = text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+            say(f"  {key:<{width}}  {cut if heading == 'file' else text}")
 
 
 def picture(path: Path) -> dict[str, dict[str, Any]]:
@@ -64,4 +75,12 @@ def picture(path: Path) -> dict[str, dict[str, Any]]:
     return {"parameters": said}
 
 
-KINDS = (Kind("a PNG", lambda _, begin: begin.startswith(SIGNATURE), picture),)
+def weights(path: Path) -> dict[str, dict[str, Any]]:
+    """What a file of weights is and holds, by its header. ValueError for one that is damaged."""
+    return {"file": file_info.facts(file_info.info(path))}
+
+
+KINDS = (
+    Kind("a PNG", lambda _, begin: begin.startswith(SIGNATURE), picture),
+    Kind("a .safetensors file", lambda path, _: path.suffix.lower() == ".safetensors", weights),
+)

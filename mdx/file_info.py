@@ -88,10 +88,24 @@ def info(path: str | PathLike, *, hash: bool = False) -> FileInfo:
     with file.open("rb") as opened:
         begin = opened.read(len(PNG))
     found = _of_picture(file) if begin == PNG else _of_tensors(file)
-    if hashed:
-        digest = _sha256(file)
-        found = found._replace(sha256=digest, autov2=digest[:AUTOV2].upper())
-    return found
+    return found._replace(**hashes(file)) if hashed else found
+
+
+def hashes(file: Path) -> dict[str, str]:
+    """By what sites of models name a file; reads all of it.
+
+    Args:
+        file: the file.
+
+    Returns:
+        Its "sha256", and "autov2", which is the beginning of that.
+    """
+    digest = hashlib.sha256()
+    with file.open("rb") as opened:
+        while chunk := opened.read(CHUNK):
+            digest.update(chunk)
+    found = digest.hexdigest()
+    return {"sha256": found, "autov2": found[:AUTOV2].upper()}
 
 
 def as_json(found: FileInfo) -> str:
@@ -208,11 +222,3 @@ def _dtypes(entries: Mapping[str, Entry]) -> dict[str, int]:
     for entry in entries.values():
         found[entry.dtype] += prod(entry.shape)
     return dict(found)
-
-
-def _sha256(file: Path) -> str:
-    digest = hashlib.sha256()
-    with file.open("rb") as opened:
-        while chunk := opened.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()

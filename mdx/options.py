@@ -62,7 +62,12 @@ class Settings(NamedTuple):
     model: Annotated[
         str | None,
         PATH,
-        Option("--model", "M", "Hub id or folder (default: the packaged one)", beside=True),
+        Option(
+            "--model",
+            "M",
+            "Hub id, folder or .safetensors file (default: the packaged one)",
+            beside=True,
+        ),
     ]
     # of the weights' files
     variant: Annotated[
@@ -190,11 +195,32 @@ class Settings(NamedTuple):
             "go from each picture's seed towards another one, as 7:0.2; 0 stays, 1 is the other",
         ),
     ] = None
+    # of a checkpoint that is one file
+    prediction_type: Annotated[
+        str | None,
+        word("epsilon", "v_prediction"),
+        Option(
+            "--prediction-type",
+            "P",
+            "of a --model that is one file and does not say it: epsilon or v_prediction",
+            beside=True,
+        ),
+    ] = None
 
 
 class Command(NamedTuple):
     """What a command says that is not of the pictures: nothing of it is written into them."""
 
+    config: Annotated[
+        str | None,
+        PATH,
+        Option(
+            "--config",
+            "C",
+            "of a --model that is one file: folder or Hub id of a checkpoint like it, whose "
+            "configs, tokenizers and scheduler it has",
+        ),
+    ] = None
     output: Annotated[
         str | None,
         FILE,

@@ -1,5 +1,7 @@
 """Checkpoints in one file: names, what a file is, its parts, its schedule, and what is refused."""
 
+import hashlib
+import json
 import logging
 import pickle
 import subprocess
@@ -11,7 +13,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 import mdx
-from mdx import casting, families, tokenizer, weights
+from mdx import casting, cli, families, file_info, images, tokenizer, weights
 from mdx.bfloat16 import array
 from mdx.safetensors_file import header
 from mdx.single_file import configs, contents, schedule, vocabulary
@@ -531,11 +533,6 @@ def test_a_large_file_is_told_of_at_once(kind, tmp_path):
 
 def test_what_is_told_of_a_file(checkpoints, tmp_path):
     folder, file = checkpoints["SD"]
-    import hashlib
-    import json
-
-    from mdx import file_info
-
     found = mdx.info(file, hash=True)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     assert (found.sha256, found.autov2) == (digest, digest[:10].upper())
@@ -573,6 +570,41 @@ def test_what_is_told_of_a_lora(tmp_path):
     assert (found.ranks, found.layers, found.base) == ((8,), 1, "SDXL")
     assert found.triggers == ("a toy", "cat")
     assert not found.text_encoder
+
+
+# The command.
+
+
+def test_the_command_tells_of_files(checkpoints, capsys):
+    _, file = checkpoints["SD"]
+    assert cli.main(["info", str(file)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith("SD.safetensors: a file of weights")
+    assert "  title       Stable Diffusion 1.x" in lines
+    assert cli.main(["info", str(file), "--json", "--hash"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["file"]["parts"].keys() == {"text_encoder", "unet", "vae"}
+    assert told["hash"] == {"sha256": (full := mdx.info(file, hash=True).sha256),
+                            "autov2": full[:10].upper()}  # fmt: skip
+
+
+def test_the_command_draws_with_a_file(checkpoints, here, calls, capsys):
+    folder, file = checkpoints["SD"]
+    model = ["--model", str(file), "--config", str(folder)]
+    assert cli.main(["a red circle", *model, "--prediction-type", "v_prediction"]) == 0
+    settings = images.read_settings("mdx.png")
+    assert (settings["model"], settings["prediction_type"]) == (file.name, "v_prediction")
+    assert "config" not in settings
+    assert cli.main(["--from", "mdx.png", *model]) == 0
+    assert images.read_settings("mdx-again.png")["prediction_type"] == "v_prediction"
+    for given, words in (
+        (["a red circle", "--model", str(file)], "give config="),
+        (["a red circle", "--model", str(folder), "--config", str(folder)], "config is of one"),
+        (["--from", "mdx.png", "--config", str(folder)], "--config is of the model"),
+    ):
+        with pytest.raises(SystemExit):
+            cli.main(given)
+        assert words in capsys.readouterr().err
 
 
 # Saving and blending.
