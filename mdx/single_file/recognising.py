@@ -7,7 +7,7 @@ from mdx.files import first_few
 from mdx.single_file import contents
 from mdx.single_file.contents import Held
 from mdx.single_file.originals import BY_TENSOR, ORIGINALS, VARIATIONS, Original
-from mdx.single_file.signs import ADAPTER_ADVICE, BEFORE, LATER, OTHERS, Sign
+from mdx.single_file.signs import BEFORE, LATER, OTHERS, Sign
 from mdx.single_file.unet_names import Shapes
 
 __all__ = ["What", "recognised"]
@@ -48,7 +48,7 @@ def recognised(shapes: Shapes) -> What:
     if (held := contents.found("unet", shapes)) is not None:
         return _network(held, shapes)
     if changes := [name for name in shapes if CHANGES.fullmatch(name)]:
-        return What("lora", _words_of_changes(changes), advice=ADAPTER_ADVICE)
+        return What("lora", _words_of_changes(changes), advice="which mdx.lora.load reads")
     if sign := _first(OTHERS, shapes):
         return What(sign.sort, sign.title, advice=sign.advice)
     if contents.found("vae", shapes) is not None:
@@ -57,7 +57,7 @@ def recognised(shapes: Shapes) -> What:
         return What("text encoder", "a text encoder alone", advice="which mdx.load_part reads")
     if _is_embedding(shapes):
         title = "an embedding of words (textual inversion)"
-        return What("embedding", title, advice=ADAPTER_ADVICE)
+        return What("embedding", title, advice="which mdx.textual_inversion.add reads")
     title = f"of a kind that mdx does not know; its tensors are {first_few(sorted(shapes))}"
     return What("unknown", title if shapes else "a file without tensors")
 

@@ -5,7 +5,7 @@ Names are those that only the files of one kind have.
 
 from typing import NamedTuple
 
-__all__ = ["ADAPTERS", "BEFORE", "OTHERS", "Sign"]
+__all__ = ["ADAPTER_ADVICE", "BEFORE", "LATER", "OTHERS", "Sign"]
 
 LATER = "which mdx does not run"
 
@@ -18,8 +18,6 @@ class Sign(NamedTuple):
     keys: tuple[str, ...]  # it has one of these, with or without a prefix of networks
     advice: str = LATER  # what an error says besides
 
-
-ADAPTERS = "mdx.lora loads it for a model"
 
 # Known before a UNet is, for they have the tensors of one, or of its beginning.
 BEFORE = (
@@ -60,6 +58,7 @@ OTHERS = (
     )),
     Sign("network", "HiDream", (
         "double_stream_blocks.0.block.adaLN_modulation.1.bias",
+        "p_embedder.pooled_embedder.linear_1.weight",
         "double_stream_blocks.0.block.adaLN_modulation.1.weight",
     )),
     Sign("network", "FLUX.1", (
