@@ -12,6 +12,7 @@ from mdx.conditioning import Conditioning
 from mdx.families import Model, check_model
 from mdx.families import stable_diffusion_upscaler as upscaler
 from mdx.generation import Prompts, generate
+from mdx.prompt_schedule import Schedule, each
 from mdx.prompts import encode_prompt
 from mdx.tasks.pictures import Pictures
 
@@ -54,13 +55,15 @@ def upscale(
         )
     level = whole("noise_level", noise_level, 0, upscaler.largest(model))
     given = options
-    if not isinstance(prompt, Conditioning):
-        prompt = encode_prompt(model, prompt)
-    told = np.full(prompt.batch, level, np.int32)
-    prompt = conditioning.make(prompt.family, {**prompt.arrays, upscaler.LEVEL: told})
+    if not isinstance(prompt, Conditioning | Schedule):
+        read = {name: given[name] for name in ("prompt_syntax", "clip_skip") if name in given}
+        prompt = encode_prompt(model, prompt, **read)
+
+    def told(one: Conditioning) -> Conditioning:
+        levels = np.full(one.batch, level, np.int32)
+        return conditioning.make(one.family, {**one.arrays, upscaler.LEVEL: levels})
+
     negative = given.get("negative_prompt")
-    if isinstance(negative, Conditioning):
-        told = np.full(negative.batch, level, np.int32)
-        negative = conditioning.make(negative.family, {**negative.arrays, upscaler.LEVEL: told})
-        given = {**given, "negative_prompt": negative}
-    return generate(model, prompt, image=image, output=output, **given)
+    if isinstance(negative, Conditioning | Schedule):
+        given = {**given, "negative_prompt": each(negative, told)}
+    return generate(model, each(prompt, told), image=image, output=output, **given)

@@ -198,6 +198,7 @@ PAGES = {
     "families": [],
     "files": [],
     "memory": [],
+    "prompts": ["Conditioning(stable_diffusion: context (2, 154, 96))", "(0, 1, 0, 1, 0)"],
     "samplers": [],
 }
 
