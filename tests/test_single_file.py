@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,14 +17,14 @@ import mdx
 from mdx import casting, cli, families, file_info, images, tokenizer, weights
 from mdx.bfloat16 import array
 from mdx.safetensors_file import header
-from mdx.single_file import configs, contents, schedule, vocabulary
+from mdx.single_file import configs, contents, schedule, vocabulary, writing
 from mdx.single_file.contents import Held
 from mdx.single_file.layouts import names_for
 from mdx.single_file.names import read_by
 from mdx.single_file.originals import ORIGINALS
 from mdx.single_file.recognising import recognised
 from tests import repositories, single_files, tiny, wild
-from tests.repositories_xl import LEAST, LEAST_REFINER
+from tests.repositories_xl import LEAST, LEAST_REFINER, OWN, RUN
 from tests.single_files import KINDS, MODULES
 
 XL, REFINER, SD_2, SD_1 = ORIGINALS
@@ -645,6 +646,24 @@ def test_what_a_file_cannot_say_is_warned_of(checkpoints, tmp_path):
     with pytest.raises(ValueError, match=r"values too large for float16"), single_files.quiet():
         mdx.save(model._replace(unet=large), tmp_path / "c.safetensors", dtype="float16")
     assert [path.name for path in tmp_path.iterdir()] == ["a.safetensors"]
+
+
+def test_the_usual_schedulers_are_known_as_such(tmp_path):
+    """Those that SD 1.5, SD 2.1 and SDXL were published with; no other is."""
+    for original, published in (
+        (SD_1, wild.SCHEDULERS["SD 1.5"][2]),
+        (SD_2, wild.SCHEDULERS["SD 2.1 base"][2]),
+        (SD_2, wild.SCHEDULERS["SD 2.1"][2]),
+        (XL, OWN),
+        (XL, RUN["v-prediction"].scheduler),
+        (XL, RUN["Playground"].scheduler),
+    ):
+        own = mdx.schedulers.from_config(published)
+        predicts_v = mdx.schedulers.prediction(own) == "v_prediction"
+        model = SimpleNamespace(scheduler=own)
+        assert writing._is_usual(model, original, predicts_v), published
+        model.scheduler = mdx.schedulers.from_config(own, "dpmpp_2m")
+        assert not writing._is_usual(model, original, predicts_v)
 
 
 def test_markers_are_written(checkpoints, tmp_path):

@@ -17,7 +17,7 @@ from mdx.single_file.contents import Held
 from mdx.single_file.originals import Original
 from mdx.weights import as_floats
 
-__all__ = ["PREDICTIONS", "Schedule", "schedule"]
+__all__ = ["EDM", "EDM_V", "PREDICTIONS", "Schedule", "schedule", "usual_config"]
 
 log = logging.getLogger("mdx")
 
@@ -95,13 +95,26 @@ def schedule(
     if asked is not None:
         prediction, why = asked, "prediction_type"
     predicts_v = prediction == "v_prediction"
+    zero = "ztsnr" in marked and original.told is not None
+    why += " and ztsnr" if zero else ""
+    return Schedule(usual_config(original, predicts_v, zero), predicts_v, why)
+
+
+def usual_config(original: Original, predicts_v: bool, zero: bool) -> dict[str, Any]:
+    """The scheduler's config of a kind of checkpoint.
+
+    Args:
+        original: the kind.
+        predicts_v: whether its network was taught to predict v.
+        zero: whether the last of its levels is noise alone.
+
+    Returns:
+        scheduler_config.json.
+    """
     config = dict(original.scheduler)
     if predicts_v:
         config = dict(original.v_scheduler or {**config, "prediction_type": "v_prediction"})
-    if "ztsnr" in marked and original.told is not None:
-        config |= ZERO_SNR
-        why += " and ztsnr"
-    return Schedule(config, predicts_v, why)
+    return config | (ZERO_SNR if zero else {})
 
 
 MARKERS = (

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mdx import casting, families, schedulers
-from mdx.bfloat16 import WORD
 from mdx.families import Family
 from mdx.files import replacing
 from mdx.net import Net
@@ -21,13 +20,12 @@ from mdx.single_file.contents import Held
 from mdx.single_file.layouts import names_for
 from mdx.single_file.names import Source, source
 from mdx.single_file.originals import BY_TENSOR, ORIGINALS, Original
+from mdx.single_file.schedule import EDM, EDM_V, usual_config
 from mdx.weights import DTYPES
 
 __all__ = ["save_file"]
 
 ATTENTION = ".mid.attn_1."  # of a VAE, whose linear layers are 1x1 convolutions there
-
-ARRAYS = {"F32": np.float32, "F16": np.float16, "BF16": WORD}
 
 # Keys of configs that no file says and that change no picture of the usual size.
 SIZES = {"sample_size", "eos_token_id", "force_upcast", "projection_dim", "architectures"}
@@ -162,12 +160,28 @@ def _unsaid(model: Any, original: Original, tensors: Mapping[str, Lazy]) -> list
             "vae": lambda own=own: configs.of_vae(own, original.vae),
         }.get(kind, lambda own=own, held=held, name=name: _text(own, held, original, name))
         found += [f"model.{name}'s {key}" for key in _differing(kind, net, read)]
+    if not _is_usual(model, original, predicts_v):
+        found.append("model.scheduler")
+    if original.zeros and model.index is not None and model.index.zeros is False:
+        found.append("model.index.zeros")
     for name, pad in original.pads.items():
         words, usual = getattr(model, name), vocabulary.shipped(pad)
         same = words is not None and words[1:] == usual[1:]
         if words is None or not same or words.bpe.get_vocab() != usual.bpe.get_vocab():
             found.append(f"model.{name}")
     return found
+
+
+def _is_usual(model: Any, original: Original, predicts_v: bool) -> bool:
+    """Whether the model's scheduler is that which its file would be read as having."""
+    own = model.scheduler
+    if own.name.startswith("EDM"):
+        levels = {name: own.config[name] for name in ("sigma_max", "sigma_min")}
+        usual = {**EDM_V, **levels} if predicts_v else EDM
+    else:
+        usual = usual_config(original, predicts_v, bool(own.config.get("rescale_betas_zero_snr")))
+    made = schedulers.from_config(usual)
+    return made.name == own.name and made.config == own.config
 
 
 def _text(own: Any, held: Held, original: Original, name: str) -> dict[str, Any]:
