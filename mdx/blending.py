@@ -93,6 +93,11 @@ def _made(
     A pair of names that is alike for a weight says that nothing changes.
     """
     models = {"a": a, **others}
+    for name, model in models.items():
+        try:
+            families.check_model(model)
+        except TypeError as error:
+            raise TypeError(f"{name}: {error}") from None
     for name, other in others.items():
         if type(other) is not type(a):
             kinds = families.family_of(other).title, families.family_of(a).title

@@ -50,7 +50,7 @@ def load_part(
             or one of other sizes.
         FileNotFoundError: for a file that is not there.
     """
-    path, family = sources.one_file("file", file), families.family_of(model)
+    path, family = sources.one_file("file", file), families.check_model(model)
     there = families.nets_of(model)
     if not isinstance(part, str) or part not in there:
         raise ValueError(

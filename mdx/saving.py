@@ -59,6 +59,8 @@ def save(model: Model, path: str | PathLike, *, dtype: str | None = None) -> Non
         OSError: where it cannot be written.
     """
     family = families.check_model(model)
+    if model.index is not None and not isinstance(model.index, model_index.Index):
+        raise TypeError(f"model.index must be an Index or None, not {type(model.index).__name__}")
     if dtype is not None:
         check_dtype(dtype)
     if not isinstance(path, str | PathLike) or not str(path):

@@ -1,5 +1,6 @@
 """Arguments of the public functions, of any type and value."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -59,6 +60,10 @@ def functions(folder: Path) -> list[Function]:
 
     folders.tiny_checkpoint(folder / "tiny")
     model = mdx.load(folder / "tiny")
+    file = folder / "one.safetensors"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        mdx.save(model, file)
     ddim = schedulers.from_config(model.scheduler, "ddim")
     table, other = schedulers.table(ddim, 4), schedulers.table(ddim, 4, start=1)
     late = schedulers.table(ddim, sigmas=[float(table.sigma[-1] / table.alpha[-1]), 0.01])
@@ -79,6 +84,18 @@ def functions(folder: Path) -> list[Function]:
     found = {
         "load": (mdx.load, {"source": folder / "tiny", **where}),
         "load_vae": (mdx.load_vae, {"source": folder / "tiny", **where}),
+        "load one file": (
+            mdx.load,
+            {"source": file, "config": folder / "tiny", "prediction_type": None, **where},
+        ),
+        "load_part": (mdx.load_part, {"file": file, "model": model, "part": "vae", "dtype": None}),
+        "info": (mdx.info, {"path": file, "hash": False}),
+        "blend": (mdx.blend, {"a": model, "b": model, "share": 0.5}),
+        "add_difference": (
+            mdx.add_difference,
+            {"a": model, "b": model, "base": model, "share": {"unet": 0.5}},
+        ),
+        "save": (mdx.save, {"model": model, "path": folder / "new.safetensors", "dtype": None}),
         "generate": (mdx.generate, generate),
         "inpaint": (
             mdx.generate,
@@ -179,7 +196,7 @@ def memory_turn(random: Random) -> Any:
 def harmless(name: str, value: Any) -> Any:
     """A path that begins at the root could be a file of the machine; a relative one stays here."""
     if (
-        name in ("source", "path", "config", "image", "mask")
+        name in ("source", "path", "config", "image", "mask", "file")
         and isinstance(value, str)
         and value.startswith("/")
     ):
