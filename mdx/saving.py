@@ -10,6 +10,7 @@ from mdx import casting, families, model_index, tokenizer_saving
 from mdx.checks import shown
 from mdx.families import NETS, Family, Model
 from mdx.files import new_folder
+from mdx.mapped import check_files, drop
 from mdx.net import Net
 from mdx.nets.clip import PROJECTED
 from mdx.safetensors_file import Lazy, write_lazily
@@ -68,6 +69,16 @@ def save(model: Model, path: str | PathLike, *, dtype: str | None = None) -> Non
     target = Path(path).expanduser()
     if target.suffix.lower() in PICKLES:
         raise ValueError(f"mdx writes no pickled weights: name {target.stem}{SUFFIX} or a folder")
+    places = [p for net in families.nets_of(model).values() for p in net.places.values()]
+    check_files(places)
+    try:
+        _save(model, family, target, dtype)
+    finally:
+        drop(places)  # what was read of the files is not needed again before the next use
+
+
+def _save(model: Any, family: Family, target: Path, dtype: str | None) -> None:
+    """Write a model as one file or a folder, by the name of the target."""
     if target.suffix.lower() == SUFFIX:
         save_file(model, target, dtype)
         return
@@ -76,9 +87,9 @@ def save(model: Model, path: str | PathLike, *, dtype: str | None = None) -> Non
         read = model_index.scheduler(model_index.read(folder))
     if other := [key for key, one in read.config.items() if model.scheduler.config[key] != one]:
         warnings.warn(
-            f"{path} is a folder of a pipeline that reads its scheduler's {', '.join(other)} "
+            f"{target} is a folder of a pipeline that reads its scheduler's {', '.join(other)} "
             "otherwise than the model has it: give generate the scheduler then",
-            stacklevel=2,
+            stacklevel=3,
         )
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import pickle
+import shutil
 import subprocess
 import sys
 import time
@@ -632,6 +633,24 @@ def test_a_folder_is_saved_whole_or_not_at_all(checkpoints, tmp_path):
         with pytest.raises((AttributeError, TypeError, ValueError, KeyError)), single_files.quiet():
             mdx.save(model._replace(unet=broken), path)
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_what_changed_under_a_model_is_not_saved(checkpoints, tmp_path):
+    folder = shutil.copytree(checkpoints["SD"][0], tmp_path / "folder")
+    model = mdx.load(folder)
+    with (folder / "unet" / "diffusion_pytorch_model.safetensors").open("r+b") as file:
+        file.truncate(1000)
+    with pytest.raises(OSError, match="was cut short"):
+        mdx.save(model, tmp_path / "out")
+
+
+def test_a_file_is_replaced_under_its_own_model(checkpoints, tmp_path):
+    folder, file = checkpoints["SD"]
+    own = shutil.copy(file, tmp_path / "own.safetensors")
+    model, wanted = mdx.load(own, config=folder), mdx.load(folder)
+    with single_files.quiet():
+        mdx.save(model, own)
+    assert_same(mdx.load(own, config=folder).unet, wanted.unet)
 
 
 def test_what_a_file_cannot_say_is_warned_of(checkpoints, tmp_path):

@@ -53,7 +53,7 @@ def save_file(model: Any, file: Path, dtype: str | None) -> None:
     if unsaid := _unsaid(model, original, tensors):
         warnings.warn(
             f"{file} does not say {', '.join(unsaid)}: load it with config=, a folder that does",
-            stacklevel=3,
+            stacklevel=4,
         )
     with replacing(file) as part:
         write_lazily(part, {**tensors, **marks}, metadata)
