@@ -26,6 +26,9 @@ class Drawn(NamedTuple):
     guided: bool
     one_graph: bool
     encodes: bool = False  # whether pictures become latents first
+    # Of 77 tokens, that a prompt has: each length is a graph. Their maps are bounded as those of
+    # attention within the picture are, and less.
+    chunks: int = 1
 
 
 def chosen(model: Model, memory: Memory | int | np.integer | str | None, drawn: Drawn) -> Memory:

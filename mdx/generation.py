@@ -239,9 +239,7 @@ class Watch(NamedTuple):
 
 def _conditionings(model: Model, asked: Run) -> tuple[Changing, Changing | None]:
     """Of all prompts, and of what guidance moves away from, as many, where any image is guided."""
-    prompts = prompt_runs.Prompts(asked.prompts, asked.negative, asked.guided, asked.sizes)
-    rows = max(request.table.rows for request in asked.requests)
-    found = prompt_runs.made(model, asked.family, prompts, asked.reading, rows)
+    found = prompt_runs.made(model, asked.family, asked.prompts, asked.reading)
     for name in asked.family.encoders(model):
         release(getattr(model, name), asked.memory)
     return found

@@ -1,5 +1,6 @@
 """The prompts of a run: checked with it, and encoded with those that it moves away from."""
 
+import math
 from typing import Any, NamedTuple
 
 from mdx import conditioning
@@ -8,7 +9,7 @@ from mdx.conditioning import Conditioning
 from mdx.families import Asked, Family, check_encoders
 from mdx.prompt_schedule import Changing, Schedule, at, each, every
 from mdx.prompt_schedule import checked as checked_prompts
-from mdx.prompts import check_syntax, counted, encoded, listed, over_rows
+from mdx.prompts import Texts, check_syntax, counted, encoded, listed, over_rows
 from mdx.sizes import Sizes
 from mdx.text import edits
 from mdx.text.syntaxes import PLAIN, WEIGHED, check_length, may_change
@@ -17,10 +18,18 @@ __all__ = ["Prompts", "Reading", "check_absent", "checked", "given", "given_nega
 
 
 class Reading(NamedTuple):
-    """How the texts of a run are read."""
+    """How the texts of a run are read, and what of them each row has."""
 
-    syntax: Any  # of mdx.text.SYNTAXES
-    clip_skip: Any  # layers of the text encoders left out beyond the usual; None for none
+    syntax: str  # of mdx.text.SYNTAXES
+    clip_skip: int | None  # layers of the text encoders left out beyond the usual; None for none
+    positive: Texts | None = None  # None: encoded already
+    negative: Texts | None = None  # None: that, or nobody's
+    chunks: tuple[int, ...] = ()  # (P,) of each prompt and its negative one
+
+    @property
+    def length(self) -> int:
+        """Chunks that all prompts are made as long as."""
+        return math.lcm(*self.chunks)
 
 
 class Prompts(NamedTuple):
@@ -78,14 +87,15 @@ def check_absent(model: Any) -> None:
 
 
 def checked(
-    family: Family, reading: Reading, positive: Any, negative: Any, rows: set[int]
+    model: Any, family: Family, said: tuple[Any, Any], prompts: Prompts, rows: set[int]
 ) -> Reading:
-    """How the texts are read, looked at with them and the rows of the run's tables.
+    """How the texts are read, by what was said of syntax and clip skip; `rows` of the run's tables.
 
     ValueError, TypeError by the argument's name for what does not fit.
     """
-    syntax = check_syntax(family, reading.syntax)
-    skip = None if reading.clip_skip is None else whole("clip_skip", reading.clip_skip, 0)
+    positive, negative, guided, _ = prompts
+    syntax = check_syntax(family, said[0])
+    skip = None if said[1] is None else whole("clip_skip", said[1], 0)
     told = {"prompt_syntax": syntax != PLAIN, "clip_skip": skip is not None}
     if not isinstance(positive, list) and negative is not None and not isinstance(negative, list):
         for name in (name for name, is_told in told.items() if is_told):
@@ -108,11 +118,22 @@ def checked(
         raise ValueError(
             "prompts that change go by the rows of a run: give schedulers of as many rows each"
         )
-    return Reading(syntax, skip)
+    written = [
+        over_rows(some, None, syntax, max(rows)) if isinstance(some, list) else None
+        for some in (positive, negative if guided else None)
+    ]
+    count = len(positive) if isinstance(positive, list) else positive.batch
+    chunks = [1] * count
+    for texts in written:
+        if texts is not None:
+            own = counted(model, family, texts, syntax)
+            own = own if len(own) == count else own * count  # one for all
+            chunks = [max(pair) for pair in zip(chunks, own, strict=True)]
+    return Reading(syntax, skip, *written, tuple(chunks))
 
 
 def made(
-    model: Any, family: Family, prompts: Prompts, reading: Reading, rows: int
+    model: Any, family: Family, prompts: Prompts, reading: Reading
 ) -> tuple[Changing, Changing | None]:
     """The conditioning of all prompts, and as many that guidance moves away from, if it does.
 
@@ -126,26 +147,16 @@ def made(
         Asked(False, None, sizes, reading.clip_skip, reading.syntax),
         Asked(True, None, unwanted, reading.clip_skip, reading.syntax),
     ]
-    written = [
-        over_rows(some, None, reading.syntax, rows) if isinstance(some, list) else None
-        for some in (positive, negative if guided else None)
-    ]
-    count = len(positive) if isinstance(positive, list) else positive.batch
-    chunks = [1] * count
-    for texts in written:
-        if texts is not None:
-            own = counted(model, family, texts, reading.syntax)
-            own = own if len(own) == count else own * count  # one for all
-            chunks = [max(pair) for pair in zip(chunks, own, strict=True)]
+    chunks = list(reading.chunks)
     if isinstance(positive, list):
-        towards = encoded(model, family, written[0], told[0], chunks)
+        towards = encoded(model, family, reading.positive, told[0], chunks)
     else:
         towards = positive
     if not guided:
         return towards, None
     if negative is not None and not isinstance(negative, list):
         return towards, _as_many(negative, towards.batch)
-    texts = written[1]
+    texts, count = reading.negative, len(chunks)
     if reading.syntax == PLAIN:
         chunks = [1]
     elif texts is not None and len(texts.columns[0]) < count:

@@ -11,13 +11,11 @@ from mdx.families import Family, check_model
 from mdx.families.channels import INSTRUCT
 from mdx.latents import OUTPUTS
 from mdx.memory import Memory
-from mdx.prompt_schedule import Changing
 from mdx.sampling import step_noise
 from mdx.sampling.guidance import Guide
 from mdx.sampling.loop import checked_watching
 from mdx.sampling.scales import scales as scales_of
 from mdx.schedulers import State, Table
-from mdx.sizes import Sizes
 from mdx.sizes import checked as checked_sizes
 from mdx.tasks import asked as tasks
 from mdx.tasks.asked import Task
@@ -78,10 +76,7 @@ class Run(NamedTuple):
     """What the arguments of `generate` come to: all was checked, and nothing computed."""
 
     family: Family
-    prompts: list[str] | Changing  # (P,)
-    negative: list[str] | Changing | None  # (P,) or (1,); None: of nobody's, the family's own
-    guided: bool  # whether any image is moved away from its negative prompt
-    sizes: Sizes | None
+    prompts: prompt_runs.Prompts
     reading: prompt_runs.Reading  # of the texts
     task: Task | None  # what is made of pictures
     memory: Memory
@@ -141,10 +136,12 @@ def checked(asked: Arguments) -> Run:
     sizes = None if asked.sizes is None else checked_sizes(asked.sizes)
     if sizes is not None and not isinstance(prompts, list):
         raise ValueError("sizes are of a prompt, and this one was encoded: give encode_prompt them")
-    reading = prompt_runs.Reading(asked.prompt_syntax, asked.clip_skip)
-    reading = prompt_runs.checked(family, reading, prompts, negative, {t.rows for t in tables})
+    texts = prompt_runs.Prompts(prompts, negative, guided, sizes)
+    said = asked.prompt_syntax, asked.clip_skip
+    reading = prompt_runs.checked(model, family, said, texts, {table.rows for table in tables})
     slots = max(SLOTS, *(table.slots for table in tables), 0 if begun is None else len(begun.slots))
-    drawn = budgets.Drawn(shape, size, count, guided, one_graph, task is not None and task.encodes)
+    encodes = task is not None and task.encodes
+    drawn = budgets.Drawn(shape, size, count, guided, one_graph, encodes, reading.length)
     memory = budgets.chosen(model, asked.memory, drawn)
     if one_graph and memory.weights == "stage":
         raise ValueError('one_graph has the UNet\'s weights all at work: ask for weights="net"')
@@ -174,7 +171,7 @@ def checked(asked: Arguments) -> Run:
         )
 
     batches = [request(slice(first, first + size)) for first in range(0, count, size)]
-    return Run(family, prompts, negative, guided, sizes, reading, task, memory, batches)
+    return Run(family, texts, reading, task, memory, batches)
 
 
 def _check_one_graph(task: Task, guided: bool) -> None:

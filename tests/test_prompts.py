@@ -156,14 +156,16 @@ def test_a_prompt_and_its_negative_are_of_one_length(model, xl):
         family = families.family_of(some)
         text = LONG if some is model else "a b c d e f " * 15
         prompts = prompt_runs.Prompts([text, "red"], negative and [negative], True, None)
-        how = prompt_runs.Reading("a1111", None)
-        towards, away = prompt_runs.made(some, family, prompts, how, 3)
+        how = prompt_runs.checked(some, family, ("a1111", None), prompts, {3})
+        towards, away = prompt_runs.made(some, family, prompts, how)
         assert {n: a.shape for n, a in towards.arrays.items()} == {
             n: a.shape for n, a in away.arrays.items()
         }
         assert towards.arrays["context"].shape[1] > some.unet.config.sample_size
     # The zeros of SDXL; and of the other the empty text, in each of its chunks.
-    away = prompt_runs.made(xl, families.family_of(xl), prompts._replace(negative=None), how, 3)[1]
+    nobody = prompts._replace(negative=None)
+    how = prompt_runs.checked(xl, families.family_of(xl), ("a1111", None), nobody, {3})
+    away = prompt_runs.made(xl, families.family_of(xl), nobody, how)[1]
     assert not any(array.any() for array in away.arrays.values())
 
 

@@ -5,7 +5,6 @@ A chunk has as many tokens as the tokenizer's row beside its start and its end, 
 
 import warnings
 from collections.abc import Callable, Iterator
-from itertools import groupby
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -128,8 +127,13 @@ def _put(found: list[list[Token]], group: list[Token], room: int) -> None:
 
 
 def _groups(words: Tokenizer, part: list[Piece], first: int) -> Iterator[list[Token]]:
-    """The tokens of a part, those together that one place of the text stands for."""
+    """The tokens of a part, those together that an added token of several vectors stands for."""
+    several = {ids[0]: ids for ids in words.vectors}
     for number, piece in enumerate(part, first):
-        ids, begins = tokenizer.ids_of(words, piece.text)
-        for _, group in groupby(zip(ids, begins, strict=True), key=lambda one: one[1]):
-            yield [Token(i, piece.weight, number) for i, _ in group]
+        ids, _ = tokenizer.ids_of(words, piece.text)
+        at = 0
+        while at < len(ids):
+            group = several.get(ids[at], ())
+            count = len(group) if group and tuple(ids[at : at + len(group)]) == group else 1
+            yield [Token(i, piece.weight, number) for i in ids[at : at + count]]
+            at += count
