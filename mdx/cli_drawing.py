@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from mdx import cli_tasks, images
+from mdx import cli_adapters, cli_tasks, images
 from mdx.cli_files import Places
 from mdx.cli_samplers import overrides
 from mdx.options import FIELDS, Command, Settings
@@ -55,6 +55,7 @@ def draw(asked: Asked, files: list[Path]) -> None:
         config=asked.command.config,
         prediction_type=settings.prediction_type,
     )
+    model = cli_adapters.added(model, settings, asked.files)
     work, keywords = cli_tasks.work(settings, keywords_of(asked))
     keywords["scheduler"] = chosen(model, settings)
     loaded = time.perf_counter()

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm.auto import tqdm
 
-from mdx import prompt_runs, schedulers
+from mdx import lora_runs, prompt_runs, schedulers
+from mdx.adapters.lora import Worn
 from mdx.compile_cache import run
 from mdx.conditioning import Conditioning
 from mdx.families import Model, nets_of
@@ -24,6 +25,7 @@ from mdx.sampling import loop, step_noise
 from mdx.sampling.guidance import Guide
 from mdx.sampling.loop import After, Callback
 from mdx.sampling.network import Network
+from mdx.sampling.scales import Scale
 from mdx.schedulers import Scheduler, State, Table
 from mdx.sizes import Sizes
 from mdx.tasks import batch as tasks
@@ -59,6 +61,8 @@ class Options(TypedDict, total=False):
     strength: float | Sequence[float] | NDArray[np.floating] | None
     mask: Pictures | None
     inpaint: Inpaint | None
+    lora: Worn | None
+    lora_scale: Scale | None
     start: NDArray[np.floating] | State | None
     step_noise: str | None
     progress: bool | None
@@ -109,6 +113,8 @@ def generate(
     strength: float | Sequence[float] | NDArray[np.floating] | None = None,
     mask: Pictures | None = None,
     inpaint: Inpaint | None = None,
+    lora: Worn | None = None,
+    lora_scale: Scale | None = None,
     start: NDArray[np.floating] | State | None = None,
     step_noise: str | None = None,
     output: str = "pil",
@@ -168,6 +174,9 @@ def generate(
             come back as they are, or a list. What is grey is drawn in the last rows alone, in that
             share of them (differential diffusion).
         inpaint: how the mask is used: see `Inpaint`.
+        lora: one, or a pair with its strength, unmerged; or an entry an image: those, a list, or
+            None. Texts are read with their images' LoRAs. For products of two factors alone.
+        lora_scale: times that: a number, one an image, (N, B) over rows, or a function of the Row.
         start: replaces the initial latents: an array (B, C, h, w) at the noise level of the table's
             first row, or a State from `callback` or a file, to go on from its row. Nothing tells
             clean latents from noisy ones: those of `encode` must have noise added first, by
@@ -209,7 +218,7 @@ def generate(
     asked = checked(Arguments(**locals()))
     for net in nets_of(model).values():
         check_files(net.places.values())
-    positive, negative = _conditionings(model, asked)
+    positive, negative = lora_runs.joined(model, asked, _conditionings)
     pictures = None if asked.task is None else prepared(model, asked.task, asked.memory)
     total = sum(request.table.rows for request in asked.requests)
     begun = sum(0 if one.start is None else one.start.index for one in asked.requests)

@@ -206,6 +206,29 @@ class Settings(NamedTuple):
             beside=True,
         ),
     ] = None
+    # merged into the model
+    lora: Annotated[
+        tuple[File, ...],
+        file(scaled=True),
+        Option(
+            "--lora",
+            "FILE[:SCALE]",
+            "LoRA to draw with, at a strength (default: 1); may be repeated",
+            action="append",
+            beside=True,
+        ),
+    ] = ()
+    embedding: Annotated[
+        tuple[File, ...],
+        file(),
+        Option(
+            "--embedding",
+            "FILE",
+            "textual inversion, which prompts call by its name; may be repeated",
+            action="append",
+            beside=True,
+        ),
+    ] = ()
 
 
 class Command(NamedTuple):

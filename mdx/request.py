@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mdx import budgets, prompt_runs, run_shapes, run_tables, schedulers, starts
+from mdx import budgets, lora_runs, prompt_runs, run_shapes, run_tables, schedulers, starts
 from mdx.checks import entries, finite, flag, one_of, whole
 from mdx.families import Family, check_model
 from mdx.families.channels import INSTRUCT
 from mdx.latents import OUTPUTS
+from mdx.lora_runs import Loras
 from mdx.memory import Memory
 from mdx.sampling import step_noise
 from mdx.sampling.guidance import Guide
@@ -47,6 +48,8 @@ class Arguments(NamedTuple):
     strength: Any
     mask: Any
     inpaint: Any
+    lora: Any
+    lora_scale: Any
     start: Any
     step_noise: Any
     output: Any
@@ -62,7 +65,7 @@ class Request(NamedTuple):
     """What is asked of one batch, one entry an image where it says B."""
 
     images: slice  # which of the run's
-    prompts: list[int]  # (B,) numbers of the run's prompts
+    prompts: list[int]  # (B,) numbers of the run's prompts, once for each of lora_runs.readers
     seeds: list[int | np.random.Generator | None]  # (B,) None: by chance; see `generator`
     shape: tuple[int, int, int]  # (C, h, w) of an image's latents
     guidance: NDArray[np.float32] | Guide  # (B,), (N, B) or a function
@@ -79,6 +82,7 @@ class Run(NamedTuple):
     prompts: prompt_runs.Prompts
     reading: prompt_runs.Reading  # of the texts
     task: Task | None  # what is made of pictures
+    loras: Loras | None  # what images wear
     memory: Memory
     requests: list[Request]  # one a batch, to be run one after the other
 
@@ -140,9 +144,14 @@ def checked(asked: Arguments) -> Run:
     said = asked.prompt_syntax, asked.clip_skip
     reading = prompt_runs.checked(model, family, said, texts, {table.rows for table in tables})
     slots = max(SLOTS, *(table.slots for table in tables), 0 if begun is None else len(begun.slots))
+    written = isinstance(prompts, list) or (
+        guided and (negative is None or isinstance(negative, list))
+    )
+    said_of_loras = lora_runs.Asked(asked.lora, asked.lora_scale, count, rows, written)
+    loras = lora_runs.asked(model, said_of_loras)
     encodes = task is not None and task.encodes
     drawn = budgets.Drawn(shape, size, count, guided, one_graph, encodes, reading.length)
-    memory = budgets.chosen(model, asked.memory, drawn)
+    memory = budgets.chosen(lora_runs.weighed(model, family, loras), asked.memory, drawn)
     if one_graph and memory.weights == "stage":
         raise ValueError('one_graph has the UNet\'s weights all at work: ask for weights="net"')
     if one_graph and task is not None:
@@ -158,6 +167,8 @@ def checked(asked: Arguments) -> Run:
     def request(images: slice) -> Request:
         table = schedulers.pad(run_tables.of(tables, images), slots)
         chosen = [i // per_prompt for i in range(count)[images]]
+        if loras is not None:
+            chosen = [known * loras.groups[i] + i // per_prompt for i in range(count)[images]]
         return Request(
             images=images,
             prompts=chosen,
@@ -171,7 +182,7 @@ def checked(asked: Arguments) -> Run:
         )
 
     batches = [request(slice(first, first + size)) for first in range(0, count, size)]
-    return Run(family, texts, reading, task, memory, batches)
+    return Run(family, texts, reading, task, loras, memory, batches)
 
 
 def _check_one_graph(task: Task, guided: bool) -> None:

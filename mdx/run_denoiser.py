@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mdx import conditioning
+from mdx import conditioning, lora_runs
 from mdx.denoising import denoiser
 from mdx.families import Model
 from mdx.families.channels import INSTRUCT
@@ -41,9 +41,10 @@ def of_batch(
     if asked.family.embeds_guidance(model) and "guidance" not in at(positive, 0).arrays:
         told = {"guidance": request.guidance}
         positive = each(positive, lambda one: conditioning.make(one.family, {**one.arrays, **told}))
-    towards = denoiser(model, positive, memory=asked.memory)
+    factors = lora_runs.factors_of(asked.loras, request.images, request.table.rows)
+    towards = denoiser(model, positive, memory=asked.memory)._replace(factors=factors)
     if negative is not None:
-        away = denoiser(model, negative, memory=asked.memory)
+        away = denoiser(model, negative, memory=asked.memory)._replace(factors=factors)
         towards = _guide(asked, request)(towards, away)
     return towards if task is None else tasks.kept(task, towards)
 

@@ -197,6 +197,7 @@ PAGES = {
     "denoisers": ["[50.]"],
     "families": [],
     "files": [],
+    "lora": ["Lora(striped: 56 layers, LoRA)", "striped", "['plain', 'striped']"],
     "memory": [],
     "prompts": ["Conditioning(stable_diffusion: context (2, 154, 96))", "(0, 1, 0, 1, 0)"],
     "samplers": [],

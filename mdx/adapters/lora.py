@@ -4,17 +4,23 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
+from mdx import hub
 from mdx.adapters import lora_file, lora_merge, sources
 from mdx.adapters.lora_file import Lora
 from mdx.families import Model
 
 __all__ = ["Lora", "load", "merge"]
 
+PACKAGED = hub.PACKAGED.parent / "loras" / "striped.safetensors"
+
+Weighted: TypeAlias = Lora | tuple[Lora, float]
+# What `mdx.generate` takes: one for all images, or an entry for each.
+Worn: TypeAlias = Weighted | Sequence[Weighted | Sequence[Weighted] | None]
 Scale: TypeAlias = float | Mapping[str, float]
 
 
 def load(
-    source: str | os.PathLike[str],
+    source: str | os.PathLike[str] | None = None,
     *,
     file: str | None = None,
     revision: str | None = None,
@@ -23,7 +29,8 @@ def load(
     """Read a LoRA, of any kind and in any dialect of names that mdx knows.
 
     Args:
-        source: a safetensors file, a folder that holds one, or a Hub id.
+        source: a safetensors file, a folder that holds one, or a Hub id. None is the one in the
+            package, for its small checkpoint: striped grounds, whatever the prompt says.
         file: its path within the folder or the repository, where that holds several.
         revision: a Hub branch, tag or commit.
         offline: whether only what is cached is used.
@@ -35,7 +42,8 @@ def load(
         FileNotFoundError, PermissionError, ConnectionError, ValueError: that say what to do; for
             adapters that are no LoRA, by their name.
     """
-    path = sources.found(source, file=file, revision=revision, offline=offline)
+    given = PACKAGED if source is None else source
+    path = sources.found(given, file=file, revision=revision, offline=offline)
     return lora_file.read(path)
 
 

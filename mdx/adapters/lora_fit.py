@@ -35,11 +35,11 @@ class Fitted(NamedTuple):
     layers: Mapping[Place, tuple[Layer, ...]]  # those of a file that has one layer by two names add
 
 
-def fitted(model: Any, some: Iterable[Lora]) -> list[Fitted]:
+def fitted(model: Any, some: Iterable[Lora], warned: bool = False) -> list[Fitted]:
     """Each LoRA's layers, by the layers of a model.
 
     Raises ValueError for one of which nothing fits, that names what both are made for; warns of
-    what is left over.
+    what is left over, unless that was said.
     """
     known = table(model)
     found = []
@@ -56,7 +56,7 @@ def fitted(model: Any, some: Iterable[Lora]) -> list[Fitted]:
                 f"nothing of {as_name(lora.name)} fits the model: it {_is_for(lora)}, and the "
                 f"model is {_base_of(model)}; its first names are {first_few(left)}"
             )
-        if left:
+        if left and not warned:
             more = f", ... ({len(left)} in all)" if len(left) > FIRST else ""
             warnings.warn(
                 f"{len(left)} names of {as_name(lora.name)} are no layer's of this model, and are "

@@ -34,11 +34,11 @@ class Share(NamedTuple):
     strength: float
 
 
-def merged(model: Any, lora: Any, scale: Any) -> Any:
-    """See `lora.merge`."""
+def merged(model: Any, lora: Any, scale: Any, warned: bool = False) -> Any:
+    """See `lora.merge`; warned: that there are names left over was said already."""
     check_model(model)
     some = listed("lora", lora)
-    each = fitted(model, [one for one, _ in some])
+    each = fitted(model, [one for one, _ in some], warned)
     checked_scale(model, scale)
     shares: dict[Place, list[Share]] = {}
     for one, (_, own) in zip(each, some, strict=True):

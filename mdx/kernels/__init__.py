@@ -18,9 +18,11 @@ from mdx.kernels.banded import (
     group_moments,
 )
 from mdx.kernels.channels import add_to_channels, scale_channels, scale_pictures
+from mdx.kernels.constants import no_bias
 from mdx.kernels.convolution_weights import as_matrix, weight_of, with_matrices
 from mdx.kernels.convolutions import (
     convolution,
+    norm_act,
     norm_act_conv,
     upsample_conv,
 )
@@ -59,6 +61,8 @@ __all__ = [
     "linear_from_tokens",
     "linear_to_tokens",
     "looked_up",
+    "no_bias",
+    "norm_act",
     "norm_act_conv",
     "on_own_threads",
     "scale_channels",

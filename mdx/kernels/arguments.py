@@ -5,13 +5,16 @@ from typing import TypeAlias
 
 from mindspore import Tensor
 
-__all__ = ["Map", "Padding", "Projection", "Projections", "Spans", "Weight"]
+__all__ = ["LowRank", "Map", "Padding", "Projection", "Projections", "Spans", "Weight"]
 
 # A convolution's weight (O, I, k, k), alone or with its matrices: see convolution_weights.py.
 Weight: TypeAlias = Tensor | tuple[Tensor, Tensor, Tensor | None, tuple[Tensor, ...]]
 Padding: TypeAlias = tuple[int, int, int, int]  # pixels at the top, bottom, left and right
-# Weight (O, I) and bias (O,) of a linear layer.
-Projection: TypeAlias = tuple[Tensor, Tensor | None]
+# What is added to a linear layer of weight (O, I): down (R, I), up (O, R), and the factors between
+# them, one set a picture (B, R), or one a row of tokens.
+LowRank: TypeAlias = tuple[Tensor, Tensor, Tensor]
+# Weight (O, I) and bias (O,) of a linear layer, and what is added to it, where something is.
+Projection: TypeAlias = tuple[Tensor, Tensor | None] | tuple[Tensor, Tensor | None, LowRank]
 # Those of attention's query, key, value and out.
 Projections: TypeAlias = tuple[Projection, Projection, Projection, Projection]
 Map: TypeAlias = Callable[[Tensor], Tensor]

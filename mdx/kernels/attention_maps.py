@@ -6,6 +6,7 @@ scores at once would be large: memory is linear in the number of tokens.
 """
 
 import math
+from typing import Any
 
 import mindspore
 from mindspore import Tensor, ops
@@ -31,22 +32,28 @@ def maps(
     part_bytes: int,
 ) -> Tensor:
     """x (B, T, I), context (B, S, D) -> (B, T, O); weights and the rest as in attentions.py."""
-    to_query, to_key, to_value = [_cast(one) for one in weights[:3]]
-    to_out, shift = _cast(weights[3])
+    to_query, to_key, to_value, (to_out, shift, low) = [_cast(one) for one in weights]
     outs = ()
     for own, other in zip(pictures(x), pictures(context)):  # noqa: B905
         if outs:
             # One after the other: at once they would hold all their scores together.
             own = ops.depend(own, outs[-1])
-        query = _projected(own, to_query, heads)
-        key = _projected(other, to_key, heads)
-        value = _projected(other, to_value, heads)
+        number = len(outs)
+        query = _projected(own, to_query, heads, number)
+        key = _projected(other, to_key, heads, number)
+        value = _projected(other, to_value, heads, number)
         query = query * (1.0 / math.sqrt(query.shape[1]))
         if upcast:
             query, key = ops.cast(query, mindspore.float32), ops.cast(key, mindspore.float32)
         read = attended(query, key, value, causal, part_bytes)
         read = read.reshape((-1, read.shape[2]))
-        outs = (*outs, ops.MatMul(transpose_a=True, transpose_b=True)(read, to_out))
+        out = ops.MatMul(transpose_a=True, transpose_b=True)(read, to_out)
+        if low is not None:
+            down, up, scales = low
+            hidden = ops.MatMul(transpose_a=True, transpose_b=True)(read, down)
+            hidden = hidden * ops.tile(scales[number], (hidden.shape[0], 1))
+            out = out + ops.MatMul(transpose_b=True)(hidden, up)
+        outs = (*outs, out)
     out = joined(outs)
     if shift is not None:
         out = ops.BiasAdd()(out, shift)
@@ -105,15 +112,27 @@ def _cut(query: Tensor, count: int) -> tuple[Tensor, ...]:
     return ()
 
 
-def _projected(x: Tensor, weights: Projection, heads: int) -> Tensor:
-    """x (1, T, I) times weight (C, I) -> (heads, C / heads, T)."""
-    weight, bias = weights
-    out = ops.MatMul(transpose_b=True)(weight, x.reshape((-1, x.shape[2])))
+def _projected(x: Tensor, weights: Any, heads: int, number: int) -> Tensor:
+    """x (1, T, I), of the picture of this number, times weight (C, I) -> (heads, C / heads, T)."""
+    weight, bias, low = weights
+    rows = x.reshape((-1, x.shape[2]))
+    out = ops.MatMul(transpose_b=True)(weight, rows)
+    if low is not None:
+        down, up, scales = low
+        hidden = ops.MatMul(transpose_b=True)(down, rows)
+        hidden = hidden * ops.tile(scales[number].reshape((-1, 1)), (1, hidden.shape[1]))
+        out = out + ops.MatMul()(up, hidden)
     if bias is not None:
         out = ops.BiasAdd()(out.reshape((1, *out.shape)), bias)
     return out.reshape((heads, -1, x.shape[1]))
 
 
-def _cast(weights: Projection) -> Projection:
-    weight, bias = weights
-    return as_weight(weight), None if bias is None else as_weight(bias)
+def _cast(weights: Projection) -> Any:
+    """Weight, bias and what is added, with the factors (1, R) of each picture by themselves."""
+    weight, bias = weights[0], weights[1]
+    shift = None if bias is None else as_weight(bias)
+    if len(weights) == 2:
+        return as_weight(weight), shift, None
+    down, up, scale = weights[2]
+    own = pictures(ops.cast(scale, as_weight(weight).dtype))
+    return as_weight(weight), shift, (as_weight(down), as_weight(up), own)

@@ -14,3 +14,8 @@ def filled(value: float, size: int) -> Tensor:
 def sides(height: int, width: int) -> Tensor:
     """(2,) int32: what Col2Im makes a picture of."""
     return Tensor(np.array([height, width], np.int32))
+
+
+def no_bias(weight: Tensor) -> Tensor:
+    """Zeros (O,) in the dtype of a weight (O, ...), where a layer without a bias must have one."""
+    return ops.cast(filled(0.0, weight.shape[0]), weight.dtype)

@@ -57,10 +57,15 @@ def norm_act_conv(
     """
 
     def before(rows: Tensor) -> Tensor:
-        return activation(as_input(scaled(rows, scale, shift), as_tensor(weight)))
+        return norm_act(rows, scale, shift, activation, weight)
 
     batch, _, height, width = x.shape
     kind = choose_convolution(as_tensor(weight).shape, 1, (1, 1, 1, 1), batch, height, width)
     if kind == "winograd" and bands(x.shape):
         return in_bands(x, weight, as_weight(bias), before)
     return convolution(before(x), weight, bias)
+
+
+def norm_act(x: Tensor, scale: Tensor, shift: Tensor, activation: Map, weight: Weight) -> Tensor:
+    """What `norm_act_conv` convolves, in the dtype in which a net with such a weight computes."""
+    return activation(as_input(scaled(x, scale, shift), as_tensor(weight)))

@@ -8,20 +8,26 @@ import numpy as np
 from mindspore import Tensor, ops
 
 from mdx import kernels
-from mdx.kernels.arguments import Padding
+from mdx.kernels.arguments import Padding, Projection
+from mdx.nets import low_rank
 from mdx.nets.params import Params, Shapes
 
 
-def linear(params: Params, name: str, x: Tensor) -> Tensor:
-    """x (..., I) -> (..., O)."""
+def linear(params: Params, name: str, x: Tensor, scale: Tensor | None = None) -> Tensor:
+    """x (..., I) -> (..., O); scale: strengths of LoRAs for each row, see low_rank.py."""
     weight, bias = _matrix(params, name)
+    if low_rank.there(params, name):
+        return kernels.linear(x, weight, bias, low_rank.of_linear(params, name, scale))
     return kernels.linear(x, weight, bias)
 
 
 def linear_to_tokens(params: Params, name: str, x: Tensor) -> Tensor:
     """The linear layer on the pixels of x (B, I, H, W) -> (B, H*W, O)."""
     weight, _ = _matrix(params, name)
-    return kernels.linear_to_tokens(x, weight, params[name + ".bias"])
+    out = kernels.linear_to_tokens(x, weight, params[name + ".bias"])
+    if low_rank.there(params, name):
+        out = out + low_rank.to_tokens(params, name, x)
+    return out
 
 
 def linear_from_tokens(
@@ -29,7 +35,10 @@ def linear_from_tokens(
 ) -> Tensor:
     """The linear layer on tokens (B, H*W, I), and the result as maps (B, O, H, W)."""
     weight, _ = _matrix(params, name)
-    return kernels.linear_from_tokens(tokens, weight, params[name + ".bias"], height, width)
+    out = kernels.linear_from_tokens(tokens, weight, params[name + ".bias"], height, width)
+    if low_rank.there(params, name):
+        out = out + low_rank.from_tokens(params, name, tokens, height, width)
+    return out
 
 
 def _matrix(params: Params, name: str) -> tuple[Tensor, Tensor | None]:
@@ -56,14 +65,22 @@ def attention(
     names: of the linear layers to queries, keys and values, and from their answer to the result.
     shifted: whether the result has the last one's bias. options: of kernels.attention.
     """
-    out, bias = _matrix(params, names[3])
     weights = (
-        _matrix(params, names[0]),
-        _matrix(params, names[1]),
-        _matrix(params, names[2]),
-        (out, bias if shifted else None),
+        _projection(params, names[0]),
+        _projection(params, names[1]),
+        _projection(params, names[2]),
+        _projection(params, names[3], shifted),
     )
     return kernels.attention(x, context, weights, heads, **options)
+
+
+def _projection(params: Params, name: str, shifted: bool = True) -> Projection:
+    """A linear layer as attention takes it; shifted: with its bias."""
+    weight, bias = _matrix(params, name)
+    shift = bias if shifted else None
+    if low_rank.there(params, name):
+        return weight, shift, low_rank.of_linear(params, name)
+    return weight, shift
 
 
 def convolution(
@@ -74,13 +91,19 @@ def convolution(
     if padding is None:
         half = params[name + ".weight"].shape[2] // 2
         padding = (half, half, half, half)
-    return kernels.convolution(x, weight, params[name + ".bias"], stride, padding)
+    out = kernels.convolution(x, weight, params[name + ".bias"], stride, padding)
+    if low_rank.there(params, name):
+        out = out + low_rank.convolved(params, name, x, stride, padding)
+    return out
 
 
 def upsample_conv(params: Params, name: str, x: Tensor, height: int, width: int) -> Tensor:
     """x (B, I, h, w) enlarged to (B, I, height, width), about twice that, and convolved."""
     weight, bias = kernels.weight_of(params, name + ".weight"), params[name + ".bias"]
-    return kernels.upsample_conv(x, weight, bias, height, width)
+    out = kernels.upsample_conv(x, weight, bias, height, width)
+    if low_rank.there(params, name):
+        out = out + low_rank.upsampled(params, name, x, height, width)
+    return out
 
 
 def group_norm(params: Params, name: str, x: Tensor, groups: int, epsilon: float) -> Tensor:
@@ -107,7 +130,11 @@ def norm_act_conv(params: Params, norm: str, name: str, x: Tensor, kind: str) ->
 
     scale, shift = params[norm + ".weight"], params[norm + ".bias"]
     weight, bias = kernels.weight_of(params, name + ".weight"), params[name + ".bias"]
-    return kernels.norm_act_conv(x, scale, shift, activated, weight, bias)
+    out = kernels.norm_act_conv(x, scale, shift, activated, weight, bias)
+    if low_rank.there(params, name):
+        h = kernels.norm_act(x, scale, shift, activated, weight)
+        out = out + low_rank.convolved(params, name, h, 1, (1, 1, 1, 1))
+    return out
 
 
 def layer_norm(params: Params, name: str, x: Tensor, epsilon: float = 1e-5) -> Tensor:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from mindspore import Tensor, ops
 
 from mdx import kernels
-from mdx.nets import layers
+from mdx.nets import layers, low_rank
 from mdx.nets.params import Params, Shapes
 from mdx.nets.unet_changes import NONE, Own
 
@@ -142,8 +142,22 @@ def feed_forward(settings: Transformer, params: Params, name: str, x: Tensor) ->
     """One linear to value and gate, value * gelu(gate), one linear back: (B, T, C) -> (B, T, C)."""
 
     def fed(x: Tensor) -> Tensor:
-        both = layers.linear(params, name + ".net.0.proj", x)
-        value, gate = ops.Split(len(both.shape) - 1, 2)(both)
-        return layers.linear(params, name + ".net.2", value * layers.activation("gelu", gate))
+        return _fed(params, name, x)
 
-    return kernels.by_rows(fed, x, 4 * 8 * settings.channels, settings.part_bytes)
+    def fed_with_scale(rows: Tensor) -> Tensor:
+        tokens, scale = low_rank.parted(rows, settings.channels)
+        return _fed(params, name, tokens, scale).reshape((*rows.shape[:-1], settings.channels))
+
+    row_bytes = 4 * 8 * settings.channels
+    if low_rank.there(params, name + ".net.0.proj") or low_rank.there(params, name + ".net.2"):
+        # A part may be of several pictures: each row takes its picture's strengths along.
+        both = low_rank.with_rows(params, x)
+        return kernels.by_rows(fed_with_scale, both, row_bytes, settings.part_bytes)
+    return kernels.by_rows(fed, x, row_bytes, settings.part_bytes)
+
+
+def _fed(params: Params, name: str, x: Tensor, scale: Tensor | None = None) -> Tensor:
+    """`feed_forward` of some rows; scale: strengths of LoRAs for each."""
+    both = layers.linear(params, name + ".net.0.proj", x, scale)
+    value, gate = ops.Split(len(both.shape) - 1, 2)(both)
+    return layers.linear(params, name + ".net.2", value * layers.activation("gelu", gate), scale)

@@ -14,7 +14,7 @@ from mdx.conditioning import Conditioning
 from mdx.mapped import check_files, drop
 from mdx.memory import Memory
 from mdx.net import Net
-from mdx.nets import unet, unet_stages
+from mdx.nets import low_rank, unet, unet_stages
 from mdx.nets.params import Params
 from mdx.nets.unet_changes import NOTHING, Changes
 from mdx.prompt_schedule import Changing
@@ -22,9 +22,12 @@ from mdx.prompt_schedule import at as conditioning_at
 from mdx.prompt_schedule import which as which_conditioning
 from mdx.sampling import staged
 from mdx.sampling.denoiser import Carry, Denoiser, Row, nothing, per_image
+from mdx.sampling.factors import Factors, told
 from mdx.sampling.scales import Followed, at
 
-__all__ = ["Network", "alike", "guided_in", "inputs", "predict", "prompts_in"]
+__all__ = [
+    "Network", "alike", "all_params", "guided_in", "inputs", "predict", "prompts_in",
+]  # fmt: skip
 
 # Makes of a conditioning and the sample's shape (B, C, h, w) what the network reads beside x and t.
 Inputs = Callable[[Conditioning, tuple[int, ...]], dict[str, NDArray[Any]]]
@@ -51,6 +54,7 @@ class Network(NamedTuple):
     negative: Changing | None = None  # what guidance moves away from; None: no guidance
     scale: Followed = ONE  # how far: see guidance.classifier_free
     changes: Changes = NOTHING  # what is done otherwise inside: see unet_changes.py
+    factors: Factors | None = None  # what LoRAs add to the weights, to each image its own
 
     def __repr__(self) -> str:
         """What it is, in short; its weights are in its fields."""
@@ -71,9 +75,10 @@ class Network(NamedTuple):
     def lowered(self) -> Denoiser:
         """The denoiser as functions that are ready for a run, in which nothing is made twice."""
         prepared = functools.cache(functools.partial(inputs, self))
+        params = functools.cache(functools.partial(all_params, self))
         # Of the weights by stage there is one, whether rows are guided or not.
-        parts = functools.cache(lambda: staged.parts(self.net.config, self.net.params))
-        predict = functools.cache(lambda guided: _predictor(self, guided, parts))
+        parts = functools.cache(lambda: staged.parts(self.net.config, params()))
+        predict = functools.cache(lambda guided: _predictor(self, guided, parts, params))
 
         def init(shape: tuple[int, ...]) -> Carry:
             check_files(self.net.places.values())
@@ -94,11 +99,18 @@ class Network(NamedTuple):
                     f"{CHANNELS} of the conditioning have shape {more.shape}, and the sample "
                     f"{shape}: expected the same height and width"
                 )
+            if self.factors is not None and len(self.factors.strengths) != shape[0]:
+                raise ValueError(
+                    f"factors are for {len(self.factors.strengths)} images, and the sample is of "
+                    f"{shape[0]}"
+                )
             return nothing(shape)
 
         def apply(carry: Carry, x: Tensor, row: Row) -> tuple[Tensor, Carry]:
             scale = guided_in(self, row, x.shape[0])
             read = prepared(tuple(x.shape), scale is not None, prompts_in(self, row))
+            if self.factors is not None:
+                read = told(read, self.factors.at(row), scale is not None)
             factor = np.ones(x.shape[0], np.float32) if scale is None else scale
             t = per_image(row.t, x.shape[0])
             return predict(scale is not None)(x, Tensor(t), read, Tensor(factor)), carry
@@ -119,6 +131,7 @@ def alike(one: Network, other: Network) -> bool:
         and one.memory == other.memory
         and one.prediction == other.prediction
         and one.changes == other.changes
+        and one.factors is other.factors
         and one.negative is None
         and other.negative is None
         and shapes[0] == shapes[1]
@@ -164,14 +177,24 @@ def _read(network: Network, one: Conditioning, shape: tuple[int, ...]) -> dict[s
     return {**found, CHANNELS: one.arrays[CHANNELS]} if CHANNELS in one.arrays else found
 
 
+def all_params(network: Network) -> Any:
+    """The weights, and the factors beside them, as a mutable dict of tensors."""
+    if network.factors is None:
+        return network.net.params
+    return mindspore.mutable({**network.net.params, **network.factors.params})
+
+
 def _predictor(
-    network: Network, guided: bool, parts: Callable[[], tuple[staged.Part, ...]]
+    network: Network,
+    guided: bool,
+    parts: Callable[[], tuple[staged.Part, ...]],
+    params: Callable[[], Any],
 ) -> Callable[..., Tensor]:
     """A function (x, t, conditioning, scale) -> the network's output (B, C, h, w)."""
     net, memory = network.net, network.memory
     if not staged.in_stages(net, memory):
         call = _in_one_call(net.config, guided, memory.part_bytes, network.changes)
-        return functools.partial(call, net.params)
+        return functools.partial(call, params())
 
     def used(part: staged.Part) -> None:
         if memory.weights == "stage":
@@ -198,6 +221,8 @@ def predict(
     def call(
         params: Params, x: Tensor, t: Tensor, conditioning: Mapping[str, Tensor], scale: Tensor
     ) -> Tensor:
+        if low_rank.SCALE in conditioning:
+            params = low_rank.with_scale(params, conditioning[low_rank.SCALE])
         if not guided:
             return unet.apply(config, params, x, t, conditioning, part_bytes, changes)
         x, t = staged.doubled(x, t)

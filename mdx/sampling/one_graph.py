@@ -10,10 +10,19 @@ import numpy as np
 from mindspore import Tensor, ops
 
 from mdx.compile_cache import compiled
+from mdx.nets import low_rank
 from mdx.nets.params import Params
 from mdx.nets.unet_changes import NOTHING, Changes
 from mdx.sampling.denoiser import per_image, rows
-from mdx.sampling.network import Network, guided_in, inputs, predict, prompts_in
+from mdx.sampling.factors import rows_of
+from mdx.sampling.network import (
+    Network,
+    all_params,
+    guided_in,
+    inputs,
+    predict,
+    prompts_in,
+)
 from mdx.schedulers import State, Table
 from mdx.schedulers.device import advance
 from mdx.schedulers.step import factors
@@ -23,6 +32,8 @@ __all__ = ["run"]
 # Tables are padded to a multiple of this many rows, so that another number of steps needs no other
 # graph.
 ROWS = 64
+
+ROWS_OF_SCALE = "lora_scale.rows"  # strengths of LoRAs in each row (N, B, L)
 
 
 def run(network: Network, table: Table, state: State, step_noise: list[Any]) -> State:
@@ -70,9 +81,12 @@ def run(network: Network, table: Table, state: State, step_noise: list[Any]) -> 
     for (guided, which), group in groupby(range(begin, table.rows), kinds.__getitem__):
         end = max(group) + 1
         runner = _runner(network.net.config, guided, network.memory.part_bytes, network.changes)
+        read = inputs(network, (count, *shape), guided, which)
+        if network.factors is not None:
+            each = rows_of(network.factors, rows(table), length, guided)
+            read = mindspore.mutable({**read, ROWS_OF_SCALE: each})
         slots = runner(
-            network.net.params, slots, noise, times, rescale, denoise, mix, clip,
-            inputs(network, (count, *shape), guided, which), scale,
+            all_params(network), slots, noise, times, rescale, denoise, mix, clip, read, scale,
             Tensor(begin, mindspore.int32), Tensor(end, mindspore.int32),
         )  # fmt: skip
         begin = end
@@ -108,7 +122,11 @@ def _runner(config: Any, guided: bool, part_bytes: int, changes: Changes = NOTHI
         while i < rows:
             time, factor = ops.gather(t, i, 0), ops.gather(rescale, i, 0)
             x = slots[0] * factor.reshape((-1, 1, 1, 1))
-            out = predicted(params, x, time, conditioning, ops.gather(scale, i, 0))
+            read = conditioning
+            if ROWS_OF_SCALE in conditioning:
+                own = ops.gather(conditioning[ROWS_OF_SCALE], i, 0)
+                read = low_rank.with_scale(conditioning, own)
+            out = predicted(params, x, time, read, ops.gather(scale, i, 0))
             noise, to_x0 = ops.gather(fresh, i, 0), ops.gather(denoise, i, 0)
             to_slots, bound = ops.gather(mix, i, 0), ops.gather(clip, i, 0)
             slots, _ = advance(slots, out, noise, to_x0, to_slots, bound)

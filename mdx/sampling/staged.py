@@ -15,7 +15,7 @@ from mdx import kernels
 from mdx.compile_cache import compiled
 from mdx.memory import Memory
 from mdx.net import Net
-from mdx.nets import unet, unet_changes, unet_stages
+from mdx.nets import low_rank, unet, unet_changes, unet_stages
 from mdx.nets.params import Params
 from mdx.nets.unet_changes import NONE, NOTHING, Changes, Own
 from mdx.nets.unet_stages import Stage
@@ -51,15 +51,22 @@ class Part(NamedTuple):
 
 def parts(config: unet.Config, params: Mapping[str, Tensor]) -> tuple[Part, ...]:
     """The UNet's parameters by stage, in the order in which they run: entry, stages, exit."""
-    found = [_part(None, params, {name: name for name in unet.embed_shapes(config)})]
+    first, last = (_beside(params, own(config)) for own in (unet.embed_shapes, unet.head_shapes))
+    found = [_part(None, params, {name: name for name in first})]
     for stage in unet_stages.stages(config):
         own = list(unet_stages.shapes(config, stage))
         # Beside the checkpoint's there may be what an adapter adds to a layer.
         own += sorted(n for n in params if n.startswith(f"{stage.name}.") and n not in set(own))
         names = {name: NAME + name.removeprefix(stage.name) for name in own}
         found.append(_part(stage._replace(name=NAME), params, names))
-    found.append(_part(None, params, {name: name for name in unet.head_shapes(config)}))
+    found.append(_part(None, params, {name: name for name in last}))
     return tuple(found)
+
+
+def _beside(params: Params, own: Mapping[str, Any]) -> list[str]:
+    """A part's parameters, and what an adapter adds to its layers."""
+    layers = {name.rpartition(".")[0] for name in own}
+    return [*own, *sorted(n for n in params if n.rpartition(".")[0] in layers and n not in own)]
 
 
 def _part(stage: Stage | None, params: Params, names: Mapping[str, str]) -> Part:
@@ -85,8 +92,16 @@ def predictor(
     known, owns = unet_stages.stages(config), unet_stages.owns(config, changes)
     skips = unet_stages.skips(config)
 
+    def read_by(part: Part, conditioning: Any) -> Any:
+        """A part's parameters, and pictures' strengths of LoRAs where one changes it."""
+        if low_rank.SCALE in conditioning and any(n.endswith(low_rank.UP) for n in part.names):
+            scale = conditioning[low_rank.SCALE]
+            return mindspore.mutable({**part.params, low_rank.SCALE: scale})
+        return part.params
+
     def predict(x: Tensor, t: Tensor, conditioning: Any, scale: Tensor) -> Tensor:
-        x, embedding, context = _entry(config, guided)(first.params, x, t, conditioning)
+        entry = _entry(config, guided)
+        x, embedding, context = entry(read_by(first, conditioning), x, t, conditioning)
         used(first)
         told = {**conditioning, "embedding": embedding, "context": context}
 
@@ -94,11 +109,12 @@ def predictor(
             stage, part = stages[number], inner[number]
             compiled = _stage(config, graph_of(config, stage), part_bytes, owns[number])
             read = unet_changes.inputs_of(told, known[number].name, skips[number], NAME)
-            out = compiled(part.params, x, skip, mindspore.mutable(read))
+            out = compiled(read_by(part, conditioning), x, skip, mindspore.mutable(read))
             used(part)
             return out
 
-        out = _exit(config, guided)(last.params, unet_stages.fold(stages, run, x), scale)
+        x = unet_stages.fold(stages, run, x)
+        out = _exit(config, guided)(read_by(last, conditioning), x, scale)
         used(last)
         return out
 
