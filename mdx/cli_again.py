@@ -147,13 +147,8 @@ def _foreign(command: Command, given: Mapping[str, Any], text: infotext.Text) ->
         "are the same, and the picture is another",
         stacklevel=3,
     )
-    if "<lora:" in text.prompt:
-        warnings.warn(
-            f"{picture} names LoRAs in its prompt, as <lora:...>, which are words to mdx here",
-            stacklevel=3,
-        )
     if found.left_out:
         some = ", ".join(map(shown, found.left_out[:10]))
         warnings.warn(f"{picture} says more, which is left out: {some}", stacklevel=3)
     named = settings._replace(model=model_named(settings.model, command.keep_path))
-    return Asked(named, settings.model, command, files)
+    return Asked(named, settings.model, command, files, foreign="clip_skip" not in given)

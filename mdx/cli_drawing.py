@@ -1,6 +1,7 @@
 """Settings to pictures in files: the part of the command that loads and draws."""
 
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -25,6 +26,7 @@ class Asked(NamedTuple):
     source: str | None  # what to load: the settings may say less of it
     command: Command = Command()
     files: Places = MappingProxyType({})  # where a field's files lie
+    foreign: bool = False  # whether the clip skip is that of another program's text
 
 
 def draw(asked: Asked, files: list[Path]) -> None:
@@ -56,7 +58,14 @@ def draw(asked: Asked, files: list[Path]) -> None:
         prediction_type=settings.prediction_type,
     )
     model = cli_adapters.added(model, settings, asked.files)
-    work, keywords = cli_tasks.work(settings, keywords_of(asked))
+    if asked.foreign and settings.clip_skip and not _skips_as_a1111(model):
+        warnings.warn(
+            "A1111 heeds its clip skip for Stable Diffusion 1.x alone, and it is left out here "
+            "(--clip-skip asks for one)",
+            stacklevel=2,
+        )
+        settings = settings._replace(clip_skip=None)
+    work, keywords = cli_tasks.work(settings, keywords_of(asked._replace(settings=settings)))
     keywords["scheduler"] = chosen(model, settings)
     loaded = time.perf_counter()
     wanted = [(prompt, seed) for prompt in settings.prompts for seed in settings.seeds]
@@ -107,6 +116,16 @@ def _batch(
         progress=interactive(),
         **keywords,
         **more,
+    )
+
+
+def _skips_as_a1111(model: Any) -> bool:
+    """Whether a model is one whose clip skip A1111 heeds: by its text encoder, OpenAI's CLIP."""
+    encoder = model.text_encoder
+    return (
+        hasattr(model, "unet")
+        and not hasattr(model, "text_encoder_2")
+        and (encoder is not None and encoder.config.hidden_act == "quick_gelu")
     )
 
 

@@ -181,6 +181,28 @@ class Settings(NamedTuple):
         SIDE,
         Option("--hires", ("W", "H"), "draw at --size, then on at this size", 2),
     ] = None
+    # how prompts and negative are written
+    prompt_syntax: Annotated[
+        str,
+        word("plain", "a1111", "comfyui", "compel"),
+        Option(
+            "--prompt-syntax",
+            "S",
+            "plain (default), a1111, comfyui or compel: whose signs weigh words",
+            keyword="prompt_syntax",
+        ),
+    ] = "plain"
+    # layers of CLIP beyond those that are always left out
+    clip_skip: Annotated[
+        int | None,
+        whole(0, 99),
+        Option(
+            "--clip-skip",
+            "N",
+            "leave out N more of CLIP's last layers; A1111's clip skip is one more",
+            keyword="clip_skip",
+        ),
+    ] = None
     # how many are drawn at once, which may change last bits
     batch: Annotated[
         int, COUNT, Option("--batch", "N", "how many pictures are drawn at once (default: 1)")

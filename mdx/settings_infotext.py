@@ -1,5 +1,6 @@
 """Settings as A1111's text of a picture has them, and what of such a text they can be made of."""
 
+import re
 from typing import Any, NamedTuple
 
 from mdx import infotext
@@ -10,7 +11,11 @@ from mdx.settings_kinds import variation
 
 __all__ = ["Foreign", "foreign", "names", "written"]
 
+CLIP_SKIP = "Clip skip"  # counts the last layer, as 1
 VARIATION = ("Variation seed", "Variation seed strength")
+
+# What A1111 reads out of a prompt: files of networks, which are no words of it.
+FILES = re.compile(r"<(?:lora|lyco|hypernet):[^<>]*>")
 
 # What says nothing of the picture that settings could hold: of files, programs and their own paths.
 SILENT = {
@@ -24,7 +29,7 @@ class Foreign(NamedTuple):
 
     given: dict[str, Any]  # by the settings' fields
     model: str | None  # what it calls the checkpoint, in its own words
-    left_out: list[str]  # the keys that settings cannot hold
+    left_out: list[str]  # files that its prompts name, and the keys that settings cannot hold
 
 
 def written(settings: Settings) -> str | None:
@@ -42,6 +47,8 @@ def written(settings: Settings) -> str | None:
         pairs |= _menu_names(pairs["Sampler"])
     if settings.variation is not None:
         pairs |= zip(VARIATION, map(_word, variation(settings.variation)), strict=True)
+    if settings.clip_skip:
+        pairs[CLIP_SKIP] = str(settings.clip_skip + 1)
     if settings.model is not None:
         pairs["Model"] = settings.model
     order = ["Steps", "Sampler", "Schedule type", "CFG scale", "Seed", "Size"]
@@ -52,7 +59,12 @@ def written(settings: Settings) -> str | None:
 
 def foreign(text: Text) -> Foreign:
     """What another program's text comes to. ValueError by its key for a value that makes none."""
-    given: dict[str, Any] = {"prompts": [text.prompt], "negative": text.negative or None}
+    prompt, negative = (FILES.sub("", words).strip() for words in text[:2])
+    given: dict[str, Any] = {
+        "prompts": [prompt],
+        "negative": negative or None,
+        "prompt_syntax": "a1111",
+    }
     used = set(SILENT)
     for name, field in FIELDS.items():
         option = field.option
@@ -71,16 +83,28 @@ def foreign(text: Text) -> Foreign:
         given[name] = [value] if field.length is not None else value
     if "scheduler" in given:
         given["scheduler"] = _scheduler(given["scheduler"], text.pairs.get("Schedule type"))
+    if CLIP_SKIP in text.pairs:
+        given["clip_skip"] = _skipped(text.pairs[CLIP_SKIP])
+        used.add(CLIP_SKIP)
     if all(key in text.pairs for key in VARIATION):
         given["variation"] = ":".join(text.pairs[key] for key in VARIATION)
         used |= set(VARIATION)
-    return Foreign(given, text.pairs.get("Model"), [key for key in text.pairs if key not in used])
+    left_out = [key for key in text.pairs if key not in used]
+    files = [found[0] for words in text[:2] for found in FILES.finditer(words)]
+    return Foreign(given, text.pairs.get("Model"), [*files, *left_out])
 
 
 def names() -> dict[str, str]:
     """What errors call the fields of a foreign text."""
     keys = {name: field.option.key for name, field in FIELDS.items() if field.option}
     return {name: f"its {keys.get(name) or name}" for name in FIELDS}
+
+
+def _skipped(word: str) -> int | None:
+    """How many layers a clip skip leaves out. ValueError for what is none."""
+    if word.isdecimal() and 1 <= int(word[:4]) <= 100:
+        return int(word) - 1 or None
+    raise ValueError(f"its {CLIP_SKIP} makes none: {shown(word)}")
 
 
 def _word(value: Any) -> str:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 import mdx
-from mdx import cli, cli_pictures, images, infotext, terminal
+from mdx import cli, cli_drawing, cli_pictures, hub, images, infotext, terminal
 from mdx.options import FIELDS
 from mdx.schedulers.menus import A1111
 from mdx.schedulers.naming import every, meant
@@ -52,6 +52,7 @@ def test_what_a_text_says_is_drawn_with_the_model_that_is_given(here, drawn, cap
             | {
                 "model": "someone/photon",
                 "prompts": ["a cat,\non a mat"],
+                "prompt_syntax": "a1111",
                 "negative": "dog,\nblurry",
                 "steps": 20,
                 "scheduler": "DPM++ 2M Karras",
@@ -88,9 +89,10 @@ def test_what_is_left_out_is_said(here, drawn, capsys):
     write_text("x.png", text)
     cli.main(["--from", "x.png", "--model", "a/b"])
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 3
-    assert "names LoRAs in its prompt" in lines[1]
-    assert lines[2].endswith("says more, which is left out: 'Hires upscale', 'ControlNet 0'")
+    assert len(lines) == 2
+    left_out = "'<lora:cat:1>', 'Hires upscale', 'ControlNet 0'"
+    assert lines[1].endswith(f"says more, which is left out: {left_out}")
+    assert drawn[0].settings.prompts == ("a ,\non a mat",)
 
 
 def test_a_workflow_is_no_text_of_a1111(here, drawn, capsys):
@@ -138,6 +140,9 @@ def of(changes):
             "its variation must be SEED",
         ),
         ({"Variation seed": "3", "Variation seed strength": "0.25"}, None),
+        ({"Clip skip": "0"}, "its Clip skip makes none: '0'"),
+        ({"Clip skip": "9" * 5000}, "its Clip skip makes none"),
+        ({"Clip skip": "2"}, None),
     ],
 )
 def test_values_of_a_text(here, drawn, capsys, changes, words):
@@ -162,6 +167,8 @@ PICTURES = st.fixed_dictionaries(
         "prompts": st.lists(PROMPTS, min_size=1, max_size=1),
         "seeds": st.lists(st.integers(0, 2**128 - 1), min_size=1, max_size=1),
         "negative": st.none() | PROMPTS.filter(bool),
+        "prompt_syntax": st.just("a1111"),
+        "clip_skip": st.none() | st.integers(1, 11),
         "steps": st.integers(1, 150),
         "scheduler": st.sampled_from(NAMES),
         "guidance": st.floats(0, 30).map(lambda x: round(x, 3)),
@@ -185,6 +192,21 @@ def test_settings_come_back_from_their_text(picture):
     sampler, before = meant(again.scheduler), meant(kept.scheduler)
     assert (sampler.sampler, sampler.options) == (before.sampler, before.options)
     assert again._replace(scheduler=None) == kept._replace(scheduler=None)
+
+
+def test_clip_skip_is_that_of_a1111_where_that_heeds_it(here, calls, capsys, monkeypatch):
+    """It counts the last layer as 1, and of other text encoders than OpenAI's it says nothing."""
+    write_text("x.png", of({"Clip skip": "3"}))
+    from_it = ["--from", "x.png", "--model", str(hub.PACKAGED)]
+    cli.main(from_it)
+    monkeypatch.setattr(cli_drawing, "_skips_as_a1111", lambda model: False)
+    cli.main(from_it)
+    cli.main([*from_it, "--clip-skip", "1"])
+    assert [call["clip_skip"] for call in calls] == [2, None, 1]
+    assert [call["prompt_syntax"] for call in calls] == ["a1111"] * 3
+    assert capsys.readouterr().err.count("A1111 heeds its clip skip for Stable Diffusion 1.x") == 1
+    text = images.read_text("x-again.png", "parameters")
+    assert infotext.read(text).pairs["Clip skip"] == "2"
 
 
 def test_a_picture_carries_both(here, calls):
