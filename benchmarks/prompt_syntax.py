@@ -36,19 +36,21 @@ def by_weight(model: mdx.Model, count: int, options: dict) -> None:
     print(f"{count} prompts, {options}\nshare of right colours by the weight of their word")
     print(f"{'':10}" + "".join(f"{weight:>14}" for weight in WEIGHTS))
     for syntax in WRITTEN:
-        shares = []
+        shares, errors = [], []
+        print(f"{syntax:10}", end="", flush=True)
         for weight in WEIGHTS:
-            pairs = zip(chosen, words, strict=True)
-            prompts = [weighed(*pair, weight, syntax) for pair in pairs]
+            both = zip(chosen, words, strict=True)
+            prompts = [weighed(*pair, weight, syntax) for pair in both]
             pictures = drawn(model, prompts, prompt_syntax=syntax, **options)
-            shares.append(shapes.score(pictures, chosen)["colour"])
-        errors = [np.sqrt(share * (1 - share) / count) for share in shares]
-        line = "".join(f"{s:>8.1%} ±{e:4.1%}" for s, e in zip(shares, errors, strict=True))
+            share = shapes.score(pictures, chosen)["colour"]
+            shares.append(share)
+            errors.append(np.sqrt(share * (1 - share) / count))
+            print(f"{share:>8.1%} ±{errors[-1]:4.1%}", end="", flush=True)
         least = min(
             (shares[i + 1] - shares[i]) / max(np.hypot(errors[i], errors[i + 1]), 1 / count)
             for i in range(WEIGHTS.index(1.0))
         )
-        print(f"{syntax:10}{line}   least rise up to 1: {least:.1f} standard errors", flush=True)
+        print(f"   least rise up to 1: {least:.1f} standard errors", flush=True)
 
 
 def pairs(count: int) -> tuple[list[Scene], list[Scene]]:

@@ -3,8 +3,12 @@
 A chunk has as many tokens as the tokenizer's row beside its start and its end, 75 of CLIP's 77.
 """
 
+import re
 import warnings
+from bisect import bisect
 from collections.abc import Callable, Iterator
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -18,6 +22,8 @@ __all__ = ["Chunk", "Splitter", "at_commas", "by_words", "cut_off", "filled"]
 
 BACK = 20  # tokens within which a comma is looked for where a chunk is full: the webui's setting
 LARGE = 8  # tokens from which ComfyUI parts a word
+
+WORD = re.compile(r"\S+")
 
 OUTSIDE = -1  # the piece of a token that no piece of the text has
 
@@ -71,9 +77,11 @@ def by_words(words: Tokenizer, parts: Parts) -> list[Chunk]:
     room = words.length - 2
     found: list[list[Token]] = [[]]
     for number, piece in enumerate(_pieces(parts)):
-        for word in piece.text.split():
-            ids, _ = tokenizer.ids_of(words, word)
-            group = [Token(i, piece.weight, number) for i in ids]
+        ids, begins = tokenizer.ids_of(words, piece.text)
+        starts = [word.start() for word in WORD.finditer(piece.text)]
+        places = [bisect(starts, begin) for begin in begins]  # the word of each token
+        for _, word in groupby(zip(places, ids, strict=True), itemgetter(0)):
+            group = [Token(i, piece.weight, number) for _, i in word]
             if len(group) >= LARGE:
                 left = room - len(found[-1])
                 found[-1] += group[:left]

@@ -8,11 +8,17 @@ from tests.fuzz import folders, odd
 from tests.fuzz.fuzzer import Fuzzer, Input, Make
 
 WORDS = ("a", "red", "circle", "on", "<|endoftext|>", "<|startoftext|>", "it's", "1234", "!", ",")
+# Of prompts with weights, and those that change.
+SIGNS = (
+    "(", ")", "[", "]", ":", "|", "\\", "++", "--", '"', ":1.3)", ":0.5]", ":9]", "BREAK", "AND",
+    "<lora:a:1>", ".blend(", ".attend(2)", "(a:-1)", "(a:1e9)", "()", "[]",
+)  # fmt: skip
+SYNTAXES = ("plain", "a1111", "comfyui", "compel")
 
 
 def prompt_turn(random: Random, prompt: Any) -> Any:
     """The prompt after one turn."""
-    kind = random.randrange(12)
+    kind = random.randrange(15)
     if kind == 0:
         return odd.anything(random)
     if kind == 1:
@@ -28,7 +34,9 @@ def prompt_turn(random: Random, prompt: Any) -> Any:
         return prompt[:place] + prompt[place:].upper()
     if kind == 9:
         return prompt[:place] + random.choice("\t\n\r\x00\x1b\u3000\u200d\ufe0f") + prompt[place:]
-    return prompt[:place] + " ".join(random.choices(WORDS, k=30)) + prompt[place:]
+    if kind < 12:
+        return prompt[:place] + " ".join(random.choices(WORDS, k=30)) + prompt[place:]
+    return prompt[:place] + "".join(random.choices((*WORDS, *SIGNS), k=12)) + prompt[place:]
 
 
 def prepare(folder: Path) -> Make:
@@ -45,6 +53,7 @@ def prepare(folder: Path) -> Make:
             prompt = prompt_turn(turn, prompt)
         kind = random.randrange(10)
         options = {"seed": 0, "steps": 2, "progress": False}
+        options["prompt_syntax"] = random.choice(SYNTAXES)
         if kind < 7:
             what, run = "encode", lambda: tokenizer.encode(model.tokenizer, prompt)
         elif kind < 9:
