@@ -49,13 +49,14 @@ class Option(NamedTuple):
     split: Callable[[str], Sequence[Any]] | None = None
 
 
+LORA = Option("--lora", "FILE[:SCALE]", "LoRA; may be repeated", None, "append", beside=True)
+WORD = Option("--embedding", "FILE", "new word; may be repeated", None, "append", beside=True)
 SIZE = Option("--size", "S", "64, or width and height as 96x64", split=size, key="Size")
 
 
 class Settings(NamedTuple):
     """Everything `mdx` needs to make its pictures again; None means the checkpoint's default."""
 
-    # of the mdx that made it
     version: Annotated[str, NAME]
     # a Hub id, an absolute folder, or the bare name of a folder whose place is not said; None is
     # the packaged checkpoint
@@ -99,7 +100,6 @@ class Settings(NamedTuple):
         PROMPT,
         Option("--negative", "TEXT", "what to keep out of the pictures", keyword="negative_prompt"),
     ]
-    # its name
     scheduler: Annotated[
         str | None, NAME, Option("--scheduler", "NAME", "default: the checkpoint's", key="Sampler")
     ]
@@ -217,7 +217,6 @@ class Settings(NamedTuple):
             "go from each picture's seed towards another one, as 7:0.2; 0 stays, 1 is the other",
         ),
     ] = None
-    # of a checkpoint that is one file
     prediction_type: Annotated[
         str | None,
         word("epsilon", "v_prediction"),
@@ -228,29 +227,8 @@ class Settings(NamedTuple):
             beside=True,
         ),
     ] = None
-    # merged into the model
-    lora: Annotated[
-        tuple[File, ...],
-        file(scaled=True),
-        Option(
-            "--lora",
-            "FILE[:SCALE]",
-            "LoRA to draw with, at a strength (default: 1); may be repeated",
-            action="append",
-            beside=True,
-        ),
-    ] = ()
-    embedding: Annotated[
-        tuple[File, ...],
-        file(),
-        Option(
-            "--embedding",
-            "FILE",
-            "textual inversion, which prompts call by its name; may be repeated",
-            action="append",
-            beside=True,
-        ),
-    ] = ()
+    lora: Annotated[tuple[File, ...], file(scaled=True), LORA] = ()
+    embedding: Annotated[tuple[File, ...], file(), WORD] = ()
 
 
 class Command(NamedTuple):

@@ -64,7 +64,7 @@ def test_loras_with_strengths(inputs, models):
 def test_a_word(inputs, models):
     cli.main(["a zq circle", "--seed", "1", "--embedding", "zq.safetensors"])
     [model] = models
-    assert len(tokenizer._ids(model.tokenizer, "zq")[0]) == 2
+    assert len(tokenizer.ids_of(model.tokenizer, "zq")[0]) == 2
     assert images.read_settings("mdx.png")["embedding"][0]["name"] == "zq.safetensors"
 
 

@@ -27,15 +27,9 @@ pytestmark = pytest.mark.parity
 PROMPT, NEGATIVE, SEEDS = "a red circle on a blue background", "a green square", [4, 5]
 STEPS, SCALE = 4, 0.7
 
-BLOCK = "up_blocks.1.attentions.0.transformer_blocks.0"
-LINEARS = (
-    f"{BLOCK}.attn1.to_q",
-    f"{BLOCK}.attn2.to_v",
-    f"{BLOCK}.attn2.to_out.0",
-    f"{BLOCK}.ff.net.2",
-)
+LINEARS = ("attn1.to_q", "attn2.to_v", "attn2.to_out.0", "ff.net.2")
 CONVOLUTIONS = ("down_blocks.0.resnets.0.conv1", "up_blocks.1.resnets.1.conv2")
-TEXT = "text_model.encoder.layers.0.self_attn.q_proj"
+TEXTS = tuple(f"text_model.encoder.layers.0.self_attn.{one}" for one in ("q_proj", "out_proj"))
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +74,13 @@ def decibels(got, wanted):
 def layers(model, kind="LoRA", convolutions=True, texts=True):
     """Random factors for layers of each part: from (part, layer) to tensors by endings."""
     found = {}
-    names = [("unet", layer) for layer in (*LINEARS, *(CONVOLUTIONS if convolutions else ()))]
+    blocks = dict.fromkeys(
+        name.partition(".attn1")[0] for name in model.unet.params if ".attn1.to_q" in name
+    )
+    names = [("unet", f"{block}.{inner}") for block in blocks for inner in LINEARS]
+    names += [("unet", layer) for layer in (CONVOLUTIONS if convolutions else ())]
     parts = ("text_encoder", "text_encoder_2") if texts else ()
-    names += [(part, TEXT) for part in parts if hasattr(model, part)]
+    names += [(part, layer) for part in parts if hasattr(model, part) for layer in TEXTS]
     for seed, (part, layer) in enumerate(names):
         net = getattr(model, part)
         if layer + ".weight" in net.params:
@@ -139,10 +137,10 @@ def test_pictures_with_a_lora(request, tmp_path, which, dialect):
     if dialect == "PEFT, metadata":
         own = {"r": 3, "lora_alpha": 5, "use_rslora": True}
         said = {f"{part}.{key}": value for part, _ in found for key, value in own.items()}
-        said |= {
-            f"{part}.target_modules": sorted({one for p, one in found if p == part})
-            for part, _ in found
-        }
+        # transformers 5 has no text_model in the names of its modules.
+        for part in {part for part, _ in found}:
+            names = [n.removeprefix("text_model.") for p, n in found if p == part]
+            said[f"{part}.target_modules"] = names
         metadata["lora_adapter_metadata"] = json.dumps(said)
     path = write(tmp_path / "one.safetensors", written, metadata)
     assert compare(folder, path) > DECIBELS
@@ -208,7 +206,7 @@ def test_the_reference_reads_no_lycoris(sd, tmp_path, kind):
     found = layers(model, kind, convolutions=False, texts=False)
     path = write(tmp_path / "one.safetensors", kohya(found), {"format": "pt"})
     got = ours(mdx.lora.merge(model, mdx.lora.load(path)))
-    assert decibels(got, ours(model)) < 30
+    assert decibels(got, ours(model)) < 40
     said = ""
     try:
         wanted = theirs(sd, lambda one: one.load_lora_weights(path))
