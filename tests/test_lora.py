@@ -161,6 +161,12 @@ def test_text_encoders_and_strengths_by_name(model, tmp_path):
         change = expected(layers[f"{part}.{layer}"], weight)
         close(numbers(getattr(merged, part), layer + ".weight"), weight + factor * change)
     assert mdx.lora.merge(model, lora, {"unet": 0}).unet is model.unet
+    own = mdx.lora.merge(model, [(lora, scale)], -1)
+    other = mdx.lora.merge(model, lora, {name: -value for name, value in scale.items()})
+    for name in (LINEAR, CONV):
+        assert np.array_equal(
+            numbers(own.unet, name + ".weight"), numbers(other.unet, name + ".weight")
+        )
     with pytest.raises(ValueError, match=r"scale is given for 'unet\.up_block', and no part"):
         mdx.lora.merge(model, lora, {"unet.up_block": 1.0})
 

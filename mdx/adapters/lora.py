@@ -49,7 +49,7 @@ def load(
 
 def merge(
     model: Model,
-    lora: Lora | Sequence[Lora | tuple[Lora, float]],
+    lora: Lora | Sequence[Lora | tuple[Lora, Scale]],
     scale: Scale = 1.0,
 ) -> Model:
     """Add what LoRAs have learned to a model's weights.
@@ -59,10 +59,10 @@ def merge(
 
     Args:
         model: what `mdx.load` returned, of whatever dtype.
-        lora: what `load` returned, or a list of several, each by itself or with a strength.
-        scale: of all of them: a number, or numbers by the parts of the model, or by what the names
-            of layers begin with, such as {"text_encoder": 0, "unet.up_blocks": 0.5}. The longest
-            name counts, and what none names is 1. A strength may be negative.
+        lora: what `load` returned, or a list of several, each by itself or with a scale of its own.
+        scale: of all of them, times their own: a number, which may be negative, or numbers by the
+            parts of the model, or by what the names of layers begin with, such as
+            {"text_encoder": 0, "unet.up_blocks": 0.5}: the longest counts, and others are 1.
 
     Returns:
         A model of the same family.

@@ -37,13 +37,14 @@ class Share(NamedTuple):
 def merged(model: Any, lora: Any, scale: Any, warned: bool = False) -> Any:
     """See `lora.merge`; warned: that there are names left over was said already."""
     check_model(model)
-    some = listed("lora", lora)
+    some = listed("lora", lora, by_name=True)
     each = fitted(model, [one for one, _ in some], warned)
-    checked_scale(model, scale)
+    for strengths in (scale, *(own for _, own in some)):
+        checked_scale(model, strengths)
     shares: dict[Place, list[Share]] = {}
     for one, (_, own) in zip(each, some, strict=True):
         for place, layers in one.layers.items():
-            factor = own * strength(scale, place)
+            factor = strength(own, place) * strength(scale, place)
             if factor:
                 found = [Share(one.lora, layer, factor) for layer in layers]
                 shares.setdefault(place, []).extend(found)
@@ -54,8 +55,11 @@ def merged(model: Any, lora: Any, scale: Any, warned: bool = False) -> Any:
     return model._replace(**changed)
 
 
-def listed(name: str, lora: Any) -> list[tuple[Lora, float]]:
-    """LoRAs with their strengths; TypeError or ValueError by name for what is none."""
+def listed(name: str, lora: Any, by_name: bool = False) -> list[tuple[Lora, Any]]:
+    """LoRAs with their strengths; TypeError or ValueError by name for what is none.
+
+    by_name: whether a strength may be numbers by names of the model, too.
+    """
     if isinstance(lora, Lora):
         return [(lora, 1.0)]
     pair = type(lora) is tuple and len(lora) == 2 and not isinstance(lora[1], (Lora, tuple))
@@ -69,7 +73,9 @@ def listed(name: str, lora: Any) -> list[tuple[Lora, float]]:
         if isinstance(one, Lora):
             found.append((one, 1.0))
         elif type(one) is tuple and len(one) == 2 and isinstance(one[0], Lora):
-            found.append((one[0], finite(f"the strength of {one[0].name}", one[1])))
+            mapped = by_name and isinstance(one[1], Mapping)
+            own = one[1] if mapped else finite(f"the strength of {one[0].name}", one[1])
+            found.append((one[0], own))
         else:
             raise TypeError(f"{name} is of LoRAs, or of pairs with a strength, not {shown(one)}")
     return found
