@@ -193,6 +193,7 @@ def test_guidance_in_an_interval(model, monkeypatch, capsys):
 
 # What blocks print where the page says it in a comment.
 PAGES = {
+    "compat": [],
     "conditioning": ["Conditioning(stable_diffusion: context (2, 77, 96))"],
     "denoisers": ["[50.]"],
     "families": [],

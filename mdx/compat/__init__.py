@@ -8,7 +8,10 @@ Every class is a thin one over mdx's functions, and what it does not map raises 
 function that does it. docs/compat.md has a table of what becomes of what.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from mdx.compat import samplers
+from mdx.compat.names import OTHERS
 from mdx.compat.parts import (
     AutoencoderKL,
     CLIPTextModel,
@@ -19,21 +22,43 @@ from mdx.compat.parts import (
 from mdx.compat.results import StableDiffusionPipelineOutput, StableDiffusionXLPipelineOutput
 from mdx.compat.samplers import *  # noqa: F403
 from mdx.compat.stable_diffusion import (
+    AutoPipelineForImage2Image,
+    AutoPipelineForInpainting,
+    AutoPipelineForText2Image,
     DiffusionPipeline,
+    StableDiffusionImg2ImgPipeline,
+    StableDiffusionInpaintPipeline,
     StableDiffusionPipeline,
+    StableDiffusionXLImg2ImgPipeline,
+    StableDiffusionXLInpaintPipeline,
     StableDiffusionXLPipeline,
 )
+from mdx.compat.unmapped import way
 
 __all__ = [
+    "AutoPipelineForImage2Image",
+    "AutoPipelineForInpainting",
+    "AutoPipelineForText2Image",
     "AutoencoderKL",
     "CLIPTextModel",
     "CLIPTextModelWithProjection",
     "CLIPTokenizer",
     "DiffusionPipeline",
+    "StableDiffusionImg2ImgPipeline",
+    "StableDiffusionInpaintPipeline",
     "StableDiffusionPipeline",
     "StableDiffusionPipelineOutput",
+    "StableDiffusionXLImg2ImgPipeline",
+    "StableDiffusionXLInpaintPipeline",
     "StableDiffusionXLPipeline",
     "StableDiffusionXLPipelineOutput",
     "UNet2DConditionModel",
 ]
 __all__ += samplers.__all__
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name in OTHERS:
+            raise ImportError(way(f"mdx.compat.{name}", OTHERS[name]))
+        raise AttributeError(f"module 'mdx.compat' has no attribute {name!r}")

@@ -50,6 +50,7 @@ class Call(NamedTuple):
     callback_on_step_end_tensor_inputs: Any = None  # which tensors; ["latents"]
     callback: Any = None  # of former years: (step, timestep, latents)
     callback_steps: Any = None  # after every how many steps; 1
+    cross_attention_kwargs: Any = None  # {"scale": s}, of LoRAs
 
 
 # What pipelines take: all of them; those of SDXL; those that begin with a picture; both; and those
@@ -60,7 +61,7 @@ TEXT = frozenset(
         "guidance_scale", "negative_prompt", "num_images_per_prompt", "eta", "generator",
         "latents", "prompt_embeds", "negative_prompt_embeds", "clip_skip", "output_type",
         "return_dict", "callback_on_step_end", "callback_on_step_end_tensor_inputs", "callback",
-        "callback_steps",
+        "callback_steps", "cross_attention_kwargs",
     )
 )  # fmt: skip
 XL = frozenset(
@@ -77,7 +78,6 @@ INPAINT = frozenset(("mask_image", "padding_mask_crop"))
 # Arguments that ask for nothing where they have one of these values, and what else is mdx's way.
 ONLY: dict[str, Neutral] = {
     "guidance_rescale": ((None, 0), "a function of two denoisers may be the guidance_scale"),
-    "cross_attention_kwargs": ((None, {}), "nothing in attention is to be told"),
     "ip_adapter_image": ((None,), "there is no IP-Adapter"),
     "ip_adapter_image_embeds": ((None,), "there is no IP-Adapter"),
     "masked_image_latents": ((None,), "give image and mask_image"),

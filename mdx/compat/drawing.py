@@ -7,14 +7,25 @@ from mindspore import Tensor
 
 import mdx
 from mdx import schedulers
-from mdx.checks import entries, one_of, shown
-from mdx.compat import levels, texts, watching
+from mdx.checks import entries, finite, one_of, shown
+from mdx.compat import images, levels, texts, watching
 from mdx.compat.calls import Call
 from mdx.compat.texts import array
 from mdx.families import family_of
 
 __all__ = ["drawn"]
 
+# Arguments of `mdx.generate`, as its errors begin with them, by the names that scripts have.
+NAMES = {
+    "steps": "num_inference_steps",
+    "guidance": "guidance_scale",
+    "images_per_prompt": "num_images_per_prompt",
+    "mask": "mask_image",
+    "sizes.original": "original_size",
+    "sizes.crop": "crops_coords_top_left",
+    "sizes.target": "target_size",
+    "sizes.aesthetic": "aesthetic_score",
+}
 # mdx's words for what pictures come as; "ms" are tensors (B, 3, H, W) of what "np" is.
 OUTPUTS = {"pil": "pil", "np": "np", "ms": "np", "latent": "latent"}
 
@@ -22,7 +33,7 @@ OUTPUTS = {"pil": "pil", "np": "np", "ms": "np", "latent": "latent"}
 def drawn(pipe: Any, call: Call) -> Any:
     """The pictures of a call: ValueError or TypeError by name for what does not fit."""
     output = OUTPUTS[one_of("output_type", call.output_type, tuple(OUTPUTS))]
-    model, sampler = pipe.model, pipe.scheduler
+    model, sampler = pipe._model(_lora_scale(call.cross_attention_kwargs)), pipe.scheduler
     guidance = pipe.usual_guidance if call.guidance_scale is None else call.guidance_scale
     if guidance is None:
         guidance = family_of(model).guidance(model)
@@ -41,11 +52,10 @@ def drawn(pipe: Any, call: Call) -> Any:
         "steps": run.steps,
         "guidance": guidance,
         "seed": _seed(call.generator, count),
-        "height": call.height,
-        "width": call.width,
+        **images.asked(pipe, call),
         "images_per_prompt": call.num_images_per_prompt,
         "sizes": said.sizes,
-        "start": _start(model, call, run, count),
+        "start": _start(model, call, run, sampler.value.name, count),
         "progress": False if pipe._progress_disabled else None,
         "after": look,
         "memory": pipe.memory,
@@ -55,6 +65,10 @@ def drawn(pipe: Any, call: Call) -> Any:
         if output == "latent":
             table = run.table
             found = found * levels.factor(sampler.value.name, table.alpha[-1])
+    except (TypeError, ValueError) as error:
+        if (words := _renamed(error)) is None:
+            raise
+        raise type(error)(words) from None
     except watching.Stopped as stopped:
         found = stopped.latents
         if output != "latent":
@@ -62,6 +76,14 @@ def drawn(pipe: Any, call: Call) -> Any:
     if call.output_type == "ms":
         found = np.ascontiguousarray(found.transpose(0, 3, 1, 2))
     return Tensor(found) if call.output_type in ("ms", "latent") else found
+
+
+def _renamed(error: TypeError | ValueError) -> str | None:
+    """An error's words that begin with an argument, by the name that scripts have; else None."""
+    if type(error) not in (TypeError, ValueError):
+        return None
+    first, space, rest = str(error).partition(" ")
+    return f"{NAMES[first]}{space}{rest}" if first in NAMES else None
 
 
 def _is_guided(model: Any, guidance: Any) -> bool:
@@ -87,8 +109,10 @@ def _seed(generator: Any, count: int) -> Any:
     return generator if several is None else several
 
 
-def _start(model: Any, call: Call, run: levels.Levels, count: int) -> Any:
-    """Where a run begins, if not with the generators' noise: with noise that is given."""
+def _start(model: Any, call: Call, run: levels.Levels, sampler: str, count: int) -> Any:
+    """Where a run begins, if not with the generators' noise: with what is given."""
+    if call.denoising_start is not None:
+        return images.start(model, call, run, sampler, count)
     if call.latents is None:
         return None
     noise = array("latents", call.latents)
@@ -99,3 +123,13 @@ def _start(model: Any, call: Call, run: levels.Levels, count: int) -> Any:
             f"w), not {noise.shape}"
         )
     return schedulers.init(run.table, noise)
+
+
+def _lora_scale(asked: Any) -> float:
+    """What cross_attention_kwargs say of LoRAs; ValueError for what else they say."""
+    asked = {} if asked is None else asked
+    if not isinstance(asked, dict) or not asked.keys() <= {"scale"}:
+        raise ValueError(
+            f"cross_attention_kwargs must be {{'scale': a number}}, of LoRAs, not {shown(asked)}"
+        )
+    return finite("cross_attention_kwargs['scale']", asked.get("scale", 1.0))

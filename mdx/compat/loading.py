@@ -6,7 +6,7 @@ from typing import Any
 from mdx.checks import did_you_mean, flag
 from mdx.compat.unmapped import Neutral, neutral
 
-__all__ = ["loaded_as"]
+__all__ = ["NAMES", "OF_FILES", "ONLY", "loaded_as"]
 
 # Arguments that ask for nothing where they have one of these values, and what else is mdx's way.
 ONLY: dict[str, Neutral] = {
@@ -33,6 +33,7 @@ ONLY: dict[str, Neutral] = {
     "provider": ((None,), "mindspore.set_device says where it runs"),
     "sess_options": ((None,), "there are no sessions"),
     "torch_dtype": ((), "say mindspore_dtype=mindspore.float16"),
+    "original_config": ((None,), "config=, a folder of a checkpoint like it, says what a file is"),
     "safety_checker": ((None,), "look at pictures with a program of your own"),
     "feature_extractor": ((None,), "it is the safety checker's, which mdx does not run"),
     "image_encoder": ((None,), "there is no IP-Adapter"),
@@ -50,13 +51,16 @@ NAMES = {
     "revision": "revision",
     "local_files_only": "offline",
 }
+OF_FILES = {"config": "config", "prediction_type": "prediction_type"}
 
 PARTS = (
     "vae", "unet", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler",
 )  # fmt: skip
 
 
-def loaded_as(where: str, asked: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def loaded_as(
+    where: str, asked: Mapping[str, Any], names: Mapping[str, str] = NAMES
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """The arguments of `mdx.load`, and the parts that are given in the place of the folder's.
 
     ValueError or TypeError by name for what is not mapped.
@@ -68,9 +72,9 @@ def loaded_as(where: str, asked: Mapping[str, Any]) -> tuple[dict[str, Any], dic
             neutral(f"{where}: {name}", value, ONLY[name])
         elif name in PARTS:
             parts[name] = value
-        elif name not in NAMES:
-            meant = did_you_mean(name, [*NAMES, *PARTS])
+        elif name not in names:
+            meant = did_you_mean(name, [*names, *PARTS])
             raise TypeError(f"{where} has no argument {name!r}{meant}")
         elif value is not None:
-            options[NAMES[name]] = flag(name, value) if name == "local_files_only" else value
+            options[names[name]] = flag(name, value) if name == "local_files_only" else value
     return options, parts

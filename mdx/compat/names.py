@@ -1,30 +1,42 @@
 """What pipelines have in other libraries and not here, and what to do in its place."""
 
-__all__ = ["PIPELINES"]
+__all__ = ["OTHERS", "PIPELINES"]
 
-LORA = "mdx has no LoRA"
 IP_ADAPTER = "mdx has no IP-Adapter"
 PIPELINES = {
     "to": "mindspore.set_device says where, and from_pretrained(..., mindspore_dtype=...) in what",
     "device": "mindspore.get_context('device_target') says where",
-    "save_pretrained": "mdx saves no checkpoints",
-    "push_to_hub": "mdx saves no checkpoints",
-    "from_single_file": "mdx.load takes folders in the diffusers layout",
+    "push_to_hub": "mdx.save writes a folder or a file",
     "image_processor": "mdx.images.to_array and to_pil turn pictures into arrays and back",
     "decode_latents": "mdx.decode(pipe.model, latents)",
     "prepare_latents": "give latents, or a generator",
-    "load_textual_inversion": "mdx has no textual inversion",
-    "unload_textual_inversion": "mdx has no textual inversion",
     "load_ip_adapter": IP_ADAPTER,
     "set_ip_adapter_scale": IP_ADAPTER,
     "unload_ip_adapter": IP_ADAPTER,
-    "load_lora_weights": LORA,
-    "unload_lora_weights": LORA,
-    "fuse_lora": LORA,
-    "unfuse_lora": LORA,
-    "set_adapters": LORA,
-    "get_active_adapters": LORA,
-    "disable_lora": LORA,
-    "enable_lora": LORA,
-    "delete_adapters": LORA,
+}
+
+FAMILIES = "mdx runs Stable Diffusion 1.x and 2.x and SDXL"
+CONTROL = "mdx has no ControlNet"
+OWN = "call mdx.generate with what mdx.load returns"
+# Classes of the other libraries.
+OTHERS = {
+    "ControlNetModel": CONTROL,
+    "StableDiffusionControlNetPipeline": CONTROL,
+    "StableDiffusionXLControlNetPipeline": CONTROL,
+    "FluxPipeline": FAMILIES,
+    "StableDiffusion3Pipeline": FAMILIES,
+    "PixArtAlphaPipeline": FAMILIES,
+    "PixArtSigmaPipeline": FAMILIES,
+    "Transformer2DModel": FAMILIES,
+    "SD3Transformer2DModel": FAMILIES,
+    "FluxTransformer2DModel": FAMILIES,
+    "AutoencoderTiny": "mdx runs AutoencoderKL",
+    "LatentConsistencyModelPipeline": "StableDiffusionPipeline runs such checkpoints",
+    "StableDiffusionInstructPix2PixPipeline": f"{OWN}, image= and guidance=mdx.guidance.instruct()",
+    "StableDiffusionUpscalePipeline": "mdx.upscale does it",
+    "StableDiffusionLatentUpscalePipeline": "mdx.hires draws larger pictures",
+    "StableDiffusionDepth2ImgPipeline": "depth checkpoints are not run",
+    "DDPMPipeline": "mdx.sample runs any denoiser with any table",
+    "DDIMPipeline": "mdx.sample runs any denoiser with any table",
+    "UNet2DModel": "mdx.sample runs any denoiser with any table",
 }

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import mdx
 from mdx.checks import shown
 from mdx.compat.configs import Config
-from mdx.compat.loading import loaded_as
+from mdx.compat.loading import NAMES, loaded_as
 from mdx.compat.unmapped import unmapped
 from mdx.nets import vae
 from mdx.tokenizer import Tokenizer
@@ -23,7 +23,6 @@ LEAST_TILE = 16  # latents a side, as mdx.Memory has it
 
 NETS = {
     "__call__": "pipe.model is what mdx calls: mdx.denoiser, mdx.encode_prompt, mdx.decode",
-    "from_pretrained": "load the checkpoint that it is of, and take pipe.unet and so on",
     "to": "choose the dtype where it is loaded, as from_pretrained(..., mindspore_dtype=...)",
     "half": "choose the dtype where it is loaded, as from_pretrained(..., mindspore_dtype=...)",
     "set_attn_processor": "mdx chooses how attention is computed",
@@ -40,6 +39,39 @@ class Part:
 
     def __init__(self, value: Any) -> None:
         self.value = value
+
+    @classmethod
+    def from_pretrained(
+        cls: type[P],
+        pretrained_model_name_or_path: str | os.PathLike[str],
+        subfolder: str | None = None,
+        **asked: Any,
+    ) -> P:
+        """Load a part of a checkpoint, by `mdx.load`.
+
+        Args:
+            pretrained_model_name_or_path: the checkpoint's folder or Hub id.
+            subfolder: the part's within it.
+            asked: mindspore_dtype, variant, revision, use_safetensors and local_files_only.
+
+        Returns:
+            The part.
+
+        Raises:
+            OSError, ValueError, TypeError: as `mdx.load`, and for what is not mapped.
+        """
+        where = f"{cls.__name__}.from_pretrained"
+        if CLASSES.get(subfolder or "") is not cls:
+            own = [name for name, kind in CLASSES.items() if kind is cls]
+            raise ValueError(
+                f"{where} loads a part of a whole checkpoint: say subfolder as one of "
+                f"{', '.join(own)}, not {shown(subfolder)}; of a file, mdx.load_part loads one"
+            )
+        model = mdx.load(pretrained_model_name_or_path, **_options(where, asked))
+        found = getattr(model, str(subfolder), None)
+        if found is None:
+            raise ValueError(f"{pretrained_model_name_or_path} has no {subfolder}")
+        return cls(found)
 
     @property
     def config(self) -> Any:
@@ -119,10 +151,27 @@ class AutoencoderKL(Part):
                 raise FileNotFoundError(
                     f"there is no folder {source}: of a Hub id only subfolder='vae' is looked at"
                 )
-        options, parts = loaded_as(f"{cls.__name__}.from_pretrained", asked)
-        if parts:
-            raise TypeError(f"AutoencoderKL.from_pretrained has no argument {sorted(parts)[0]!r}")
-        return cls(mdx.load_vae(source, **options))
+        return cls(mdx.load_vae(source, **_options(f"{cls.__name__}.from_pretrained", asked)))
+
+    @classmethod
+    def from_single_file(
+        cls, pretrained_model_link_or_path_or_dict: str | os.PathLike[str], **asked: Any
+    ) -> "AutoencoderKL":
+        """Load a VAE of one file, by `mdx.load_vae`.
+
+        Args:
+            pretrained_model_link_or_path_or_dict: the file.
+            asked: mindspore_dtype, config and local_files_only.
+
+        Returns:
+            The VAE.
+
+        Raises:
+            OSError, ValueError, TypeError: as `mdx.load_vae`, and for what is not mapped.
+        """
+        names = {**NAMES, "config": "config"}
+        options = _options(f"{cls.__name__}.from_single_file", asked, names)
+        return cls(mdx.load_vae(pretrained_model_link_or_path_or_dict, **options))
 
     def enable_tiling(self, use_tiling: bool = True) -> None:
         """Decode large pictures in tiles that blend, as `mdx.Memory(tile=...)`."""
@@ -158,6 +207,13 @@ CLASSES: dict[str, type[Part]] = {
     "tokenizer": CLIPTokenizer,
     "tokenizer_2": CLIPTokenizer,
 }
+
+
+def _options(where: str, asked: Any, names: Any = NAMES) -> dict[str, Any]:
+    options, parts = loaded_as(where, asked, names)
+    if parts:
+        raise TypeError(f"{where} has no argument {sorted(parts)[0]!r}")
+    return options
 
 
 def as_part(name: str, value: Any) -> Part | None:

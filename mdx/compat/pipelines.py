@@ -7,17 +7,18 @@ from typing import Any, ClassVar, TypeVar
 import mdx
 from mdx import schedulers
 from mdx.checks import did_you_mean, flag, shown
+from mdx.compat.adapters import Adapters
+from mdx.compat.called import Called
 from mdx.compat.calls import bound
 from mdx.compat.drawing import drawn
-from mdx.compat.loading import ONLY, loaded_as
+from mdx.compat.loading import NAMES, OF_FILES, ONLY, loaded_as
 from mdx.compat.names import PIPELINES
 from mdx.compat.parts import as_part
-from mdx.compat.scheduler import Sampler, as_sampler
+from mdx.compat.scheduler import as_sampler, meant
 from mdx.compat.switches import Switches
 from mdx.compat.texts import embedded
 from mdx.compat.unmapped import neutral, unmapped
-from mdx.families import family_of
-from mdx.nets import vae
+from mdx.families import StableDiffusion, family_of
 
 __all__ = ["Pipeline"]
 
@@ -29,7 +30,7 @@ OTHERS = ("requires_safety_checker", "force_zeros_for_empty_prompt", "add_waterm
 
 
 @unmapped(PIPELINES)
-class Pipeline(Switches):
+class Pipeline(Adapters, Switches, Called):
     """A checkpoint's parts, and a call that draws with them; `model` is what mdx calls it."""
 
     record: ClassVar[Any]  # of its models: mdx.families
@@ -48,10 +49,6 @@ class Pipeline(Switches):
     tokenizer_2: Any
     _own: schedulers.Scheduler  # what the checkpoint's network is for
     _index: Any = None  # what model_index.json says
-    _guidance_scale: Any = None
-    _clip_skip: Any = None
-    _interrupt: bool = False
-    _num_timesteps: int | None = None
 
     def __init__(self, **given: Any) -> None:
         """A pipeline of parts, as `components` of another has them."""
@@ -64,11 +61,12 @@ class Pipeline(Switches):
             elif name not in (*names, *OTHERS):
                 meant = did_you_mean(name, names)
                 raise TypeError(f"{type(self).__name__} has no part {name!r}{meant}")
-        sampler = _sampler(given["scheduler"])
+        sampler = as_sampler(given["scheduler"])
         self.__dict__["_own"] = sampler.value
         for name in names:
-            setattr(self, name, given[name])
-        family_of(self.model).check(self.model)
+            setattr(self, name, self._meant(name, given[name]))
+        model = self._model(None)
+        family_of(model).check(model)
 
     @classmethod
     def of(cls: type[P], model: Any) -> P:
@@ -115,6 +113,49 @@ class Pipeline(Switches):
         return cls.chosen(model).of(model)._with(replaced)
 
     @classmethod
+    def from_single_file(
+        cls: type[P], pretrained_model_link_or_path: str | os.PathLike[str], **asked: Any
+    ) -> P:
+        """Load a checkpoint of one file, by `mdx.load`.
+
+        Args:
+            pretrained_model_link_or_path: the .safetensors file.
+            asked: mindspore_dtype, config, prediction_type, local_files_only, and parts in the
+                place of the file's.
+
+        Returns:
+            The pipeline.
+
+        Raises:
+            OSError, ValueError, TypeError: as `mdx.load`, and by name for what is not mapped.
+        """
+        names = {**NAMES, **OF_FILES}
+        options, replaced = loaded_as(f"{cls.__name__}.from_single_file", asked, names)
+        model = mdx.load(pretrained_model_link_or_path, **options)
+        return cls.chosen(model).of(model)._with(replaced)
+
+    def save_pretrained(
+        self,
+        save_directory: str | os.PathLike[str],
+        safe_serialization: bool | None = True,
+        variant: str | None = None,
+    ) -> None:
+        """Write the checkpoint with its scheduler and what was fused, by `mdx.save`.
+
+        Args:
+            save_directory: a folder, which must be new or empty.
+            safe_serialization: True: pickles are not written.
+            variant: None: files have no variant.
+
+        Raises:
+            OSError, ValueError: as `mdx.save`, and for what is not mapped.
+        """
+        where = f"{type(self).__name__}.save_pretrained"
+        neutral(f"{where}: safe_serialization", safe_serialization, ((None, True), "use it"))
+        neutral(f"{where}: variant", variant, ((None,), "mdx.save(pipe.model, folder, dtype=...)"))
+        mdx.save(self._model(None)._replace(scheduler=self.scheduler.value), save_directory)
+
+    @classmethod
     def from_pipe(cls: type[P], pipeline: "Pipeline", **replaced: Any) -> P:
         """A pipeline of this class with the parts of another.
 
@@ -152,10 +193,19 @@ class Pipeline(Switches):
 
     @property
     def model(self) -> Any:
-        """What mdx calls it: the record that `mdx.generate` takes.
+        """What mdx calls it: the record that `mdx.generate` takes, with the LoRAs that are used.
 
         Its scheduler is the checkpoint's own, by which mdx knows what the network predicts.
         """
+        return self._model(1.0)
+
+    def _model(self, scale: float | None) -> Any:
+        """The record with LoRAs at a scale; None: with those alone that are fused."""
+        return self._adapted(self._bare, scale)
+
+    @property
+    def _bare(self) -> Any:
+        """The record of its parts as they are."""
         held = {name: getattr(self, name) for name in self.parts if name != "scheduler"}
         values = {name: None if part is None else part.value for name, part in held.items()}
         return self.record(**values, scheduler=self._own, index=self._index)
@@ -165,14 +215,21 @@ class Pipeline(Switches):
         for name, value in replaced.items():
             if name not in self.parts:
                 raise TypeError(f"{type(self).__name__} has no part {name!r}")
-            setattr(self, name, value)
+            setattr(self, name, self._meant(name, value))
         if replaced:
-            family_of(self.model).check(self.model)
+            model = self._model(None)
+            family_of(model).check(model)
         return self
+
+    def _meant(self, name: str, value: Any) -> Any:
+        """A part that a pipeline is made with: its sampler as its family means configs."""
+        if name != "scheduler" or self.record is not StableDiffusion:
+            return value
+        return meant(as_sampler(value))
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "scheduler":
-            sampler = _sampler(value)
+            sampler = as_sampler(value)
             if sampler.said:  # what the network predicts: the config was mistaken
                 said = sampler.value.config["prediction_type"]
                 self.__dict__["_own"] = schedulers.from_config(self._own, prediction_type=said)
@@ -221,61 +278,8 @@ class Pipeline(Switches):
         call = bound(type(self), (), {"prompt": prompt, **named})
         return embedded(self.model, call, guided)
 
-    def _begin(self, guidance: Any, clip_skip: Any) -> None:
-        """What callbacks find at the beginning of a call."""
-        self.__dict__.update(
-            _guidance_scale=guidance, _clip_skip=clip_skip, _interrupt=False, _num_timesteps=None
-        )
-
-    @property
-    def guidance_scale(self) -> Any:
-        """How far the last call was guided."""
-        return self._guidance_scale
-
-    @property
-    def clip_skip(self) -> Any:
-        """The last call's clip_skip."""
-        return self._clip_skip
-
-    @property
-    def num_timesteps(self) -> int | None:
-        """How often the last call with a callback calls its network."""
-        return self._num_timesteps
-
-    @property
-    def interrupt(self) -> bool:
-        """Whether a callback stopped the last call, by `pipe._interrupt = True`."""
-        return self._interrupt
-
-    @property
-    def vae_scale_factor(self) -> int:
-        """Pixels a latent."""
-        return vae.factor(self.vae.value.config)
-
-    @property
-    def dtype(self) -> Any:
-        """The dtype of the network's weights."""
-        return self.unet.dtype
-
-    @property
-    def requires_safety_checker(self) -> bool:
-        """No picture is looked at."""
-        return False
-
     safety_checker = feature_extractor = image_encoder = None
 
     def __repr__(self) -> str:
         """Its class, its scheduler and its parts."""
         return f"{type(self).__name__} with {type(self.scheduler).__name__} of\n{self.model!r}"
-
-
-def _sampler(value: Any) -> Sampler:
-    """What a pipeline holds as its scheduler; TypeError for what can be none."""
-    if isinstance(value, schedulers.Scheduler):
-        return as_sampler(value)
-    if not isinstance(value, Sampler):
-        raise TypeError(
-            f"scheduler must be made by a class of mdx.compat, not {shown(value)}: as "
-            "DDIMScheduler.from_config(pipe.scheduler.config)"
-        )
-    return value

@@ -12,6 +12,7 @@ __all__ = [
     "DDPMScheduler",
     "DDPMWuerstchenScheduler",
     "DEISMultistepScheduler",
+    "DPMSolver2SAncestralScheduler",
     "DPMSolverMultistepInverseScheduler",
     "DPMSolverMultistepScheduler",
     "DPMSolverSDEScheduler",
@@ -87,6 +88,10 @@ class DPMSolverMultistepInverseScheduler(Sampler):
 
 class DPMSolverSinglestepScheduler(Sampler):
     """mdx's dpmpp_2s."""
+
+
+class DPMSolver2SAncestralScheduler(Sampler):
+    """mdx's dpmpp_2s_a, which diffusers does not have."""
 
 
 class DEISMultistepScheduler(Sampler):

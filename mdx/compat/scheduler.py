@@ -11,7 +11,7 @@ from mdx.checks import shown
 from mdx.compat.configs import Config
 from mdx.compat.unmapped import unmapped
 
-__all__ = ["Sampler", "as_sampler", "classes"]
+__all__ = ["Sampler", "as_sampler", "classes", "meant"]
 
 S = TypeVar("S", bound="Sampler")
 
@@ -61,14 +61,15 @@ class Sampler:
         Raises:
             ValueError, TypeError: for what is no config, and keys that the sampler does not have.
         """
+        said = "prediction_type" in overrides
         if isinstance(config, Sampler):
-            config = config.value
+            config, said = config.value, said or config.said
         if not isinstance(config, Mapping | schedulers.Scheduler):
             raise TypeError(
                 f"{cls.__name__}.from_config takes pipe.scheduler.config, not {shown(config)}: of "
                 "a folder make one with from_pretrained"
             )
-        return _made(cls, schedulers.from_config(config, cls._named(), **overrides), overrides)
+        return _made(cls, schedulers.from_config(config, cls._named(), **overrides), said)
 
     @classmethod
     def from_pretrained(
@@ -97,7 +98,8 @@ class Sampler:
                 f"{folder} is no folder with a scheduler_config.json: load the checkpoint, and use "
                 f"{cls.__name__}.from_config(pipe.scheduler.config)"
             )
-        return _made(cls, schedulers.from_config(folder, cls._named(), **overrides), overrides)
+        said = "prediction_type" in overrides
+        return _made(cls, schedulers.from_config(folder, cls._named(), **overrides), said)
 
     @property
     def config(self) -> Any:
@@ -146,9 +148,9 @@ class Sampler:
         return f"{type(self).__name__} {json.dumps(self.config, indent=2, default=str)}\n"
 
 
-def _made(cls: type[S], value: schedulers.Scheduler, overrides: Mapping[str, Any]) -> S:
+def _made(cls: type[S], value: schedulers.Scheduler, said: bool) -> S:
     made = cls.__new__(cls)
-    made._be(value, "prediction_type" in overrides)
+    made._be(value, said)
     return made
 
 
@@ -157,6 +159,25 @@ def classes() -> dict[str, type[Sampler]]:
     return {cls.__name__: cls for cls in Sampler.__subclasses__()}
 
 
-def as_sampler(value: schedulers.Scheduler) -> Sampler:
-    """What a script holds of a scheduler of mdx."""
-    return _made(classes()[value.name], value, {})
+def as_sampler(value: Any) -> Sampler:
+    """What a pipeline holds as its scheduler; TypeError for what can be none."""
+    if isinstance(value, schedulers.Scheduler):
+        return _made(classes()[value.name], value, said=False)
+    if not isinstance(value, Sampler):
+        raise TypeError(
+            f"scheduler must be made by a class of mdx.compat, not {shown(value)}: as "
+            "DDIMScheduler.from_config(pipe.scheduler.config)"
+        )
+    return value
+
+
+def meant(sampler: Sampler) -> Sampler:
+    """A sampler as pipelines of Stable Diffusion 1.x and 2.x mean it that they are made with.
+
+    As of the checkpoint's own, its times begin at 1, and it clips no latents.
+    """
+    usual = {"steps_offset": 1, "clip_sample": False}
+    changed = {
+        key: value for key, value in usual.items() if sampler.config.get(key, value) != value
+    }
+    return type(sampler).from_config(sampler, **changed) if changed else sampler

@@ -39,11 +39,7 @@ def made(model: Any, call: Call, *, encoded: bool) -> Texts:
         positive = mdx.encode_prompt(
             model, call.prompt, second=call.prompt_2, sizes=sizes, clip_skip=call.clip_skip
         )
-    if isinstance(positive, mdx.Conditioning):
-        count = positive.batch
-    else:
-        listed = entries(positive)
-        count = 1 if listed is None else len(listed)
+    count = positive.batch if isinstance(positive, mdx.Conditioning) else _count(positive)
     negative = _negative(model, call, sizes, encoded)
     told = None if isinstance(positive, mdx.Conditioning) else sizes
     return Texts(positive, negative, told, count)
@@ -59,11 +55,22 @@ def _check(call: Call) -> None:
         second, embeds = f"{name}_2", getattr(call, f"{name}_embeds")
         if embeds is not None and getattr(call, second) is not None:
             raise ValueError(f"{second} is a text, and {name}_embeds are given: they hold both")
+        texts = [_count(getattr(call, one)) for one in (name, second)]
+        if texts[1] and texts[0] != texts[1]:
+            raise ValueError(
+                f"{second} has {texts[1]} texts, and {name} {texts[0]}: give as many of both"
+            )
         pooled = f"{name[:-6]}pooled_prompt_embeds"
         if embeds is None and getattr(call, pooled) is not None:
             raise ValueError(f"{pooled} goes with {name}_embeds: give both")
     if call.prompt_embeds is not None and call.clip_skip is not None:
         raise ValueError("clip_skip is of texts, and prompt_embeds are given: leave it out")
+
+
+def _count(texts: Any) -> int:
+    """How many texts there are."""
+    listed = entries(texts)
+    return len(listed) if listed is not None else int(texts is not None)
 
 
 def _negative(model: Any, call: Call, sizes: mdx.Sizes | None, encoded: bool) -> Any:
