@@ -1,7 +1,9 @@
 """What weights of words, and prompts that change, do to pictures of the shipped checkpoint.
 
-python benchmarks/prompt_syntax.py            the share of right colours by the weight of their word
-python benchmarks/prompt_syntax.py --edits    whose parts are seen -> prompt_edits.png
+python benchmarks/prompt_syntax.py            both of these
+python benchmarks/prompt_syntax.py --edits    whose parts are seen, by the time of an edit; some of
+                                              the pictures are prompt_edits.png
+python benchmarks/prompt_syntax.py --weights  the share of right colours by the weight of their word
 """
 
 import argparse
@@ -14,10 +16,10 @@ import mdx
 from mdx import shapes
 from mdx.shapes import Scene
 
-WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
+WEIGHTS = (0.0, 0.5, 1.0, 1.5)
 # How each syntax writes a word with a weight.
 WRITTEN = {"a1111": "({}:{})", "comfyui": "({}:{})", "compel": "({}){}"}
-WHENS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9)
+WHENS = (0.1, 0.2, 0.3, 0.5, 0.7)
 FIGURE = Path(__file__).with_name("prompt_edits.png")
 SHOWN = 4  # rows of the figure
 
@@ -35,14 +37,15 @@ def by_weight(model: mdx.Model, count: int, options: dict) -> None:
     words = captions(chosen)
     print(f"{count} prompts, {options}\nshare of right colours by the weight of their word")
     print(f"{'':10}" + "".join(f"{weight:>14}" for weight in WEIGHTS))
+    usual = share_of(model, words, chosen, "plain", options)
     for syntax in WRITTEN:
         shares, errors = [], []
         print(f"{syntax:10}", end="", flush=True)
         for weight in WEIGHTS:
             both = zip(chosen, words, strict=True)
             prompts = [weighed(*pair, weight, syntax) for pair in both]
-            pictures = drawn(model, prompts, prompt_syntax=syntax, **options)
-            share = shapes.score(pictures, chosen)["colour"]
+            # At 1 the conditioning is that of the text, bit for bit.
+            share = usual if weight == 1 else share_of(model, prompts, chosen, syntax, options)
             shares.append(share)
             errors.append(np.sqrt(share * (1 - share) / count))
             print(f"{share:>8.1%} ±{errors[-1]:4.1%}", end="", flush=True)
@@ -51,6 +54,14 @@ def by_weight(model: mdx.Model, count: int, options: dict) -> None:
             for i in range(WEIGHTS.index(1.0))
         )
         print(f"   least rise up to 1: {least:.1f} standard errors", flush=True)
+
+
+def share_of(
+    model: mdx.Model, prompts: list[str], chosen: list[Scene], syntax: str, options: dict
+) -> float:
+    """How many pictures of the prompts have the colour that is meant."""
+    pictures = drawn(model, prompts, prompt_syntax=syntax, **options)
+    return shapes.score(pictures, chosen)["colour"]
 
 
 def pairs(count: int) -> tuple[list[Scene], list[Scene]]:
@@ -109,19 +120,20 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--edits", action="store_true")
-    parser.add_argument("--prompts", type=int, help="[500; 100]")
+    parser.add_argument("--weights", action="store_true")
+    parser.add_argument("--prompts", type=int, default=500, help="of weights; a fifth for edits")
     parser.add_argument("--model", help="another checkpoint of shapes")
-    parser.add_argument("--steps", type=int, help="[10; 20]")
+    parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--guidance", type=float, default=7.5)
     given = parser.parse_args()
     model = mdx.load(given.model)
-    steps = given.steps or (20 if given.edits else 10)
-    options = {"scheduler": "dpmpp_2m", "steps": steps, "guidance": given.guidance}
-    if given.edits:
-        count = given.prompts or 100
-        by_time(model, count - count % min(BATCH, count), options, FIGURE)
-        return
-    by_weight(model, given.prompts or 500, options)
+    options = {"scheduler": "dpmpp_2m", "steps": given.steps, "guidance": given.guidance}
+    if given.edits or not given.weights:
+        # As many as batches hold, and rows enough for edits to lie between.
+        count = max(given.prompts // 5 // BATCH, 1) * BATCH
+        by_time(model, count, options | {"steps": 2 * given.steps - 2}, FIGURE)
+    if given.weights or not given.edits:
+        by_weight(model, given.prompts, options)
 
 
 if __name__ == "__main__":
