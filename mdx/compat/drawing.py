@@ -42,7 +42,7 @@ def drawn(pipe: Any, call: Call) -> Any:
     said = texts.made(model, call, encoded=watching.encoded(call))
     count = said.prompts * call.num_images_per_prompt
     run = levels.chosen(model, sampler, call)
-    watch = watching.Watch(pipe, call, said, guided, sampler.value.name)
+    watch = watching.Watch(pipe, model, call, said, guided, sampler.value.name)
     look = watching.after(watch)
     if look is not None and guided and not callable(guidance):
         guidance = watching.guide(pipe)
@@ -52,7 +52,7 @@ def drawn(pipe: Any, call: Call) -> Any:
         "steps": run.steps,
         "guidance": guidance,
         "seed": _seed(call.generator, count),
-        **images.asked(pipe, call),
+        **images.asked(pipe, model, call),
         "images_per_prompt": call.num_images_per_prompt,
         "sizes": said.sizes,
         "start": _start(model, call, run, sampler.value.name, count),

@@ -19,7 +19,7 @@ __all__ = ["asked", "start"]
 HALF = 0.5  # what is as bright is drawn anew
 
 
-def asked(pipe: Any, call: Call) -> dict[str, Any]:
+def asked(pipe: Any, model: Any, call: Call) -> dict[str, Any]:
     """The arguments of `mdx.generate` that are about pictures; none of a pipeline of prompts."""
     if pipe.task == "text" or call.denoising_start is not None:
         return {"height": call.height, "width": call.width}
@@ -27,7 +27,7 @@ def asked(pipe: Any, call: Call) -> dict[str, Any]:
         raise ValueError(f"image is missing: {type(pipe).__name__} begins with one")
     times = call.num_images_per_prompt
     strength = pipe.usual_strength if call.strength is None else call.strength
-    image = _pictures("image", call.image, pipe.model.vae.config.latent_channels)
+    image = _pictures("image", call.image, model.vae.config.latent_channels)
     found = {"strength": strength, "height": call.height, "width": call.width}
     if pipe.task == "image":
         return {**found, "image": _each(image, times)}
@@ -36,12 +36,12 @@ def asked(pipe: Any, call: Call) -> dict[str, Any]:
     if isinstance(image, np.ndarray):
         raise ValueError("image must be a picture where a part of it is drawn, and not its latents")
     masks = [_hard(one) for one in _listed("mask_image", call.mask_image, _mask)]
-    found |= _sides(pipe.model, call)
+    found |= _sides(model, call)
     if call.padding_mask_crop is None:
         size = found["width"], found["height"]
         image = [_stretched(one, size) for one in image]
         masks = [_hard(_stretched(one, size)) for one in masks]
-    plain = pipe.model.unet.config.in_channels == pipe.model.vae.config.latent_channels
+    plain = model.unet.config.in_channels == model.vae.config.latent_channels
     method = "steps" if plain else None
     inpaint = mdx.Inpaint(only_masked=call.padding_mask_crop, method=method)
     return {**found, "image": _each(image, times), "mask": _each(masks, times), "inpaint": inpaint}

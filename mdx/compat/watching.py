@@ -35,6 +35,7 @@ class Watch(NamedTuple):
     """Who looks at a run."""
 
     pipe: Any
+    model: Any  # with its LoRAs
     call: Call
     texts: Texts
     guided: bool  # whether there is a negative half
@@ -148,7 +149,7 @@ def _tensors(watch: Watch, names: Any, latents: Any) -> dict[str, Tensor]:
 
 def _rows(watch: Watch, name: str, shape: tuple[int, ...]) -> tuple[Any, Any]:
     """An array of every image's prompt and of its negative, None where there is none."""
-    model, texts = watch.pipe.model, watch.texts
+    model, texts = watch.model, watch.texts
 
     def of(one: mdx.Conditioning) -> Any:
         if name == TIME_IDS:
