@@ -194,7 +194,8 @@ def generate(
         after: a function (table, state) -> state to go on with, as that of `inpainting.keep_known`;
             callback sees that one.
         one_graph: runs all steps in one compiled graph, to the same latents bit for bit. Nothing
-            can be seen of it before it ends: no bar, and neither callback nor after.
+            can be seen of it before it ends: no bar, and neither callback nor after. A mask is for
+            it where the network reads that, and a network that follows instructions unguided.
         memory: what is held in memory at once, None for what is quickest: see `Memory`. Or a
             budget, in bytes or as "6GB": `plan` then chooses what keeps within it.
         batch: how many images are run at once, None for all. The others follow, batch by batch, in
