@@ -118,18 +118,18 @@ def checked(
         raise ValueError(
             "prompts that change go by the rows of a run: give schedulers of as many rows each"
         )
-    written = [
+    towards, away = (
         over_rows(some, None, syntax, max(rows)) if isinstance(some, list) else None
         for some in (positive, negative if guided else None)
-    ]
+    )
     count = len(positive) if isinstance(positive, list) else positive.batch
     chunks = [1] * count
-    for texts in written:
+    for texts in (towards, away):
         if texts is not None:
             own = counted(model, family, texts, syntax)
             own = own if len(own) == count else own * count  # one for all
             chunks = [max(pair) for pair in zip(chunks, own, strict=True)]
-    return Reading(syntax, skip, *written, tuple(chunks))
+    return Reading(syntax, skip, towards, away, tuple(chunks))
 
 
 def made(

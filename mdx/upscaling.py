@@ -55,9 +55,12 @@ def upscale(
         )
     level = whole("noise_level", noise_level, 0, upscaler.largest(model))
     given = options
+    positive: Any = prompt
     if not isinstance(prompt, Conditioning | Schedule):
-        read = {name: given[name] for name in ("prompt_syntax", "clip_skip") if name in given}
-        prompt = encode_prompt(model, prompt, **read)
+        read: dict[str, Any] = {
+            name: given[name] for name in ("prompt_syntax", "clip_skip") if name in given
+        }
+        positive = encode_prompt(model, prompt, **read)
 
     def told(one: Conditioning) -> Conditioning:
         levels = np.full(one.batch, level, np.int32)
@@ -66,4 +69,4 @@ def upscale(
     negative = given.get("negative_prompt")
     if isinstance(negative, Conditioning | Schedule):
         given = {**given, "negative_prompt": each(negative, told)}
-    return generate(model, each(prompt, told), image=image, output=output, **given)
+    return generate(model, each(positive, told), image=image, output=output, **given)

@@ -226,7 +226,8 @@ class Adapters:
             )
         if self._disabled:
             return []
-        return [tuple(self._loaded[name]) for name in self.get_active_adapters()]
+        used = (self._loaded[name] for name in self.get_active_adapters())
+        return [(lora, scale) for lora, scale in used]
 
     def _adapted(self, model: Any, scale: float | None) -> Any:
         """A model with the LoRAs that are used, None: those that are fused; the last is kept."""

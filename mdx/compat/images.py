@@ -127,5 +127,5 @@ def _mask(name: str, value: Any) -> list[Any]:
 def _hard(mask: Any) -> Any:
     """White where a mask is at least half white, as scripts' pipelines have it, and black."""
     if isinstance(mask, Image.Image):
-        return mask.convert("L").point(lambda value: 255 if value >= 255 * HALF else 0)
+        return mask.convert("L").point([255 * (value >= 255 * HALF) for value in range(256)])
     return np.where(np.asarray(mask, np.float32) >= HALF, np.float32(1), np.float32(0))
