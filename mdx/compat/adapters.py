@@ -227,7 +227,7 @@ class Adapters:
         if self._disabled:
             return []
         used = (self._loaded[name] for name in self.get_active_adapters())
-        return [(lora, scale) for lora, scale in used]
+        return [(one.lora, one.strength) for one in used]
 
     def _adapted(self, model: Any, scale: float | None) -> Any:
         """A model with the LoRAs that are used, None: those that are fused; the last is kept."""
