@@ -58,6 +58,7 @@ def draw(asked: Asked, files: list[Path]) -> None:
         prediction_type=settings.prediction_type,
     )
     model = cli_adapters.added(model, settings, asked.files)
+    worn = cli_adapters.worn(model, settings, asked.command)
     if asked.foreign and settings.clip_skip and not _skips_as_a1111(model):
         warnings.warn(
             "A1111 heeds its clip skip for Stable Diffusion 1.x alone, and it is left out here "
@@ -74,7 +75,7 @@ def draw(asked: Asked, files: list[Path]) -> None:
     # down to the last bit.
     for first in range(0, len(wanted), settings.batch):
         part = wanted[first : first + settings.batch]
-        drawn = _batch(work, model, part, settings, keywords)
+        drawn = _batch(work, worn, part, settings, keywords)
         for (prompt, seed), image in zip(part, drawn, strict=True):
             if settings.hires is None:
                 settings = settings._replace(width=image.width, height=image.height)
@@ -94,7 +95,7 @@ def draw(asked: Asked, files: list[Path]) -> None:
 
 def _batch(
     work: Callable[..., list[Any]],
-    model: Any,
+    worn: Callable[[list[str]], tuple[Any, list[str]]],
     part: list[tuple[str, int]],
     settings: Settings,
     keywords: Mapping[str, Any],
@@ -102,7 +103,8 @@ def _batch(
     """The pictures of some prompts and seeds, drawn at once by what draws them."""
     import mdx
 
-    prompts, seeds = [prompt for prompt, _ in part], [seed for _, seed in part]
+    seeds = [seed for _, seed in part]
+    model, prompts = worn([prompt for prompt, _ in part])
     more: dict[str, Any] = {}
     if settings.variation is not None:
         other, strength = variation(settings.variation)

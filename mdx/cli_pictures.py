@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mdx import cli_tasks
+from mdx import cli_adapters, cli_tasks
 from mdx.checks import shown
 from mdx.cli_again import again
 from mdx.cli_arguments import said
@@ -25,6 +25,7 @@ def pictures(options: argparse.Namespace) -> None:
     if command.trust and not command.source:
         raise ValueError("--trust is of the picture that --from names: give that, too")
     asked = again(command, given) if command.source else first_time(command, given)
+    asked = asked._replace(settings=cli_adapters.named(asked.settings, command))
     files = outputs(command, asked.settings)
     check_sampler(asked.settings, command.source)
     cli_tasks.check(asked.settings)

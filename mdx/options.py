@@ -229,6 +229,8 @@ class Settings(NamedTuple):
     ] = None
     lora: Annotated[tuple[File, ...], file(scaled=True), LORA] = ()
     embedding: Annotated[tuple[File, ...], file(), WORD] = ()
+    # LoRAs that prompts name, <lora:name:0.8>: found by the command
+    named: Annotated[tuple[File, ...], file()._replace(kept=None)] = ()
 
 
 class Command(NamedTuple):
@@ -251,6 +253,11 @@ class Command(NamedTuple):
     ] = None
     source: Annotated[
         str | None, FILE, Option("--from", "FILE", "make an mdx PNG again, bit for bit")
+    ] = None
+    lora_dir: Annotated[
+        str | None,
+        FILE,
+        Option("--lora-dir", "DIR", "where <lora:name:0.8> of prompts in a1111's syntax lies"),
     ] = None
     trust: Annotated[
         bool,

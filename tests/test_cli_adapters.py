@@ -68,6 +68,39 @@ def test_a_word(inputs, models):
     assert images.read_settings("mdx.png")["embedding"][0]["name"] == "zq.safetensors"
 
 
+def test_loras_that_prompts_name(inputs, models):
+    """Each prompt with its own, in the folder that is given; and again from the picture."""
+    (inputs / "loras").mkdir()
+    for name in "ab":
+        (inputs / f"{name}.safetensors").rename(inputs / "loras" / f"{name}.safetensors")
+    words = ["--prompt-syntax", "a1111", "--lora-dir", "loras"]
+    prompts = ["x <lora:a:0.5><lora:b:1:0>", "y"]
+    cli.main([*prompts, "--seed", "1", "2", *words])
+    loras = [mdx.lora.load(f"loras/{name}.safetensors") for name in "ab"]
+    wanted = mdx.lora.merge(mdx.load(), [(loras[0], 0.5)])
+    got, same, *plain = models
+    assert got is same, "merged once for all seeds"
+    name = f"{LAYER}.weight"
+    assert np.array_equal(got.unet.params[name].asnumpy(), wanted.unet.params[name].asnumpy())
+    assert all(one.unet.params[name] is not got.unet.params[name] for one in plain)
+    kept = images.read_settings("mdx-1.png")
+    assert kept["prompts"] == prompts[:1]
+    assert [one["name"] for one in kept["named"]] == ["a.safetensors", "b.safetensors"]
+    cli.main(["--from", "mdx-1.png", "--lora-dir", "loras"])
+    assert (inputs / "mdx-1-again.png").read_bytes() == (inputs / "mdx-1.png").read_bytes()
+
+
+def test_loras_that_prompts_name_and_that_are_not_there(inputs, models, capsys):
+    words = ["--prompt-syntax", "a1111"]
+    error = refused(capsys, ["x <lora:a>", *words])
+    assert "names the LoRA 'a': say where it lies by --lora-dir" in error
+    assert "there is no" in refused(capsys, ["x <lora:c>", *words, "--lora-dir", "."])
+    assert "no bare name" in refused(capsys, ["x <lora:../a>", *words, "--lora-dir", "."])
+    many = ["x <lora:a>", "y <lora:b>", *words, "--lora-dir", ".", "--batch", "2"]
+    assert "drop --batch" in refused(capsys, many)
+    assert models == []
+
+
 def test_a_picture_without_is_as_before(here, models):
     cli.main(["a"])
     assert not images.read_settings("mdx.png").keys() & {"lora", "embedding"}
