@@ -29,7 +29,10 @@ def delta(layer: Layer, weight: NDArray[Any]) -> NDArray[Any] | None:
         return None
     if made.shape[0] != weight.shape[0] or made.size != weight.size:
         raise ValueError(f"is for a weight of shape {made.shape}, not {weight.shape}")
-    change = made.reshape(weight.shape) * made.dtype.type(layer.scale)
+    change = made.reshape(weight.shape)
+    if layer.kind == "difference":
+        change = change.copy()  # for what was read stays as it is
+    change *= change.dtype.type(layer.scale)
     if decomposes(layer):
         return _decomposed(layer, weight, change)
     return change
