@@ -28,6 +28,7 @@ def pictures_by_output(model: mdx.Model, latents: NDArray[np.float32], output: s
 def values(model: mdx.Model, conditioning: mdx.Conditioning, latents: NDArray[np.float32]) -> None:
     assert_type(mdx.load(), mdx.Model)
     assert_type(mdx.encode_prompt(model, "a circle"), mdx.Conditioning)
+    assert_type(mdx.encode_prompt(model, "a circle", rows=2), mdx.Schedule)
     assert_type(mdx.encode(model, latents), NDArray[np.float32])
     drawn = mdx.denoiser(model, conditioning)
     assert_type(drawn, mdx.sampling.Network)
