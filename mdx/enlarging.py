@@ -26,7 +26,7 @@ def hires(
     prompt: Prompts,
     *,
     size: tuple[int, int] | float,
-    strength: float = 0.6,
+    strength: float = 0.5,
     upscale: str = "latent",
     output: str = "pil",
     **options: Any,
@@ -42,7 +42,7 @@ def hires(
         size: height and width in pixels, or a factor by which those of the first run grow.
         strength: how far the enlarged picture is drawn anew: of N steps int(N * strength) are run.
         upscale: "latent" enlarges latents between their neighbours, which blurs, and wants a
-            strength of one half or more to be drawn sharp again; "pixels" enlarges what was decoded
+            strength of about one half to be drawn sharp again; "pixels" enlarges what was decoded
             by Lanczos' filter, and takes smaller ones.
         output: as for `generate`.
         options: of `generate`, for both runs; height and width are those of the first.
