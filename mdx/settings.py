@@ -9,7 +9,8 @@ from importlib import metadata
 from typing import Any
 
 from mdx.checks import shown
-from mdx.options import FIELDS, Field, Settings
+from mdx.option_fields import Field
+from mdx.options import FIELDS, Settings
 from mdx.settings_files import File
 from mdx.settings_files import json as json_of_file
 from mdx.settings_kinds import MOST, fitting

@@ -49,7 +49,17 @@ def ran(folder, monkeypatch):
 def test_the_files_are_there(ran):
     names = {path.name for path in ran.glob("*.png")}
     several = {f"{name}-{i}.png" for name in ("stars", "batch") for i in (1, 2, 3, 4)}
-    alone = ["red", "again", "grid", "karras", "ancestral", "variation-0", "variation-2", "bare"]
+    alone = [
+        "red",
+        "again",
+        "grid",
+        "karras",
+        "ancestral",
+        "variation-0",
+        "variation-2",
+        "bare",
+        "weighed",
+    ]
     assert names == several | {f"{name}.png" for name in alone}
 
 

@@ -182,6 +182,7 @@ PICTURES = st.fixed_dictionaries(
 )
 
 
+@settings(max_examples=60)
 @given(picture=PICTURES)
 def test_settings_come_back_from_their_text(picture):
     """All but the model; a sampler by what it means."""
@@ -237,6 +238,9 @@ def refused_from(here, picture):
 # mdx info
 
 
+quick = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
 def told(capsys, *arguments):
     assert cli.main(["info", *arguments]) == 0
     return capsys.readouterr().out
@@ -260,7 +264,9 @@ def test_info_of_a_foreign_picture(here, capsys):
     assert (found["Prompt"], found["Sampler"]) == ("a cat,\non a mat", "DPM++ 2M")
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(text=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=80))
 def test_nothing_that_a_file_says_is_obeyed(here, capsys, text):
     write_text("x.png", of({}) + text)

@@ -19,6 +19,7 @@ values = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 pairs = st.dictionaries(keys, values, min_size=3, max_size=6)
 
 
+@settings(max_examples=60)
 @given(prompt=prompts, negative=prompts, pairs=pairs)
 @example(prompt="a, b: c, d: e, f: g", negative="", pairs={"Steps": "1", "Seed": "2", "Size": "3"})
 @example(prompt="", negative="x", pairs={"aa": '"', "bb": '"a", b', "cc": "\\"})
@@ -36,6 +37,7 @@ def test_any_text_is_read(text):
     assert len(found.prompt) + len(found.negative) <= len(text)
 
 
+@settings(max_examples=40)
 @given(prompt=st.text(max_size=60), negative=st.text(max_size=60), pairs=pairs)
 @example(prompt="a\nNegative prompt: b", negative="", pairs={"aa": "", "bb": "", "cc": ""})
 def test_what_is_written_is_read_as_it_was_meant(prompt, negative, pairs):

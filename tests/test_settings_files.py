@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from mdx import cli_files, options, settings
-from mdx.options import Option
+from mdx.option_fields import Field, Option
 from mdx.settings_files import File, Given, file, json, read, same
 
 SCALED = file(scaled=True)
@@ -73,7 +73,7 @@ def test_a_file_again_has_the_scale_of_the_settings():
 
 
 # A field of files as any option may be one.
-FIELD = options.Field(SCALED, Option("--style", "FILE", "", keyword="styles"), False, 0, False)
+FIELD = Field(SCALED, Option("--style", "FILE", "", keyword="styles"), False, 0, False)
 
 
 @pytest.fixture

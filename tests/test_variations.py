@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mdx import load, schedulers, variations
@@ -38,6 +38,7 @@ def test_each_image_goes_its_own_arc(strength):
         np.testing.assert_allclose(weights, expected, rtol=1e-9)
 
 
+@settings(max_examples=15)
 @given(strength=st.floats(0, 1), seed=st.integers(0, 99))
 def test_noise_stays_noise(strength, seed):
     """Of 4 x 64 x 64 numbers; a straight line between them would lose up to half the variance."""
