@@ -51,7 +51,7 @@ def asked(model: Any, given: Asked) -> Loras | None:
     scale = _scale(given)
     found = worn(model, each)
     constant = None if callable(scale) or scale.ndim == 2 else np.broadcast_to(scale, given.count)
-    if not found.texts or not given.texts:
+    if not any(found.each) or not given.texts:
         return Loras(each, found.factors, scale, (0,) * given.count, False)
     if constant is None:
         raise ValueError(
@@ -61,7 +61,7 @@ def asked(model: Any, given: Asked) -> Loras | None:
         )
     own = tuple(
         tuple((lora, float(strength * factor)) for lora, strength in some)
-        for some, factor in zip(each, constant, strict=True)
+        for some, factor in zip(found.each, constant, strict=True)
     )
     kinds = list(dict.fromkeys(own))
     groups = tuple(kinds.index(some) for some in own)

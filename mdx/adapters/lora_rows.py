@@ -29,9 +29,8 @@ DTYPES = {"float16": np.float16, "float32": np.float32}
 class Worn(NamedTuple):
     """The LoRAs of a run's images."""
 
-    each: tuple[Some, ...]  # of each image, for its texts
+    each: tuple[Some, ...]  # of each image, those that change a text encoder
     factors: Factors | None  # of all images; None where none changes the network
-    texts: bool  # whether one changes a text encoder
 
 
 def each_image(name: str, value: Any, count: int) -> tuple[Some, ...]:
@@ -70,12 +69,12 @@ def worn(model: Any, each: tuple[Some, ...]) -> Worn:
         for place, own in fit.layers.items():
             if place.part == network:
                 layers.setdefault(place, []).extend((number, layer) for layer in own)
-    texts = any(place.part != network for fit in found for place in fit.layers)
+    reading = {fit.lora for fit in found if any(place.part != network for place in fit.layers)}
     params: dict[str, mindspore.Tensor] = {}
     for place, own in layers.items():
         params.update(_entries(model, place, own, some))
     factors = Factors(params, strengths) if params else None
-    return Worn(each, factors, texts)
+    return Worn(tuple(tuple(o for o in one if o[0] in reading) for one in each), factors)
 
 
 def text_models(model: Any, network: str, kinds: Sequence[Some]) -> list[Any]:
