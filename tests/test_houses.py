@@ -45,7 +45,6 @@ NEVER = {
 LONG = 300  # lines of a module
 # Those that are longer, each with why.
 LONGER = {
-    "options.py": "the command's options, each of which stands once",
     "schedulers/configs_log_snr.py": "the records of five samplers that share their levels",
     "schedulers/testbed.py": "exact denoisers and what is measured with them, which go together",
 }
