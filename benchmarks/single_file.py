@@ -54,7 +54,7 @@ def latents(folder: Path, file: Path, side: str, steps: int):
 
     model = load(folder, file, side)
     return mdx.generate(
-        model, "a red circle", seed=0, steps=steps, height=128, width=128, output="latents",
+        model, "a red circle", seed=0, steps=steps, height=128, width=128, output="latent",
         progress=False,
     )  # fmt: skip
 
@@ -95,6 +95,7 @@ def main() -> int:
         side: {key: statistics.median(run[key] for run in some) for key in some[0]}
         for side, some in runs.items()
     }
+    print(json.dumps(figures), flush=True)
     first, second = (latents(folder, file, side, options.steps) for side in runs)
     figures["same latents"] = bool((first == second).all())
     print(json.dumps(figures, indent=2))

@@ -13,7 +13,6 @@ from mdx import families, model_index, net_files, schedulers, tokenizer
 from mdx.families import Family, Model
 from mdx.files import first_few, read_json
 from mdx.model_index import Index
-from mdx.net import Net
 from mdx.safetensors_file import Header, header
 from mdx.schedulers import Scheduler
 from mdx.single_file import configs, contents, nets, vocabulary
@@ -101,7 +100,8 @@ def load(file: Path, dtype: str, config: Path | None, prediction_type: str | Non
         else:
             who = said.who.get(name, "its shapes")
             upcasts = part.kind == "vae" and family.upcasts_vae
-            parts[name] = _net(file, held[name], said.configs[name], dtype, who, upcasts)
+            record, own_dtype = _config(file, held[name], said.configs[name], dtype, who, upcasts)
+            parts[name] = nets.net(file, held[name], record, own_dtype, who, found.entries)
     model = family.record(**parts, index=said.model_index)
     try:
         family.check(model)
@@ -130,16 +130,15 @@ def _own(shapes: Shapes, held: Held) -> dict[str, tuple[int, ...]]:
     return contents.stripped(shapes, held)
 
 
-def _net(
+def _config(
     file: Path, held: Held, json: Mapping[str, Any], dtype: str, who: str, upcasts: bool
-) -> Net:
-    """The net of a part, by its config.json."""
+) -> tuple[Any, str]:
+    """The record of a part, by its config.json, and the dtype in which it is held."""
     try:
         config = families.NETS[held.kind].module.from_json(dict(json))
-        dtype = net_files.upcast(dict(json), dtype) if upcasts else dtype
+        return config, net_files.upcast(dict(json), dtype) if upcasts else dtype
     except ValueError as error:
         raise ValueError(f"{file}: by {who} its {held.kind} has {error}") from None
-    return nets.net(file, held, config, dtype, who)
 
 
 def _of_kind(

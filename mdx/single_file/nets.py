@@ -28,12 +28,15 @@ __all__ = ["net", "own_entries", "shapes_of"]
 PROJECTIONS = ("text_projection", "text_projection.weight")  # read where the config says so
 
 
-def own_entries(file: Path, held: Held) -> dict[str, Entry]:
+def own_entries(
+    file: Path, held: Held, listed: Mapping[str, Entry] | None = None
+) -> dict[str, Entry]:
     """The tensors of one part of a file.
 
     Args:
         file: the file.
         held: how the part lies in it.
+        listed: all of its tensors, if they are known.
 
     Returns:
         Them, by their names without its prefix; those by diffusers' names of old by today's.
@@ -43,9 +46,8 @@ def own_entries(file: Path, held: Held) -> dict[str, Entry]:
     """
     rename = NETS[held.kind].rename if held.layout in ("diffusers", "transformers") else None
     begin = held.prefix
-    found = {
-        name[len(begin) :]: entry for name, entry in entries(file).items() if name.startswith(begin)
-    }
+    listed = entries(file) if listed is None else listed
+    found = {name[len(begin) :]: one for name, one in listed.items() if name.startswith(begin)}
     if rename is None:
         return found
     renamed = {rename(name): entry for name, entry in found.items()}
@@ -54,7 +56,14 @@ def own_entries(file: Path, held: Held) -> dict[str, Entry]:
     return renamed
 
 
-def net(file: Path, held: Held, config: Any, dtype: str, said: str) -> Net:
+def net(
+    file: Path,
+    held: Held,
+    config: Any,
+    dtype: str,
+    said: str,
+    listed: Mapping[str, Entry] | None = None,
+) -> Net:
     """The net that one part of a file is.
 
     Args:
@@ -63,6 +72,7 @@ def net(file: Path, held: Held, config: Any, dtype: str, said: str) -> Net:
         config: the net's record.
         dtype: of the weights.
         said: who says the config, for errors: "its shapes", or a file.
+        listed: all of the file's tensors, if they are known.
 
     Returns:
         The Net.
@@ -71,7 +81,7 @@ def net(file: Path, held: Held, config: Any, dtype: str, said: str) -> Net:
         FileNotFoundError, ValueError: for a file that is damaged, and one that does not fit the
             config, with the names.
     """
-    module, own = NETS[held.kind].module, own_entries(file, held)
+    module, own = NETS[held.kind].module, own_entries(file, held, listed)
     if (layers := module.depth(config)) > FEW_LAYERS and layers > len(own):
         raise ValueError(f"{said} asks for {layers} layers, but {file} has {len(own)} tensors")
     shapes = module.shapes(config)
