@@ -86,7 +86,7 @@ CHECKPOINTS = {
     ),
     "half of SDXL": (
         lambda f: change(f, "model_index.json", text_encoder_2=["transformers", "CLIPTextModel"]),
-        "model_index.json has no tokenizer_2; mdx runs Stable Diffusion 1.x and 2.x and SDXL",
+        "model_index.json has no tokenizer_2; mdx runs Stable Diffusion 1.x and 2.x, SDXL and ",
     ),
     "part's folder is missing": (
         lambda f: (f / "vae").rename(f / "somewhere"),
