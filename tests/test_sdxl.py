@@ -20,7 +20,7 @@ from tests.generating import TOLERANCE, apart, latents
 from tests.repositories_xl import LEAST, LEAST_REFINER, RUN, without
 
 PARTS = ["tokenizer", "tokenizer_2", "text_encoder", "text_encoder_2", "unet", "vae", "scheduler"]
-TITLES = "mdx runs Stable Diffusion 1.x and 2.x, SDXL and "
+TITLES = "mdx runs Stable Diffusion 1.x and 2.x, SDXL and Stable Diffusion's upscaler"
 SIZES = mdx.Sizes(original=(512, 700), crop=(3, 40), target=(96, 130))
 NUMBERS = ["original", "crop", "target", "aesthetic"]
 
