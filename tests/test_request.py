@@ -23,7 +23,8 @@ DEFAULTS = {
     "prompt": "a", "negative_prompt": None, "scheduler": None, "steps": 2, "guidance": 7.5,
     "seed": 0, "height": None, "width": None, "images_per_prompt": 1, "sizes": None,
     "prompt_syntax": "plain", "clip_skip": None,
-    "image": None, "strength": None, "mask": None, "inpaint": None,
+    "image": None, "strength": None, "mask": None, "inpaint": None, "lora": None,
+    "lora_scale": None,
     "start": None, "step_noise": None, "output": "pil", "progress": None, "callback": None,
     "after": None, "one_graph": False, "memory": None, "batch": None,
 }  # fmt: skip
