@@ -15,6 +15,8 @@ __all__ = ["Sampler", "as_sampler", "classes", "meant"]
 
 S = TypeVar("S", bound="Sampler")
 
+UNSAID = "_use_default_values"  # the keys of a config that are its class's own defaults
+
 TABLE = "a run's levels are a table, mdx.schedulers.table(scheduler.value, steps)"
 STEP = "mdx.schedulers.step runs a table's row, and mdx.sample a whole table with a denoiser"
 UNMAPPED = {
@@ -69,6 +71,8 @@ class Sampler:
                 f"{cls.__name__}.from_config takes pipe.scheduler.config, not {shown(config)}: of "
                 "a folder make one with from_pretrained"
             )
+        if isinstance(config, Mapping):
+            config = _said(config)
         return _made(cls, schedulers.from_config(config, cls._named(), **overrides), said)
 
     @classmethod
@@ -111,7 +115,7 @@ class Sampler:
                 "_class_name": self.value.name,
                 **defaults,
                 **given,
-                "_use_default_values": unsaid,
+                UNSAID: unsaid,
             }
         )
 
@@ -146,6 +150,16 @@ class Sampler:
     def __repr__(self) -> str:
         """Its class and its config."""
         return f"{type(self).__name__} {json.dumps(self.config, indent=2, default=str)}\n"
+
+
+def _said(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A config whose keys that were left out are none that a script has changed since."""
+    unsaid, name = config.get(UNSAID), config.get("_class_name")
+    if not isinstance(unsaid, list | tuple) or name not in list(classes()):
+        return dict(config)
+    usual = schedulers.from_config({}, name).config
+    kept = [key for key in unsaid if key in usual and config.get(key) == usual[key]]
+    return {**config, UNSAID: kept}
 
 
 def _made(cls: type[S], value: schedulers.Scheduler, said: bool) -> S:
