@@ -340,6 +340,7 @@ TAKEN = {
     "addition_time_embed_dim": {"null"},
     "projection_class_embeddings_input_dim": {"null"},
     "time_cond_proj_dim": {"null"},
+    "num_class_embeds": {"null"},
     "latents_mean": {"null"},
     "latents_std": {"null"},
     "projection_dim": {"null"},

@@ -56,7 +56,10 @@ def asked(model, **arguments):
 @given(value=ANYTHING)
 @FUZZ
 def test_generate_refuses_by_name(model, name, value):
-    if not refused(name, lambda: asked(model, **{name: value})):
+    if name in ("image", "mask") and isinstance(value, str):  # which is a file's name
+        with pytest.raises(OSError, match=name):
+            asked(model, **{"image": np.zeros((8, 8, 3)), name: value})
+    elif not refused(name, lambda: asked(model, **{name: value})):
         assert all(isinstance(one, request.Request) for one in asked(model, **{name: value}))
 
 

@@ -11,7 +11,7 @@ from huggingface_hub import constants
 from safetensors.numpy import load_file
 
 import mdx
-from mdx import cli, families, generation, images, loading, weights
+from mdx import cli, families, images, loading, run_denoiser, weights
 from mdx.families import StableDiffusionXL, stable_diffusion_xl
 from mdx.families.stable_diffusion_xl import Reading, inputs
 from mdx.sampling import network
@@ -545,11 +545,15 @@ def test_a_negative_is_told_the_sizes_of_what_it_is_the_negative_of(base, refine
 
     def told(model, prompt, **options):
         seen.clear()
-        monkeypatch.setattr(generation, "denoiser", lambda m, c, **_: seen.append(c))
-        monkeypatch.setattr(generation.guiding, "classifier_free", stop)
+        monkeypatch.setattr(run_denoiser, "denoiser", denoiser)
+        monkeypatch.setattr(run_denoiser.guiding, "classifier_free", stop)
         with pytest.raises(Stopped):
             mdx.generate(model, prompt, steps=1, seed=0, height=64, width=64, **options)
         return [dict(one.arrays) for one in seen]
+
+    def denoiser(model, one, **_):
+        seen.append(one)
+        return mdx.denoiser(model, one)
 
     class Stopped(Exception):
         pass

@@ -74,13 +74,20 @@ def _mask(name: str, value: Any) -> list[Pixels]:
     return [unit] if unit.ndim == 2 else list(unit)
 
 
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name too long for any file
+        return False
+
+
 def _opened(name: str, value: Any) -> Image.Image:
     """The picture, opened if it is a path; its pixels are not read yet."""
     if isinstance(value, Image.Image):
         return value
     path = Path(os.fsdecode(value))
     try:
-        if not path.is_file():
+        if not _is_there(path):
             raise FileNotFoundError(f"{name}: there is no file {shown(str(path))}")
         return Image.open(path)
     except UnidentifiedImageError:
