@@ -22,7 +22,7 @@ class Asked(NamedTuple):
 
     lora: Any
     scale: Any
-    count: int  # images
+    images: int
     rows: int  # of the longest table
     texts: bool  # whether any prompt is a text, which is yet to be encoded
 
@@ -47,12 +47,12 @@ def asked(model: Any, given: Asked) -> Loras | None:
         if given.scale is not None:
             raise ValueError("lora_scale is of LoRAs: give lora, too")
         return None
-    each = each_image("lora", given.lora, given.count)
+    each = each_image("lora", given.lora, given.images)
     scale = _scale(given)
     found = worn(model, each)
-    constant = None if callable(scale) or scale.ndim == 2 else np.broadcast_to(scale, given.count)
+    constant = None if callable(scale) or scale.ndim == 2 else np.broadcast_to(scale, given.images)
     if not any(found.each) or not given.texts:
-        return Loras(each, found.factors, scale, (0,) * given.count, False)
+        return Loras(each, found.factors, scale, (0,) * given.images, False)
     if constant is None:
         raise ValueError(
             "lora_scale follows the rows, and a LoRA of the run changes a text encoder, which "
@@ -73,10 +73,10 @@ def _scale(given: Asked) -> Followed:
     scale = scales_of("lora_scale", 1.0 if given.scale is None else given.scale)
     if callable(scale):
         return scale
-    shapes = ((), (given.count,), (given.rows, given.count))
+    shapes = ((), (given.images,), (given.rows, given.images))
     if scale.shape not in shapes:
         raise ValueError(
-            f"lora_scale must be a number, ({given.count},) or ({given.rows}, {given.count}): one "
+            f"lora_scale must be a number, ({given.images},) or ({given.rows}, {given.images}): one "
             f"an image, or one a row and image, not {scale.shape}"
         )
     return scale

@@ -156,7 +156,7 @@ def extended(tokenizer: Tokenizer, names: Sequence[str]) -> tuple[Tokenizer, lis
     bpe.add_tokens(
         [AddedToken(n, normalized=True, single_word=bool(word.fullmatch(n))) for n in names]
     )
-    ids = [bpe.token_to_id(name) for name in names]
+    ids = [i for name in names if (i := bpe.token_to_id(name)) is not None]
     several = (tuple(ids),) if len(ids) > 1 else ()
     size = max(tokenizer.size, max(ids) + 1)
     return tokenizer._replace(bpe=bpe, size=size, vectors=(*tokenizer.vectors, *several)), ids

@@ -124,9 +124,9 @@ def _factors(
         )
     if shape is None:
         raise ValueError("has no weight in the model")
-    down, up = (np.float32(layer.tensors[role]) for role in ("down", "up"))
+    down, up = (np.asarray(layer.tensors[role], np.float32) for role in ("down", "up"))
     if "mid" in layer.tensors:
-        mid = np.float32(layer.tensors["mid"])
+        mid = np.asarray(layer.tensors["mid"], np.float32)
         inner = down.reshape(len(down), -1)
         down = np.moveaxis(np.tensordot(mid, inner, ([1], [0])), -1, 1)
     rank = len(down)

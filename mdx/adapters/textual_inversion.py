@@ -142,7 +142,7 @@ def _vectors(path: Path, name: str, entry: Entry) -> NDArray[np.float32]:
             f"{path}: {as_name(name)} is stored as {entry.dtype}, and mdx reads {', '.join(STORED)}"
         )
     stored = STORED[entry.dtype]
-    numbers = np.fromfile(path, stored, math.prod(entry.shape), offset=entry.start)
+    numbers: Any = np.fromfile(path, stored, math.prod(entry.shape), offset=entry.start)
     wide = bfloat16.widened(numbers) if entry.dtype == "BF16" else numbers.astype(np.float32)
     if not np.isfinite(wide).all():
         raise ValueError(f"{path}: {as_name(name)} has values that are not finite")

@@ -1,7 +1,7 @@
 """What kernels are given, as types that have names."""
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from mindspore import Tensor
 
@@ -15,7 +15,8 @@ Padding: TypeAlias = tuple[int, int, int, int]  # pixels at the top, bottom, lef
 LowRank: TypeAlias = tuple[Tensor, Tensor, Tensor]
 # Weight (O, I) and bias (O,) of a linear layer, and what is added to it, where something is.
 Projection: TypeAlias = tuple[Tensor, Tensor | None] | tuple[Tensor, Tensor | None, LowRank]
-# Those of attention's query, key, value and out.
-Projections: TypeAlias = tuple[Projection, Projection, Projection, Projection]
+# Those of attention's query, key, value and out, each handed on as arguments: a Projection, of which
+# types do not tell how long it is.
+Projections: TypeAlias = tuple[Any, Any, Any, Any]
 Map: TypeAlias = Callable[[Tensor], Tensor]
 Spans: TypeAlias = tuple[tuple[int, int], ...]  # where each part begins and ends, in order
