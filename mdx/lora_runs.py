@@ -76,8 +76,8 @@ def _scale(given: Asked) -> Followed:
     shapes = ((), (given.images,), (given.rows, given.images))
     if scale.shape not in shapes:
         raise ValueError(
-            f"lora_scale must be a number, ({given.images},) or ({given.rows}, {given.images}): one "
-            f"an image, or one a row and image, not {scale.shape}"
+            f"lora_scale must be a number, ({given.images},) or ({given.rows}, {given.images}): "
+            f"one an image, or one a row and image, not {scale.shape}"
         )
     return scale
 

@@ -84,9 +84,7 @@ def test_it_is_planned(model):
 def test_a_part_that_is_missing_is_named(folder, tmp_path, part):
     spoilt = shutil.copytree(folder, tmp_path / "spoilt")
     tiny.change_json(spoilt / "model_index.json", **{part: ...})
-    with pytest.raises(
-        ValueError, match=f"has no {part}; mdx runs .*, .* and the made-up"
-    ):
+    with pytest.raises(ValueError, match=f"has no {part}; mdx runs .*, .* and the made-up"):
         mdx.load(spoilt)
 
 

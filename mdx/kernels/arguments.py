@@ -15,8 +15,8 @@ Padding: TypeAlias = tuple[int, int, int, int]  # pixels at the top, bottom, lef
 LowRank: TypeAlias = tuple[Tensor, Tensor, Tensor]
 # Weight (O, I) and bias (O,) of a linear layer, and what is added to it, where something is.
 Projection: TypeAlias = tuple[Tensor, Tensor | None] | tuple[Tensor, Tensor | None, LowRank]
-# Those of attention's query, key, value and out, each handed on as arguments: a Projection, of which
-# types do not tell how long it is.
+# Those of attention's query, key, value and out, each handed on as arguments: a Projection, of
+# which types do not tell how long it is.
 Projections: TypeAlias = tuple[Any, Any, Any, Any]
 Map: TypeAlias = Callable[[Tensor], Tensor]
 Spans: TypeAlias = tuple[tuple[int, int], ...]  # where each part begins and ends, in order
