@@ -460,14 +460,14 @@ def test_files_that_are_not_there(tmp_path):
 
 
 def test_fifty_steps_are_quick():
-    """Under 40 ms of computing each; the best of five, as other work may share the machine."""
+    """Under 100 ms of computing each; the best of five, as other work may share the machine."""
     for member in MEMBERS:
         times = []
         for _ in range(5):
             begun = process_time()
             table(member.scheduler(), 50)
             times.append(process_time() - begun)
-        assert min(times) < 0.04, member.id
+        assert min(times) < 0.1, member.id
 
 
 def test_betas_that_no_run_can_follow_are_named():
