@@ -3,6 +3,8 @@
 import numpy as np
 from mindspore import Tensor, ops
 
+from mdx.kernels.device import as_input
+
 
 @ops.constexpr
 def filled(value: float, size: int) -> Tensor:
@@ -17,5 +19,5 @@ def sides(height: int, width: int) -> Tensor:
 
 
 def no_bias(weight: Tensor) -> Tensor:
-    """Zeros (O,) in the dtype of a weight (O, ...), where a layer without a bias must have one."""
-    return ops.cast(filled(0.0, weight.shape[0]), weight.dtype)
+    """Zeros (O,), where a layer of weight (O, ...) without a bias must have one; as is computed."""
+    return as_input(filled(0.0, weight.shape[0]), weight)
