@@ -195,7 +195,7 @@ def kind_of(operator: Operator, stretches: Sequence[Stretch]) -> str:
     kind = TYPES.get(operator.kind, "pointwise")
     # Where there is no attention, products and what orders their operands are a convolution's. So
     # is, in a block, the one small linear layer of the time.
-    if stage != "read" and kind == "attention":
+    if stage != "transformer" and kind == "attention":
         return "convolution"
     if stage in CONVOLVING and operator.kind in ("MatMul", "Gather"):
         return "convolution"
