@@ -4,6 +4,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -11,7 +12,7 @@ from mdx import weight_files
 from mdx.fields import shown
 from mdx.files import as_name
 
-__all__ = ["HUB_ID", "PACKAGED", "commit", "listed_names", "resolve"]
+__all__ = ["HUB_ID", "PACKAGED", "commit", "listed_names", "resolve", "snapshot_of", "told_offline"]
 
 log = logging.getLogger("mdx")
 
@@ -129,21 +130,8 @@ def _fetched(
     revision: str | None,
     offline: bool,
 ) -> Path:
-    # Imported here: most runs never ask the Hub, and the import takes its time.
-    import huggingface_hub
-
-    from mdx.hub_errors import clear_errors
-
-    offline = offline or huggingface_hub.constants.HF_HUB_OFFLINE
-
-    def snapshot(files: list[str], cached: bool) -> Path:
-        with clear_errors(repo, revision, cached):
-            found = huggingface_hub.snapshot_download(
-                repo, revision=revision, allow_patterns=files, local_files_only=cached
-            )
-        return Path(found)
-
-    if offline:  # what there is of the weights is seen when they are looked for
+    snapshot = partial(snapshot_of, repo, revision)
+    if offline or told_offline():  # what there is of the weights is seen when they are looked for
         return snapshot([INDEX], True)
     try:
         names = listed_names(repo, revision)
@@ -158,6 +146,30 @@ def _fetched(
             raise error from None
         log.warning("%s; what its cache holds is used", error)
         return folder
+
+
+def told_offline() -> bool:
+    """Whether the environment says that nothing is to be asked of the Hub."""
+    # Imported here: most runs never ask the Hub, and the import takes its time.
+    import huggingface_hub
+
+    return bool(huggingface_hub.constants.HF_HUB_OFFLINE)
+
+
+def snapshot_of(repo: str, revision: str | None, files: list[str], cached: bool) -> Path:
+    """A repository's folder in the Hub's cache, with the files of these patterns.
+
+    They are fetched, or with `cached` it has what there is. Raises as `hub_errors` says.
+    """
+    import huggingface_hub
+
+    from mdx.hub_errors import clear_errors
+
+    with clear_errors(repo, revision, cached):
+        found = huggingface_hub.snapshot_download(
+            repo, revision=revision, allow_patterns=files, local_files_only=cached
+        )
+    return Path(found)
 
 
 def listed_names(repo: str, revision: str | None) -> list[str]:

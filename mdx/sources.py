@@ -7,12 +7,11 @@ from typing import Any
 from mdx import families, hub, model_index
 from mdx.checks import shown
 from mdx.files import missing
+from mdx.weight_files import PICKLES
 
 __all__ = ["like", "one_file", "single_file"]
 
 SUFFIX = ".safetensors"
-
-PICKLES = (".bin", ".ckpt", ".pt", ".pth")
 
 
 def single_file(source: Any) -> Path | None:

@@ -7,7 +7,16 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from mdx.fields import shown
 from mdx.files import as_name, first_few, how_to_complete, is_there, read_json
 
-__all__ = ["WORD", "check_variant", "choose", "find", "found_in", "nothing_found", "variants"]
+__all__ = [
+    "PICKLES",
+    "WORD",
+    "check_variant",
+    "choose",
+    "find",
+    "found_in",
+    "nothing_found",
+    "variants",
+]
 
 PICKLES = (".bin", ".ckpt", ".pt", ".pth")
 

@@ -4,7 +4,6 @@ Its painter (a UNet) reads nothing but the text's own vector, as if it were a pr
 its VAE has eight channels at a quarter of the picture's sides.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -77,16 +76,6 @@ def guidance(model: Any) -> float:
     return 3.0
 
 
-def embeds_guidance(model: Any) -> bool:
-    """Its painter reads no such number."""
-    return False
-
-
-def meant(index: Index, json: Mapping[str, Any]) -> dict[str, Any]:
-    """The painter's config.json, which means what it says."""
-    return dict(json)
-
-
 FAMILY = Family(
     name=NAME,
     title="the made-up family",
@@ -99,12 +88,10 @@ FAMILY = Family(
         "scheduler": Part("scheduler", frozenset()),
     },
     guidance=guidance,
-    embeds_guidance=embeds_guidance,
     check=check,
     encode=encode,
     fits=fits,
     inputs=inputs,
-    meant=meant,
     network="painter",
 )
 

@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 from mdx.checks import flag, shown
 from mdx.files import as_name, first_few, missing
-from mdx.hub import HUB_ID
+from mdx.hub import HUB_ID, listed_names, snapshot_of, told_offline
 from mdx.weight_files import PICKLES
 
 __all__ = ["found"]
@@ -94,32 +94,18 @@ def _chosen(where: str, names: list[str], file: str | None) -> str:
 
 def _fetched(repo: str, file: str | None, revision: str | None, offline: bool) -> Path:
     """The file of a Hub repository, in the Hub's cache."""
-    # Imported here: most runs never ask the Hub, and the import takes its time.
-    import huggingface_hub
-
-    from mdx.hub import listed_names
-    from mdx.hub_errors import clear_errors
-
-    offline = offline or huggingface_hub.constants.HF_HUB_OFFLINE
-
-    def snapshot(files: list[str], cached: bool) -> Path:
-        with clear_errors(repo, revision, cached):
-            folder = huggingface_hub.snapshot_download(
-                repo, revision=revision, allow_patterns=files, local_files_only=cached
-            )
-        return Path(folder)
 
     def in_cache() -> Path:
-        folder = snapshot([], True)
+        folder = snapshot_of(repo, revision, [], True)
         files = sorted(str(one.relative_to(folder)) for one in folder.rglob("*") if one.is_file())
         return folder / _chosen(repo, files, file)
 
-    if offline:
+    if offline or told_offline():
         return in_cache()
     try:
         chosen = _chosen(repo, listed_names(repo, revision), file)
         beside = str(PurePosixPath(chosen).parent / BESIDE)
-        return snapshot([chosen, beside], False) / chosen
+        return snapshot_of(repo, revision, [chosen, beside], False) / chosen
     except ConnectionError as error:
         try:
             return in_cache()

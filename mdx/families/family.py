@@ -15,7 +15,7 @@ from mdx.families.channels import Layout
 from mdx.sizes import Sizes
 from mdx.text.syntaxes import PLAIN
 
-__all__ = ["Asked", "Family", "Part"]
+__all__ = ["CLIP_TEXT", "CLIP_TOKENIZER", "Asked", "Family", "Part"]
 
 
 class Part(NamedTuple):
@@ -37,6 +37,19 @@ class Asked(NamedTuple):
     chunks: tuple[int, ...] | None = None  # of each text, as many as it has at least; None: its own
 
 
+def _never(model: Any) -> bool:
+    return False
+
+
+def _as_it_stands(index: Any, json: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(json)
+
+
+# What model_index.json calls the parts that several families have.
+CLIP_TOKENIZER = frozenset({"CLIPTokenizer", "CLIPTokenizerFast"})
+CLIP_TEXT = frozenset({"CLIPTextModel", "CLIPTextModelWithProjection"})
+
+
 class Family(NamedTuple):
     """One kind of checkpoint."""
 
@@ -45,7 +58,6 @@ class Family(NamedTuple):
     record: type  # of its models: its fields are the folders of `parts`, and `index`
     parts: Mapping[str, Part]  # by folder, in the order of the record's fields
     guidance: Callable[[Any], float]  # (model) -> how far to guide where nobody says
-    embeds_guidance: Callable[[Any], bool]  # (model) -> whether its network reads that number
     # (model) -> None; ValueError where one part's output is not what the next one takes
     check: Callable[[Any], None]
     # (model, texts, Asked) -> their conditioning; texts None: of a negative prompt nobody gave
@@ -54,9 +66,11 @@ class Family(NamedTuple):
     fits: Callable[[Any, Conditioning], None]
     # (model) -> (conditioning, shape of the sample (B, C, h, w)) -> what the network reads, by name
     inputs: Callable[[Any], Callable[[Conditioning, tuple[int, ...]], dict[str, NDArray[Any]]]]
-    # (index, config.json of the network) -> as it is meant
-    meant: Callable[[Any, Mapping[str, Any]], dict[str, Any]]
     network: str = "unet"  # the part that denoises
+    # (model) -> whether its network reads the number by which others are guided
+    embeds_guidance: Callable[[Any], bool] = _never
+    # (index, config.json of the network) -> as it is meant
+    meant: Callable[[Any, Mapping[str, Any]], dict[str, Any]] = _as_it_stands
     # Of a prompt's arrays, those that a negative one without them is told, too.
     shared: tuple[str, ...] = ()
     # Whether a VAE whose config says force_upcast is held in float32: its numbers overflow in half.

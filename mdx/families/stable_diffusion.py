@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mdx.conditioning import Conditioning, make
 from mdx.encoding import clip_rows
-from mdx.families.family import Asked, Family, Part
+from mdx.families.family import CLIP_TEXT, CLIP_TOKENIZER, Asked, Family, Part
 from mdx.families.fitting import (
     check_arrays,
     check_latents,
@@ -139,8 +139,8 @@ FAMILY = Family(
     title="Stable Diffusion 1.x and 2.x",
     record=StableDiffusion,
     parts={
-        "tokenizer": Part("tokenizer", frozenset({"CLIPTokenizer", "CLIPTokenizerFast"})),
-        "text_encoder": Part("clip", frozenset({"CLIPTextModel", "CLIPTextModelWithProjection"})),
+        "tokenizer": Part("tokenizer", CLIP_TOKENIZER),
+        "text_encoder": Part("clip", CLIP_TEXT),
         "unet": Part("unet", frozenset({"UNet2DConditionModel"})),
         "vae": Part("vae", frozenset({"AutoencoderKL"})),
         "scheduler": Part("scheduler", frozenset()),

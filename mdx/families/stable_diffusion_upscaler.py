@@ -4,7 +4,6 @@ High-resolution image synthesis with latent diffusion models, arXiv 2112.10752, 
 small picture is noised as in cascaded diffusion models, arXiv 2106.15282, section 4.1.
 """
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from mdx.conditioning import Conditioning, make
 from mdx.families import stable_diffusion
 from mdx.families.channels import UPSCALE, layout
-from mdx.families.family import Asked, Family, Part
+from mdx.families.family import CLIP_TEXT, CLIP_TOKENIZER, Asked, Family, Part
 from mdx.families.fitting import check_arrays, check_latents, check_text, check_width, width_of
 from mdx.families.showing import described
 from mdx.model_index import Index
@@ -117,35 +116,23 @@ def guidance(model: Any) -> float:
     return 9.0
 
 
-def embeds_guidance(model: Any) -> bool:
-    """Its UNet reads no such number."""
-    return False
-
-
-def meant(index: Index, json: Mapping[str, Any]) -> dict[str, Any]:
-    """The UNet's config.json, which means what it says."""
-    return dict(json)
-
-
 FAMILY = Family(
     name=NAME,
     title="Stable Diffusion's upscaler",
     record=StableDiffusionUpscaler,
     parts={
-        "tokenizer": Part("tokenizer", frozenset({"CLIPTokenizer", "CLIPTokenizerFast"})),
-        "text_encoder": Part("clip", frozenset({"CLIPTextModel", "CLIPTextModelWithProjection"})),
+        "tokenizer": Part("tokenizer", CLIP_TOKENIZER),
+        "text_encoder": Part("clip", CLIP_TEXT),
         "unet": Part("unet", frozenset({"UNet2DConditionModel"})),
         "vae": Part("vae", frozenset({"AutoencoderKL"})),
         "low_res_scheduler": Part("scheduler", frozenset()),
         "scheduler": Part("scheduler", frozenset()),
     },
     guidance=guidance,
-    embeds_guidance=embeds_guidance,
     check=check,
     encode=encode,
     fits=fits,
     inputs=inputs,
-    meant=meant,
     weighs_words=True,
     shared=(LEVEL,),
 )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mdx.conditioning import Conditioning, make
 from mdx.encoding import clip_rows
 from mdx.families.distilled import hint
-from mdx.families.family import Asked, Family, Part
+from mdx.families.family import CLIP_TEXT, CLIP_TOKENIZER, Asked, Family, Part
 from mdx.families.fitting import (
     check_arrays,
     check_latents,
@@ -245,13 +245,6 @@ def guidance(model: Any) -> float:
     return GUIDANCE_OF_DISTILLED if embeds_guidance(model) else 5.0
 
 
-def meant(index: Index, json: Mapping[str, Any]) -> dict[str, Any]:
-    """The UNet's config.json, which means what it says."""
-    return dict(json)
-
-
-CLIP_TOKENIZER = frozenset({"CLIPTokenizer", "CLIPTokenizerFast"})
-
 FAMILY = Family(
     name=NAME,
     title="SDXL",
@@ -259,9 +252,7 @@ FAMILY = Family(
     parts={
         "tokenizer": Part("tokenizer", CLIP_TOKENIZER, required=False),
         "tokenizer_2": Part("tokenizer", CLIP_TOKENIZER),
-        "text_encoder": Part(
-            "clip", frozenset({"CLIPTextModel", "CLIPTextModelWithProjection"}), required=False
-        ),
+        "text_encoder": Part("clip", CLIP_TEXT, required=False),
         "text_encoder_2": Part("clip", frozenset({"CLIPTextModelWithProjection"})),
         "unet": Part("unet", frozenset({"UNet2DConditionModel"})),
         "vae": Part("vae", frozenset({"AutoencoderKL"})),
@@ -273,7 +264,6 @@ FAMILY = Family(
     encode=encode,
     fits=fits,
     inputs=inputs,
-    meant=meant,
     upcasts_vae=True,
     shared=("original", "crop", "target"),
     weighs_words=True,

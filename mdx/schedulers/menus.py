@@ -52,6 +52,13 @@ ADAPTIVE = "its levels are found while it runs, and a table has them before"
 FAST = "its steps are of orders that its number of steps decides"
 HALF_SQUARE = "the square in its polynomial has half its weight"
 PLAIN_DDIM = {"eta": 0.0, "clip_sample": False, "thresholding": False}
+UNIPC: Mapping[str, Any] = {
+    "solver_order": 3,
+    "solver_type": "bh1",
+    "predict_x0": True,
+    "solver_p": None,
+    "lower_order_final": True,
+}
 FIRST_STEP = {"timestep_spacing": "leading", "steps_offset": 1, "set_alpha_to_one": False}
 
 A1111 = Menu(
@@ -88,15 +95,7 @@ A1111 = Menu(
         "PLMS": Named("pndm", {**FIRST_STEP, "skip_prk_steps": True}, own_levels=True),
         "UniPC": Named(
             "unipc",
-            {
-                "solver_order": 3,
-                "solver_type": "bh1",
-                "predict_x0": True,
-                "solver_p": None,
-                "lower_order_final": True,
-                "timestep_spacing": "linspace",
-                "final_sigmas_type": "sigma_min",
-            },
+            {**UNIPC, "timestep_spacing": "linspace", "final_sigmas_type": "sigma_min"},
             own_levels=True,
         ),
         "LCM": Named("lcm", own_levels=True),
@@ -177,28 +176,8 @@ COMFYUI = Menu(
         "sa_solver": Named(None, why="its noise is on between other levels", nearest="er_sde"),
         "sa_solver_pece": Named(None, why="it calls the model twice a step", nearest="er_sde"),
         "ddim": Named("ddim", PLAIN_DDIM),
-        "uni_pc": Named(
-            "unipc",
-            {
-                "solver_order": 3,
-                "solver_type": "bh1",
-                "predict_x0": True,
-                "solver_p": None,
-                "lower_order_final": True,
-            },
-            discard=True,
-        ),
-        "uni_pc_bh2": Named(
-            "unipc",
-            {
-                "solver_order": 3,
-                "solver_type": "bh2",
-                "predict_x0": True,
-                "solver_p": None,
-                "lower_order_final": True,
-            },
-            discard=True,
-        ),
+        "uni_pc": Named("unipc", UNIPC, discard=True),
+        "uni_pc_bh2": Named("unipc", {**UNIPC, "solver_type": "bh2"}, discard=True),
     },
     {
         "normal": Timing("normal"),
