@@ -60,21 +60,21 @@ def with_output(text: str, printed: list[str]) -> str:
     return BLOCK.sub(renewed, text)
 
 
-def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+def main(page: Path, figures: Path, words: str) -> None:
+    """The command line of a page whose blocks make figures; words: what it is."""
+    parser = argparse.ArgumentParser(description=words.split("\n")[0])
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
-    text = TUTORIAL.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as scratch:
-        folder = HERE / "pictures" if given.write else Path(scratch)
+        folder = figures if given.write else Path(scratch)
         folder.mkdir(exist_ok=True)
         printed = run(text, folder)
     if given.write:
-        TUTORIAL.write_text(with_output(text, printed), encoding="utf-8")
+        page.write_text(with_output(text, printed), encoding="utf-8")
     else:
         print(*printed, sep="\n")
 
 
 if __name__ == "__main__":
-    main()
+    main(TUTORIAL, HERE / "pictures", __doc__)

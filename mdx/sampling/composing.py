@@ -11,7 +11,7 @@ from mdx.sampling.denoiser import Carry, Denoiser, Row, in_parts, lift, parts_of
 from mdx.sampling.scales import Scale, at
 from mdx.sampling.scales import scales as scales_of
 
-__all__ = ["agreed", "compose", "tensor_of"]
+__all__ = ["agreed", "compose", "moved", "tensor_of"]
 
 
 def compose(positives: Sequence[Any], negative: Any, scales: Sequence[Scale]) -> Denoiser:
@@ -52,7 +52,7 @@ def compose(positives: Sequence[Any], negative: Any, scales: Sequence[Scale]) ->
         for i, one in enumerate(towards):
             other, parts[i] = one.apply(parts[i], x, row)
             factor = Tensor(at(followed[i], row, x.shape[0]))
-            out = _add(out, origin, tensor_of(other), factor, x)
+            out = moved(out, origin, tensor_of(other), factor, x)
         return out, in_parts(parts)
 
     return Denoiser(init, apply, prediction)
@@ -75,12 +75,13 @@ def tensor_of(values: Any) -> Tensor:
     return Tensor(np.asarray(values, np.float32))
 
 
-def _towards(so_far: Tensor, away: Tensor, towards: Tensor, scale: Tensor, x: Tensor) -> Tensor:
+def _moved(so_far: Tensor, away: Tensor, towards: Tensor, scale: Tensor, x: Tensor) -> Tensor:
     shape = (x.shape[0],) + (1,) * (len(x.shape) - 1)
-    moved = so_far + scale.reshape(shape) * (towards - away)
+    out = so_far + scale.reshape(shape) * (towards - away)
     if len(x.shape) > 1 and towards.shape[1] == 2 * x.shape[1]:
-        return ops.concat((moved[:, : x.shape[1]], towards[:, x.shape[1] :]), 1)
-    return moved
+        return ops.concat((out[:, : x.shape[1]], towards[:, x.shape[1] :]), 1)
+    return out
 
 
-_add = compiled(_towards)
+# What so_far (B, C, ...) is by scale (B,) in the direction from away to towards; x: the sample.
+moved = compiled(_moved)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-from mindspore import Tensor, ops
+from mindspore import Tensor
 from numpy.typing import NDArray
 
 from mdx.checks import array_of, finite, shown, whole
@@ -12,7 +12,7 @@ from mdx.compile_cache import compiled
 from mdx.conditioning import Conditioning, make
 from mdx.prompt_schedule import at as conditioning_at
 from mdx.prompt_schedule import each
-from mdx.sampling.composing import agreed, compose, tensor_of
+from mdx.sampling.composing import agreed, compose, moved, tensor_of
 from mdx.sampling.denoiser import Carry, Denoiser, Row, in_parts, lift, parts_of
 from mdx.sampling.network import CHANNELS, Network, alike
 from mdx.sampling.scales import Followed, Scale, at
@@ -66,7 +66,8 @@ def classifier_free(positive: Any, negative: Any, scale: Scale) -> Network | Den
             # At 1 the negative half counts for nothing, as for an image that is made without one.
             factor = Tensor(np.maximum(factor, 1))
             out_away, other = away.apply(other, x, row)
-            out = _combine(tensor_of(out_away), tensor_of(out), factor, x)
+            origin = tensor_of(out_away)
+            out = moved(origin, origin, tensor_of(out), factor, x)
         return out, in_parts([own, other])
 
     return Denoiser(init, apply, prediction)
@@ -213,17 +214,6 @@ def turns(*denoisers: Any, ends: list[int] | tuple[int, ...]) -> Denoiser:
         return out, in_parts(own)
 
     return Denoiser(init, apply, prediction)
-
-
-def _combined(away: Tensor, towards: Tensor, scale: Tensor, x: Tensor) -> Tensor:
-    shape = (x.shape[0],) + (1,) * (len(x.shape) - 1)
-    moved = away + scale.reshape(shape) * (towards - away)
-    if len(x.shape) > 1 and towards.shape[1] == 2 * x.shape[1]:
-        return ops.concat((moved[:, : x.shape[1]], towards[:, x.shape[1] :]), 1)
-    return moved
-
-
-_combine = compiled(_combined)
 
 
 def _scaled(out: Tensor, factor: Tensor) -> Tensor:
