@@ -87,7 +87,9 @@ def new_folder(path: str | Path) -> Iterator[Path]:
     target = Path(path)
     parent = target.absolute().parent
     if not parent.is_dir():
-        raise FileNotFoundError(f"folder {parent} does not exist; make it first")
+        raise FileNotFoundError(
+            f"cannot write {as_path(path)}: folder {as_path(parent)} does not exist; make it first"
+        )
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         raise FileExistsError(f"{path} is there and is no folder; give the name of a new one")
     if target.is_dir() and any(target.iterdir()):
@@ -180,7 +182,10 @@ def check_writable(path: str | Path) -> None:
     """
     target = _target(Path(path))
     if not target.parent.is_dir():
-        raise FileNotFoundError(f"folder {target.parent} does not exist; make it first")
+        raise FileNotFoundError(
+            f"cannot write {as_path(path)}: folder {as_path(target.parent)} does not exist; "
+            "make it first"
+        )
     try:
         if target.exists():
             with target.open("r+b"):

@@ -84,7 +84,9 @@ def load(
         return assembling.load(file, dtype, like, prediction_type)
     for name, value in (("config", config), ("prediction_type", prediction_type)):
         if value is not None:
-            raise ValueError(f"{name} is of one .safetensors file, which {shown(source)} is not")
+            raise ValueError(
+                f"{name} is of one .safetensors file, which the source {shown(source)} is not"
+            )
     folder = found(source, dtype=dtype, variant=variant, revision=revision, offline=offline)
     index = model_index.read(folder)
     family = families.find(index)
@@ -183,7 +185,9 @@ def load_vae(
         like = sources.like(config, revision, offline, {"vae": None, "": None})
         return loading_parts.vae_of_file(file, like, dtype)
     if config is not None:
-        raise ValueError(f"config is of one .safetensors file, which {shown(source)} is not")
+        raise ValueError(
+            f"config is of one .safetensors file, which the source {shown(source)} is not"
+        )
     folder = hub.resolve(
         source, variant=variant, dtype=dtype, revision=revision, offline=offline,
         wanted={"vae": base, "": base},

@@ -39,7 +39,7 @@ ALSO = {
     "sigmas": ("levels",),
     "*tables": ("table", "a run"),
     "*other": ("table", "a run"),
-    "path": ("table", "state"),
+    "path": ("table", "state", "is missing"),
     "noise": ("sample",),
     "x0": ("sample",),
 }
