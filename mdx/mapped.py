@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MappedFile", "Place", "array", "check_files", "drop", "open_file"]
+__all__ = ["MappedFile", "Place", "array", "check_files", "drop", "drop_unused", "open_file"]
 
 PAGE = mmap.PAGESIZE
 
@@ -84,6 +84,12 @@ def _changed(file: MappedFile) -> bool:
         return False
     same = (status.st_dev, status.st_ino) == file.identity
     return same and status.st_mtime_ns != file.changed
+
+
+def drop_unused(file: MappedFile) -> None:
+    """Give back all pages of a file that was just mapped, to which nobody can have written yet."""
+    if hasattr(mmap, "MADV_DONTNEED"):
+        file.memory.madvise(mmap.MADV_DONTNEED)
 
 
 def drop(places: Iterable[Place]) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from mdx import bfloat16
 from mdx.checks import one_of
 from mdx.files import as_name, first_few, replacing
-from mdx.mapped import MappedFile, Place, array, drop, open_file
+from mdx.mapped import MappedFile, Place, array, drop_unused, open_file
 from mdx.safetensors_file import Entry, entries, stored_as, write
 
 __all__ = [
@@ -147,7 +147,8 @@ def read_entries(
         for some in (arrays[name][:LOOKED_AT], arrays[name][-LOOKED_AT:]):
             _check_finite(name, found[name], some)
     # Looking at them took memory, which is not needed before the first use.
-    drop(places.values())
+    for file in maps.values():
+        drop_unused(file)
     made = bfloat16.tensor if dtype == "bfloat16" else mindspore.Tensor.from_numpy
     return {name: made(arrays[name].reshape(shapes[name])) for name in shapes}, places
 

@@ -39,6 +39,16 @@ def test_loading_leaves_no_weights_in_memory(checkpoint):
     assert params["a"].asnumpy().ctypes.data % 4 == 0
 
 
+def test_loading_many_small_weights_leaves_none_in_memory(tmp_path):
+    """The ends of each are looked at, and the system fetches what lies around them."""
+    arrays = {f"w{i}": np.full(20_000, i, np.float32) for i in range(400)}
+    weights.save(arrays, tmp_path / "x.safetensors")
+    before = in_memory()
+    params = weights.read([tmp_path / "x.safetensors"], {n: a.shape for n, a in arrays.items()})
+    assert in_memory() < before + 2 * 2**20
+    assert all((params[name].asnumpy() == values).all() for name, values in arrays.items())
+
+
 def test_dropped_weights_come_again(checkpoint):
     path, arrays = checkpoint
     params, places = weights.read_in_place([path], {n: a.shape for n, a in arrays.items()})
