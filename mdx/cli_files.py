@@ -1,15 +1,16 @@
 """Files that options name: what settings keep of them, and whether they are a picture's own."""
 
-import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mdx.checks import shown
 from mdx.options import FIELDS, Settings, flag
-from mdx.settings_files import File, Given, same
+from mdx.settings_files import File, Given, again_of
 
 __all__ = ["Places", "folder_of", "keep", "keep_again", "model_named"]
+
+SHOWN = 10  # files that an error names
 
 Places = Mapping[str, tuple[str, ...]]  # field to where its files lie, in the order of the field
 
@@ -41,17 +42,17 @@ def keep_again(
     """The settings of a picture, with the files that were given in the place of its own.
 
     A picture does not say where its files lie: they are looked for beside it, and taken from there
-    if they are the same, byte for byte. ValueError for one that is neither there nor given. It is
-    warned of a given one that is another.
+    if they are the same, byte for byte. ValueError for one that is neither there nor given, and for
+    a given one that is another.
     """
     given = {**_beside(settings, given, picture), **given}
     kept, places = keep(given)
     for name, field in FIELDS.items():
         value = getattr(settings, name)
-        several = field.length is not None  # a File alone is a tuple, too
-        known: tuple[File, ...] = value if several else (value,)
         if field.kind.kept is None or (value in (None, ()) and name not in kept):
             continue
+        several = field.length is not None  # a File alone is a tuple, too
+        known: tuple[File, ...] = () if value is None else value if several else (value,)
         if name not in kept:
             names = ", ".join(shown(one.name) for one in known)
             raise ValueError(
@@ -60,19 +61,38 @@ def keep_again(
             )
         words: list[Given] = given[name] if several else [given[name]]
         found: tuple[File, ...] = kept[name] if several else (kept[name],)
-        paired = [
-            next((one for own in known if own and (one := same(word, file, own))), None)
-            for word, file in zip(words, found, strict=True)
-        ]
-        if None in paired or len(paired) != len(known):
-            warnings.warn(
-                f"what {flag(name)} names is not what {picture} was made with, so the picture may "
-                "differ",
-                stacklevel=3,
+        order = _order(known, found)
+        if order is None:
+            right = "give that" if known else "leave it out"
+            raise ValueError(
+                f"{flag(name)} names {_named(found)}, but {picture} was made with "
+                f"{_named(known)}: {right}; or, for another picture, leave out --from and give as "
+                f"options what `mdx info {picture}` lists"
             )
-        found = tuple(one or file for one, file in zip(paired, found, strict=True))
-        settings = settings._replace(**{name: found if several else found[0]})
+        again = tuple(
+            again_of(words[i], found[i], own) for i, own in zip(order, known, strict=True)
+        )
+        settings = settings._replace(**{name: again if several else again[0]})
+        places = {**places, name: tuple(words[i].path for i in order)}
     return settings, places
+
+
+def _order(known: Sequence[File], found: Sequence[File]) -> list[int] | None:
+    """Where each known file is among those found; None unless both are the same files."""
+    left, order = list(range(len(found))), []
+    for one in known:
+        place = next((i for i in left if found[i].sha256 == one.sha256), None)
+        if place is None:
+            return None
+        left.remove(place)
+        order.append(place)
+    return None if left else order
+
+
+def _named(files: Sequence[File]) -> str:
+    """Files in words: the first names, each with as much of its digest as tells bytes apart."""
+    some = [f"{shown(one.name)} (SHA-256 {one.sha256[:12]})" for one in files[:SHOWN]]
+    return ", ".join(some + ["..."] * (len(files) > SHOWN)) or "none"
 
 
 def _beside(settings: Settings, given: Mapping[str, Any], picture: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from mdx.checks import shown
 from mdx.settings_kinds import NAME, SCALE, Kind
 
-__all__ = ["File", "Given", "file", "read", "same"]
+__all__ = ["File", "Given", "again_of", "file", "read"]
 
 BLOCK = 2**20  # bytes that are hashed at once
 
@@ -78,13 +78,11 @@ def read(word: str) -> Given:
         return Given(word)
 
 
-def same(given: Given, found: File, known: File) -> File | None:
-    """The file that was given in the place of one in settings, if they are the same bytes.
+def again_of(given: Given, found: File, known: File) -> File:
+    """The file that was given in the place of one in settings, of the same bytes.
 
     Where nothing was said of its scale, it has the scale of the settings.
     """
-    if found.sha256 != known.sha256:
-        return None
     return found if given.scale is not None else found._replace(scale=known.scale)
 
 

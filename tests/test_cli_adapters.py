@@ -41,7 +41,7 @@ def digits(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_loras_with_strengths(inputs, models):
+def test_loras_with_strengths(inputs, models, capsys):
     cli.main(["x", "--seed", "1", "--lora", "a.safetensors:0.5", "--lora", "b.safetensors"])
     [model] = models
     loras = [mdx.lora.load(f"{name}.safetensors") for name in "ab"]
@@ -59,6 +59,9 @@ def test_loras_with_strengths(inputs, models):
     ]
     cli.main(["--from", "mdx.png"])
     assert (inputs / "mdx-again.png").read_bytes() == (inputs / "mdx.png").read_bytes()
+    capsys.readouterr()
+    error = refused(capsys, ["--from", "mdx.png", "--lora", "a.safetensors"])
+    assert "--lora names 'a.safetensors' (SHA-256" in error
 
 
 def test_a_word(inputs, models):

@@ -59,6 +59,30 @@ def test_inputs_are_looked_for_beside_the_picture(inputs, calls, capsys):
     assert error.endswith("of that name beside it is another: give the right one with --mask")
 
 
+@pytest.mark.parametrize("name", ["image", "mask"])
+def test_another_file_is_refused(inputs, calls, capsys, name):
+    """A given one, whatever it is called: a picture is made again of its own files alone."""
+    cli.main(["a", "--seed", "1", "--image", "x.png", "--mask", "m.png"])
+    file = {"image": "x.png", "mask": "m.png"}[name]
+    Image.new("RGB", (16, 16)).save(inputs / "other.png")
+    own, other = (digits(inputs / one)[:12] for one in (file, "other.png"))
+    capsys.readouterr()
+    error = refused(capsys, ["--from", "mdx.png", f"--{name}", "other.png"])
+    assert error == (
+        f"--{name} names 'other.png' (SHA-256 {other}), but mdx.png was made with '{file}' "
+        f"(SHA-256 {own}): give that; or, for another picture, leave out --from and give as "
+        "options what `mdx info mdx.png` lists"
+    )
+    (inputs / file).rename(inputs / "moved.png")
+    cli.main(["--from", "mdx.png", f"--{name}", "moved.png"])
+    assert calls[-1][name] == "moved.png"
+    cli.main(["a", "--seed", "1", "-o", "alone.png"])
+    capsys.readouterr()
+    error = refused(capsys, ["--from", "alone.png", f"--{name}", "other.png"])
+    assert "but alone.png was made with none: leave it out" in error
+    assert len(calls) == 3
+
+
 def test_room_around_a_picture(inputs, calls):
     cli.main(["a", "--image", "x.png", "--outpaint", "4", "0", "8", "2"])
     [call] = calls

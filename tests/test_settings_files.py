@@ -1,12 +1,13 @@
 """Files in a picture's settings: what is kept of them, and which are the same again."""
 
 import hashlib
+import re
 
 import pytest
 
-from mdx import cli_files, options, settings
+from mdx import cli_files, options
 from mdx.option_fields import Field, Option
-from mdx.settings_files import File, Given, file, json, read, same
+from mdx.settings_files import File, Given, again_of, file, json, read
 
 SCALED = file(scaled=True)
 
@@ -67,9 +68,8 @@ def test_what_is_no_record_of_a_file(entry):
 def test_a_file_again_has_the_scale_of_the_settings():
     known = File("a", "0" * 64, 0.7)
     found = File("b", "0" * 64, 1.0)
-    assert same(Given("b"), found, known) == File("b", "0" * 64, 0.7)
-    assert same(Given("b", 1.0), found, known) == found
-    assert same(Given("b"), found._replace(sha256="1" * 64), known) is None
+    assert again_of(Given("b"), found, known) == File("b", "0" * 64, 0.7)
+    assert again_of(Given("b", 1.0), found, known) == found
 
 
 # A field of files as any option may be one.
@@ -77,15 +77,28 @@ FIELD = Field(SCALED, Option("--style", "FILE", "", keyword="styles"), False, 0,
 
 
 @pytest.fixture
-def styled(monkeypatch, tmp_path):
-    """Settings that hold a file instead of options, and what is given for it."""
+def hold(monkeypatch):
+    """A function: settings that hold files instead of options, of what is given, and places."""
     monkeypatch.setattr(options, "FIELDS", options.FIELDS | {"set": FIELD})
     monkeypatch.setattr(cli_files, "FIELDS", options.FIELDS)
+
+    def settings_of(given):
+        kept, places = cli_files.keep({"set": given})
+        none = [None] * 6
+        return options.Settings(
+            "1", None, None, None, "float32", ("a",), (1,), *none, **kept
+        ), places
+
+    return settings_of
+
+
+@pytest.fixture
+def styled(hold, tmp_path):
+    """Settings that hold a file, and where it lies."""
     place = tmp_path / "a.bin"
     place.write_bytes(b"a")
-    kept, places = cli_files.keep({"set": [Given(str(place), 0.3)]})
+    held, places = hold([Given(str(place), 0.3)])
     assert places == {"set": (str(place),)}
-    held = options.Settings("1", None, None, None, "float32", ("a",), (1,), *[None] * 6, **kept)
     return held, place
 
 
@@ -97,10 +110,38 @@ def test_files_are_asked_for_again(styled, recwarn):
     assert cli_files.keep_again(held, given, "x.png") == (held, {"set": (str(place),)})
     assert not recwarn
     place.write_bytes(b"other")
-    with pytest.warns(match="what --style names is not what x.png was made with"):
-        again, _ = cli_files.keep_again(held, given, "x.png")
-    assert again.set[0].scale == 1.0
-    assert settings.to_json(again)["set"] == [json(again.set[0])]
+    other, own = (hashlib.sha256(some).hexdigest()[:12] for some in (b"other", b"a"))
+    line = (
+        f"--style names 'a.bin' (SHA-256 {other}), but x.png was made with 'a.bin' (SHA-256 "
+        f"{own}): give that; or, for another picture, leave out --from and give as options what "
+        "`mdx info x.png` lists"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(line)}$"):
+        cli_files.keep_again(held, given, "x.png")
+    assert not recwarn
+
+
+def test_a_file_is_refused_where_there_was_none(styled):
+    held, place = styled
+    with pytest.raises(ValueError, match=r"but x.png was made with none: leave it out; or"):
+        cli_files.keep_again(held._replace(set=()), {"set": [Given(str(place))]}, "x.png")
+
+
+def test_several_files_are_those_of_the_picture_in_its_order(hold, tmp_path):
+    """However they are given; and neither fewer, nor more, nor one for another."""
+    given = []
+    for name, scale, content in (("a", 0.3, b"1"), ("b", 0.5, b"2"), ("c", 0.7, b"2")):
+        (tmp_path / name).write_bytes(content)
+        given.append(Given(str(tmp_path / name), scale))
+    held, places = hold(given)
+    bare = [one._replace(scale=None) for one in given]
+    assert cli_files.keep_again(held, {"set": bare}, "x.png") == (held, places)
+    again, places = cli_files.keep_again(held, {"set": [given[2], given[1], bare[0]]}, "x.png")
+    assert [(one.name, one.scale) for one in again.set] == [("a", 0.3), ("c", 0.7), ("b", 0.5)]
+    assert [path[-1] for path in places["set"]] == ["a", "c", "b"]
+    for wrong in (bare[:2], [*bare, bare[0]], [bare[0], bare[0], bare[1]]):
+        with pytest.raises(ValueError, match=r"but x.png was made with 'a' .*, 'b' .*, 'c' "):
+            cli_files.keep_again(held, {"set": wrong}, "x.png")
 
 
 def test_a_file_that_there_is_not_is_named_by_its_option(styled):
