@@ -117,9 +117,12 @@ def table() -> argparse.ArgumentParser:
     make.add_argument(
         "--model",
         metavar="M",
-        help="folder or Hub id whose levels it visits (default: the packaged one for samplers that "
-        "can run it, their own for others)",
+        help="folder, Hub id or .safetensors file whose levels it visits (default: the packaged "
+        "one for samplers that can run it, their own for others)",
     )
+    for option in (COMMAND["config"].option, FIELDS["prediction_type"].option):
+        if option is not None:
+            make.add_argument(option.flag, metavar=option.metavar, help=option.help)
     make.add_argument("--plot", metavar="FILE", type=Path, help="PNG file to draw the table in")
     return make
 

@@ -8,6 +8,9 @@ from typing import Any
 
 from mdx.checks import shown
 from mdx.files import check_writable
+from mdx.interrupts import python_waits
+from mdx.options import FIELDS, flag
+from mdx.settings_kinds import fitting
 from mdx.terminal import say
 
 __all__ = ["overrides", "samplers", "table"]
@@ -33,7 +36,7 @@ def table(options: argparse.Namespace) -> None:
             raise ValueError(f"--plot must name a .png file, not {shown(str(options.plot))}")
         check_writable(options.plot)
     scheduler = listing.chosen(
-        _scheduler(options.model),
+        _scheduler(options.model, options.config, options.prediction_type),
         options.name,
         overrides(options.options, "an option"),
         strict=options.model is not None,
@@ -86,8 +89,19 @@ def _plot(scheduler: Any, made: Any, path: Path) -> None:
         raise ValueError(f"--plot wants matplotlib: pip install 'mdx[plots]' ({error})") from None
 
 
-def _scheduler(model: str | None) -> Any:
-    """The scheduler of a checkpoint."""
-    from mdx import hub, model_index
+def _scheduler(model: str | None, config: str | None, prediction_type: str | None) -> Any:
+    """The scheduler of a checkpoint, as `mdx.load` gives it. The last two are of one file."""
+    from mdx import hub, model_index, sources
 
+    file = sources.single_file(model)
+    if file is not None:
+        with python_waits():  # that imports MindSpore
+            from mdx.single_file import assembling
+
+        if prediction_type is not None:
+            fitting(FIELDS["prediction_type"].kind, flag("prediction_type"), prediction_type)
+        return assembling.scheduler(file, sources.like(config), prediction_type)
+    for name, value in (("config", config), ("prediction_type", prediction_type)):
+        if value is not None:
+            raise ValueError(f"{flag(name)} is of a --model that is one .safetensors file")
     return model_index.scheduler(model_index.read(hub.resolve(model, wanted={"scheduler": None})))

@@ -4,7 +4,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
-from mdx import families, hub, model_index
+from mdx import hub, model_index
 from mdx.checks import shown
 from mdx.files import missing
 from mdx.weight_files import PICKLES
@@ -106,6 +106,8 @@ def like(
 
 def _small_files(folder: Path) -> dict[str, str | None]:
     """Of each part that its family has, what is no weights."""
+    from mdx import families  # imports MindSpore, which names alone do not need
+
     index = model_index.read(folder)
     parts = families.find(index).parts
     there = (name for name in parts if name in index.parts or parts[name].kind == "scheduler")

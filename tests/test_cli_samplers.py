@@ -10,8 +10,9 @@ import pytest
 from mdx import cli, cli_samplers, listing, sampler_facts, schedulers
 from mdx.schedulers.repaint import jumps
 from mdx.schedulers.samplers import FAMILIES, SAMPLERS
-from tests import tiny
-from tests.commanding import pixels
+from mdx.single_file.schedule import usual_config
+from tests import single_files, tiny
+from tests.commanding import pixels, refused
 from tests.schedulers import members
 
 NAMES = [sampler.names[1] for sampler in SAMPLERS]
@@ -177,6 +178,69 @@ def test_a_table_of_another_checkpoint(here, capsys, checkpoint):
     lines = listed(capsys, "table", "ddim", "--steps", "2", "--model", str(checkpoint))
     assert lines[3].split()[:2] == ["0", "500.00"]
     assert lines[-1] == "x0 is clipped to 2.5."
+
+
+@pytest.mark.parametrize(("kind", "own"), {"SD 1.5": "pndm", "SDXL": "euler"}.items())
+def test_a_table_of_one_file(here, capsys, kind, own):
+    """Its levels are of the scheduler that such a file is loaded with, which it does not say."""
+    file = str(single_files.sparse(here / "one.safetensors", single_files.shapes(kind)))
+    config = usual_config(single_files.KINDS[kind][0], False, False)
+    base = schedulers.from_config(config)
+    assert base.name == schedulers.from_config({}, own).name
+    for name in (own, "ddim"):
+        lines = listed(capsys, "table", name, "--steps", "5", "--model", file)
+        sampler = schedulers.from_config(base, name)
+        assert lines == list(listing.rows(sampler, schedulers.table(sampler, 5)))
+    noise = lines
+    v = ["--prediction-type", "v_prediction"]
+    lines = listed(capsys, "table", "ddim", "--steps", "5", "--model", file, *v)
+    sampler = schedulers.from_config(base, "ddim", prediction_type="v_prediction")
+    assert lines == list(listing.rows(sampler, schedulers.table(sampler, 5)))
+    assert lines != noise
+
+
+def test_a_table_of_one_file_that_is_marked(here, capsys):
+    shapes = single_files.shapes("SDXL") | {"v_pred": (0,), "ztsnr": (0,)}
+    file = single_files.sparse(here / "one.safetensors", shapes)
+    lines = listed(capsys, "table", "ddim", "--steps", "2", "--model", str(file))
+    original = single_files.KINDS["SDXL"][0]
+    base = schedulers.from_config(usual_config(original, True, True))
+    sampler = schedulers.from_config(base, "ddim")
+    assert lines == list(listing.rows(sampler, schedulers.table(sampler, 2)))
+    assert lines[3].split()[:3] == ["0", "999.00", "0.0000"]  # noise alone, whose alpha is 0
+
+
+def test_a_table_of_one_file_like_a_checkpoint(here, capsys, checkpoint):
+    """Its levels are that checkpoint's."""
+    file = here / "one.safetensors"
+    single_files.sparse(file, single_files.shapes("SD 1.5"))
+    tiny.change_json(checkpoint / "scheduler" / "scheduler_config.json", beta_end=0.02)
+    words = ("table", "ddim", "--steps", "3")
+    found = listed(capsys, *words, "--model", str(file), "--config", str(checkpoint))
+    assert found == listed(capsys, *words, "--model", str(checkpoint))
+    assert found != listed(capsys, *words, "--model", str(file))
+
+
+def test_a_table_of_one_file_that_says_too_little_or_is_none(here, capsys, checkpoint):
+    sd = single_files.shapes("SD 1.5")
+    single_files.sparse(here / "one.safetensors", sd)
+    alone = {name: shape for name, shape in sd.items() if name.startswith("first_stage_model.")}
+    single_files.sparse(here / "vae.safetensors", alone)
+    (here / "old.ckpt").write_bytes(b"x")
+    folder = ["--model", str(checkpoint)]
+    for words, error in (
+        (["--model", "gone.safetensors"], "gone.safetensors"),
+        (["--model", "vae.safetensors"], "vae.safetensors is a VAE alone"),
+        (["--model", "old.ckpt"], "old.ckpt is pickled"),
+        ([*folder, "--config", "x"], "--config is of a --model that is one .safetensors file"),
+        (["--prediction-type", "epsilon"], "--prediction-type is of a --model that is one"),
+        (
+            ["--model", "one.safetensors", "--prediction-type", "v"],
+            "--prediction-type must be epsilon or v_prediction, not 'v'",
+        ),
+        (["--model", "one.safetensors", "--config", "./no"], "'./no' is neither a folder nor"),
+    ):
+        assert error in refused(capsys, ["table", "ddim", *words])
 
 
 @pytest.mark.parametrize(

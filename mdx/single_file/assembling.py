@@ -19,10 +19,10 @@ from mdx.single_file import configs, contents, nets, vocabulary
 from mdx.single_file.contents import Held
 from mdx.single_file.originals import NETS, VARIATIONS, Original
 from mdx.single_file.recognising import What, recognised
-from mdx.single_file.schedule import schedule
+from mdx.single_file.schedule import Schedule, schedule
 from mdx.single_file.unet_names import Shapes
 
-__all__ = ["checkpoint", "load"]
+__all__ = ["checkpoint", "load", "scheduler"]
 
 log = logging.getLogger("mdx")
 
@@ -76,7 +76,7 @@ def load(file: Path, dtype: str, config: Path | None, prediction_type: str | Non
     """
     found, what, original = checkpoint(file)
     shapes = {name: entry.shape for name, entry in found.entries.items()}
-    family = next(one for one in families.FAMILIES if one.name == original.family)
+    family = _family(original)
     held = _parts(file, shapes, what, original)
     own = {name: _own(shapes, one) for name, one in held.items()}
     try:
@@ -108,6 +108,22 @@ def load(file: Path, dtype: str, config: Path | None, prediction_type: str | Non
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
     return model
+
+
+def scheduler(file: Path, config: Path | None, prediction_type: str | None) -> Scheduler:
+    """The scheduler of the model that a file is. Arguments and errors are those of `load`."""
+    found, what, original = checkpoint(file)
+    try:
+        if config is not None:
+            said = _of_folder(config, _family(original), prediction_type)
+            return said.schedulers["scheduler"]
+        return _stated(file, what, _plan(found, what, original, prediction_type))
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
+
+
+def _family(original: Original) -> Family:
+    return next(one for one in families.FAMILIES if one.name == original.family)
 
 
 def _parts(file: Path, shapes: Shapes, what: What, original: Original) -> dict[str, Held]:
@@ -151,17 +167,7 @@ def _of_kind(
     prediction_type: str | None,
 ) -> Said:
     """What a file's kind and its own names and shapes say."""
-    if not original.complete:
-        raise ValueError(
-            f"it is {what.title}: give config=, a folder or a Hub id of one, for a file says too "
-            "little of it"
-        )
-    if held["unet"].layout != "original":
-        raise ValueError(
-            f"it is {what.title} by diffusers' names in one file, which says too little of its "
-            "blocks: give config=, a folder or a Hub id of a checkpoint like it"
-        )
-    plan = schedule(found.entries, found.metadata, original, held["unet"], prediction_type)
+    plan = _plan(found, what, original, prediction_type)
     json: dict[str, Mapping[str, Any]] = {
         "unet": configs.of_unet(own["unet"], original, plan.predicts_v),
         "vae": configs.of_vae(own["vae"], {**original.vae, **plan.vae}, layout=held["vae"].layout),
@@ -169,11 +175,7 @@ def _of_kind(
     for name, known in original.text.items():
         json[name] = configs.of_text(own[name], held[name], known, original.text_layers)
     _check_widths(json["unet"], what, original)
-    scheduler = schedulers.from_config(plan.scheduler)
-    log.info(
-        "%s: %s; it predicts %s by %s, and its scheduler is %s, which the file does not say",
-        file, what.title, "v" if plan.predicts_v else "noise", plan.why, scheduler.name,
-    )  # fmt: skip
+    scheduler = _stated(file, what, plan)
     channels = json["unet"]["in_channels"]
     end = VARIATIONS.get(channels, VARIATIONS[4])[1]
     pipeline = original.pipeline
@@ -183,6 +185,31 @@ def _of_kind(
     tokenizers = {name: vocabulary.shipped(pad) for name, pad in original.pads.items()}
     index = Index(file, pipeline, classes, original.zeros)
     return Said(index, json, {}, tokenizers, {"scheduler": scheduler})
+
+
+def _plan(found: Header, what: What, original: Original, prediction_type: str | None) -> Schedule:
+    """How a file's kind and its marks say that it is sampled; ValueError where they do not."""
+    if not original.complete:
+        raise ValueError(
+            f"it is {what.title}: give config=, a folder or a Hub id of one, for a file says too "
+            "little of it"
+        )
+    if (unet := what.unet) is None or unet.layout != "original":
+        raise ValueError(
+            f"it is {what.title} by diffusers' names in one file, which says too little of its "
+            "blocks: give config=, a folder or a Hub id of a checkpoint like it"
+        )
+    return schedule(found.entries, found.metadata, original, unet, prediction_type)
+
+
+def _stated(file: Path, what: What, plan: Schedule) -> Scheduler:
+    """The scheduler of a plan, of which the log says who chose it."""
+    made = schedulers.from_config(plan.scheduler)
+    log.info(
+        "%s: %s; it predicts %s by %s, and its scheduler is %s, which the file does not say",
+        file, what.title, "v" if plan.predicts_v else "noise", plan.why, made.name,
+    )  # fmt: skip
+    return made
 
 
 def _check_widths(unet: Mapping[str, Any], what: What, original: Original) -> None:
