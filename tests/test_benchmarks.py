@@ -1,6 +1,7 @@
 """The benchmarks of samplers and of plans measure what they say, and draw it."""
 
 import json
+import math
 import sys
 from itertools import islice
 from pathlib import Path
@@ -12,9 +13,11 @@ from PIL import Image
 from mdx.memory_figures import Counts
 from mdx.schedulers import testbed
 from mdx.schedulers.samplers import SAMPLERS
+from tests import single_files
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import before
+import file_info
 import plan_check
 import plan_fit
 import plan_settings
@@ -200,3 +203,12 @@ def test_plans_are_held_against_runs(share, status, monkeypatch, tmp_path, capsy
     monkeypatch.setattr(sys, "argv", ["plan_check.py", "--show"])
     assert plan_check.main() == status
     assert (tmp_path / "plan_checked.md").read_text() == text
+
+
+def test_what_is_told_of_is_a_real_file_but_for_its_numbers(tmp_path):
+    assert file_info.shapes() == single_files.shapes("SDXL")
+    file = tmp_path / "large.safetensors"
+    assert file_info.write(file) == file.stat().st_size > 6.9e9
+    title, parameters, seconds = file_info.told(file)
+    assert (title, parameters) == ("SDXL", sum(map(math.prod, file_info.shapes().values())))
+    assert seconds > 0
