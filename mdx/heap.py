@@ -4,10 +4,16 @@ By the C library of Linux, glibc; elsewhere nobody says, and nothing is given ba
 """
 
 import ctypes
+import mmap
 import sys
 from typing import Any
 
-__all__ = ["give_back", "growth", "live"]
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+__all__ = ["apart", "give_back", "growth", "live"]
+
+LARGE = 1 << 20  # bytes from which memory by itself is worth its pages
 
 
 class _Counts(ctypes.Structure):
@@ -38,6 +44,18 @@ def growth(before: int | None, otherwise: int) -> int:
     """Bytes that are allocated since `live` said `before`; or otherwise, where nobody says."""
     now = live()
     return otherwise if before is None or now is None else max(0, now - before)
+
+
+def apart(count: int, dtype: DTypeLike) -> NDArray[Any]:
+    """Numbers to be written, outside the heap where they are many.
+
+    What is to stay, and is made in turns with what is not, leaves gaps in the heap that nothing
+    fills: merging a LoRA into an SDXL kept 0.4 GB of them.
+    """
+    size = count * np.dtype(dtype).itemsize
+    if size < LARGE:
+        return np.empty(count, dtype)
+    return np.frombuffer(mmap.mmap(-1, size, access=mmap.ACCESS_COPY), dtype)
 
 
 def give_back() -> None:

@@ -1,5 +1,6 @@
 """LoRAs merged into a model: every kind by its formula, added once, the rest as it was."""
 
+import gc
 import json
 import pickle
 import warnings
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 import mdx
-from mdx import bfloat16
+from mdx import bfloat16, heap
 from mdx.adapters import lora_merge
 from tests import tiny
 from tests.lora_files import KINDS, OF_CONVOLUTIONS, RANK, expected, factors, write
@@ -43,6 +44,21 @@ def kohya(layer):
 def close(got, wanted, most=4):
     """Within a few of float32's smallest steps, of the largest number."""
     assert np.abs(got - wanted).max() <= most * SMALL * np.abs(wanted).max()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_large_weights_are_merged_like_small_ones(folder, tmp_path, monkeypatch, dtype):
+    """Those lie in memory of their own, which stays for as long as the weight does."""
+    model = mdx.load(folder, dtype=dtype)
+    name = LINEAR + ".weight"
+    found = factors("LoRA", numbers(model.unet, name).shape)
+    lora = mdx.lora.load(write(tmp_path / "one.safetensors", {kohya(LINEAR): found}))
+    small = mdx.lora.merge(model, lora).unet
+    monkeypatch.setattr(heap, "LARGE", 1)
+    large = mdx.lora.merge(model, lora).unet
+    gc.collect()
+    assert np.array_equal(numbers(large, name), numbers(small, name))
+    assert not np.array_equal(numbers(large, name), numbers(model.unet, name))
 
 
 @pytest.mark.parametrize("layer", [LINEAR, CONV], ids=["linear", "convolution"])

@@ -16,6 +16,7 @@ from mdx.adapters.lora_kinds import bias_delta, decomposes, delta
 from mdx.adapters.lora_names import Place
 from mdx.checks import did_you_mean, finite, shown
 from mdx.families import check_model
+from mdx.heap import apart
 from mdx.mapped import check_files, drop
 from mdx.net import Net
 
@@ -191,7 +192,7 @@ def _change(
 def _sum(param: mindspore.Tensor, stored: NDArray[Any], total: NDArray[Any]) -> NDArray[Any]:
     """stored + total, in the dtype of the parameter; bfloat16 as words."""
     flat, added = stored.reshape(-1), total.reshape(-1)
-    made = np.empty(flat.shape, flat.dtype)
+    made = apart(flat.size, flat.dtype)
     half = param.dtype == mindspore.bfloat16
     for first in range(0, len(flat), CHUNK):
         some = flat[first : first + CHUNK]
