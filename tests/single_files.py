@@ -8,15 +8,18 @@ from typing import Any
 
 import numpy as np
 
+from mdx import bfloat16, casting
 from mdx.nets import clip, unet, vae
 from mdx.safetensors_file import BITS, Lazy, stored_as, write_lazily
 from mdx.single_file.layouts import names_for
 from mdx.single_file.names import source
 from mdx.single_file.originals import ORIGINALS
+from mdx.weights import dtype_of
 from tests import repositories, tiny, wild
 from tests.repositories_xl import SMALLER as SMALLER_XL
 
 XL, REFINER, SD_2, SD_1 = ORIGINALS
+UNET, VAE = "model.diffusion_model.", "first_stage_model."
 INPAINT = {"in_channels": 9}
 UNETS = wild.NETS["unet"]
 ENCODERS = wild.NETS["text_encoder"]
@@ -181,3 +184,20 @@ def sparse(path: Path, shapes, dtype="F16") -> Path:
         file.write(len(text).to_bytes(8, "little") + text)
         file.truncate(8 + len(text) + end)
     return path
+
+
+def changed(net, function):
+    """A net with other numbers, held as they were."""
+    dtype = dtype_of(net.params)
+    params = {k: casting.tensor(function(casting.floats(v)), dtype) for k, v in net.params.items()}
+    return net._replace(params=params, places={})
+
+
+def assert_same(got, wanted, *, but=()):
+    """Two nets have equal configs, but for some fields, and equal weights."""
+    ours = {key: value for key, value in got.config._asdict().items() if key not in but}
+    assert ours == {key: value for key, value in wanted.config._asdict().items() if key not in but}
+    assert got.params.keys() == wanted.params.keys()
+    for name, param in got.params.items():
+        ours, theirs = bfloat16.array(param), bfloat16.array(wanted.params[name])
+        np.testing.assert_array_equal(ours, theirs, err_msg=name)
