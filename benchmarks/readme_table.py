@@ -21,9 +21,13 @@ HEADER = (
 
 
 def table(entries: Sequence[dict[str, Any]]) -> str:
-    """Markdown of all rows, and of the machine that they were measured on."""
-    about = "; ".join(dict.fromkeys(map(_machine, entries))) + "."
-    return "\n".join([*textwrap.wrap(about, 100), "", *HEADER, *lines(entries)])
+    """Markdown of all rows, below the machine that they were measured on."""
+    machines = dict.fromkeys(map(_machine, entries))
+    return "\n\n".join(
+        "\n".join([*textwrap.wrap(about + ".", 100), "", *HEADER, *lines(rows)])
+        for about in machines
+        if (rows := [entry for entry in entries if _machine(entry) == about])
+    )
 
 
 def lines(entries: Sequence[dict[str, Any]]) -> list[str]:
