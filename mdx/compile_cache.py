@@ -27,6 +27,7 @@ from mdx import graph_files, heap, interrupts, mindspore_internals
 from mdx.graph_files import folder
 from mdx.graph_key import key
 from mdx.graphs import Graph, Graphs, HeldGraphs
+from mdx.kernels.device import PLAIN, lowered, lowering
 from mdx.out_of_memory import explained
 from mdx.progress import compiling
 
@@ -47,31 +48,45 @@ GRAPHS = HeldGraphs()
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function as a graph for each shape that it is called with, made once for all processes.
 
+    And for each lowering, of those that are for a CPU: see kernels/device.py.
+
     function is one of mdx's own, of tensors and flat dicts of tensors; called within another graph
     it is to be the plain function. Environment variable MDX_COMPILE_CACHE is 0 for no files, or the
     folder to keep them in; ValueError where it is neither. Devices other than the CPU, and whatever
-    goes wrong with the files, make it mindspore.jit(function).
+    goes wrong with the files, make it mindspore.jit(function). Derivatives are of plain operators.
 
     A call waits for other threads' calls. SIGINT is answered when it returns: see interrupts.py. It
     raises RuntimeError in a process that was forked from one that had called such a function, and
     MemoryError where MindSpore finds no memory.
     """
-    plain = mindspore.jit(function)
     owner = object()  # of the function's graphs
+
+    @functools.cache
+    def traced(products):
+        """MindSpore's own, which keeps graphs for shapes, and knows nothing of lowerings.
+
+        products: of native operators; None for plain ones.
+        """
+        return mindspore.jit(_renamed(function, products) if products else function)
 
     def call(*arguments):
         _refuse_forked()
         shapes = tuple(map(_shape, arguments))
         with ONE_AT_A_TIME, run(), interrupts.answered_after():
             GRAPHS.process = os.getpid()
-            if None in shapes or mindspore_internals.derivatives_wanted():
+            if mindspore_internals.derivatives_wanted():
                 # A graph from a file would give derivatives of zero.
+                with lowered(PLAIN):
+                    return traced(None)(*arguments)
+            how = lowering()
+            plain = traced(how.products if how.fused else None)
+            if None in shapes:
                 return plain(*arguments)
-            graph = GRAPHS.found((owner, shapes))
+            graph = GRAPHS.found((owner, how, shapes))
             if graph is not None:
                 return graph.call(*arguments)
             with compiling():
-                return _first(function, plain, arguments, (owner, shapes))
+                return _first(function, plain, arguments, (owner, how, shapes))
 
     return explained(call, function.__name__)
 
@@ -187,7 +202,7 @@ def _warn(text):
 def _from_file(place, function, arguments, name):
     """The result of a graph that is read from its file; where there is none, it is made."""
     with graph_files.opened(place) as descriptor:
-        named = key(function, name[1])
+        named = key(function, name[-1])
         content = graph_files.read(descriptor, named)
         if content is None:
             content = _made(function, arguments, named)

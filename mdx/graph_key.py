@@ -16,6 +16,7 @@ from typing import Any
 
 import mindspore
 
+from mdx.kernels import native
 from mdx.kernels.device import lowering
 
 __all__ = ["key", "reached"]
@@ -35,7 +36,8 @@ def key(function: Callable[..., Any], shapes: tuple[Any, ...]) -> str:
 
     That is the source files of the modules that it reaches; the function, and what it closes over:
     configs and memory settings; the shapes, dtypes and parameters' names; the lowering, which is
-    that of the device and the processor; the versions of MindSpore and Python; MindSpore's settings
+    that of the device and the processor; path, hash and class of the library of native operators,
+    where they are part of it; the versions of MindSpore and Python; MindSpore's settings
     and environment. What a program puts in the place of mdx's own functions is not seen: it needs
     the cache off. ValueError for a function that closes over anything but numbers, words, records
     and functions, and for one whose source has changed since it was imported.
@@ -46,7 +48,9 @@ def key(function: Callable[..., Any], shapes: tuple[Any, ...]) -> str:
     modules: set[str] = set()
     itself = _told(function, modules)
     sources = [(name, _unchanged(name)) for name in sorted(reached(modules))]
-    told = [sources, versions, settings, environment, lowering(), itself, shapes]
+    how = lowering()
+    library = native.identity() if how.fused else None
+    told = [sources, versions, settings, environment, how, library, itself, shapes]
     return hashlib.sha256(repr(told).encode()).hexdigest()
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mdx.kernels.device import ASCEND, CPU, CPU_AVX512, Lowering
+from mdx.kernels.device import ASCEND, CPU, CPU_AVX512, CPU_NATIVE, CPU_NATIVE_BFLOAT16, Lowering
 
 __all__ = ["FILE", "MAPS", "Counts", "Figures", "bytes_held", "figures", "name_of"]
 
@@ -87,6 +87,7 @@ MAPS = (
 def name_of(lowering: Lowering) -> str:
     """The name under which a device's figures are kept; "" for one that has none by rule."""
     names = {CPU: "cpu", CPU_AVX512: "cpu-avx512", ASCEND: "ascend"}
+    names |= {CPU_NATIVE: "cpu-native", CPU_NATIVE_BFLOAT16: "cpu-native"}
     return names.get(lowering, "")
 
 

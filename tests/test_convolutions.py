@@ -224,7 +224,7 @@ def test_norm_activation_and_convolution(monkeypatch, lowering, part_bytes):
 
     def joined(x, scale, shift, weight, bias):
         h = kernels.group_standardize(x, 3, 1e-5, shift)
-        return kernels.norm_act_conv(h, scale, shift, ops.silu, weight, bias)
+        return kernels.norm_act_conv(h, (scale, shift, 3, 1e-5), "silu", weight, bias)
 
     def apart(x, scale, shift, weight, bias):
         h = ops.silu(kernels.group_norm(x, scale, shift, 3, 1e-5))
@@ -305,6 +305,6 @@ def test_large_maps_go_band_by_band_whole_ones_at_once(monkeypatch):
 
         @mindspore.jit
         def convolve(x, scale, shift, weight, bias):
-            return kernels.norm_act_conv(x, scale, shift, ops.silu, weight, bias)
+            return kernels.norm_act_conv(x, (scale, shift, 3, 1e-5), "silu", weight, bias)
 
         assert convolve(*map(Tensor, arrays)).asnumpy().any() == (answer is small)

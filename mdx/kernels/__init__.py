@@ -10,6 +10,7 @@ and 8 bytes an element of their result. So the lowerings for a CPU write BiasAdd
 BatchNorm and matrix products that read an operand transposed, which do not.
 """
 
+from mdx.kernels.activations import activation
 from mdx.kernels.attentions import attention
 from mdx.kernels.banded import (
     convolve_bands,
@@ -25,9 +26,10 @@ from mdx.kernels.convolutions import (
     norm_act,
     norm_act_conv,
     upsample_conv,
+    with_added,
 )
-from mdx.kernels.device import as_input
-from mdx.kernels.linears import linear
+from mdx.kernels.device import as_input, lowered
+from mdx.kernels.linears import gated, linear
 from mdx.kernels.norms import group_norm, group_standardize, layer_norm, standardised
 from mdx.kernels.own_threads import on_own_threads
 from mdx.kernels.parts import PART_BYTES, after, by_rows, joined
@@ -41,6 +43,7 @@ from mdx.kernels.tokens import (
 
 __all__ = [
     "PART_BYTES",
+    "activation",
     "add_to_channels",
     "after",
     "as_input",
@@ -52,6 +55,7 @@ __all__ = [
     "enlarged_bands",
     "enlarges_in_bands",
     "from_tokens",
+    "gated",
     "group_moments",
     "group_norm",
     "group_standardize",
@@ -61,6 +65,7 @@ __all__ = [
     "linear_from_tokens",
     "linear_to_tokens",
     "looked_up",
+    "lowered",
     "no_bias",
     "norm_act",
     "norm_act_conv",
@@ -71,5 +76,6 @@ __all__ = [
     "to_tokens",
     "upsample_conv",
     "weight_of",
+    "with_added",
     "with_matrices",
 ]

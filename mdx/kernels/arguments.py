@@ -5,7 +5,10 @@ from typing import Any, TypeAlias
 
 from mindspore import Tensor
 
-__all__ = ["LowRank", "Map", "Padding", "Projection", "Projections", "Spans", "Weight"]
+__all__ = [
+    "Added", "GroupNorm", "LayerNorm", "LowRank", "Map", "Padding", "Projection", "Projections",
+    "Spans", "Weight",
+]  # fmt: skip
 
 # A convolution's weight (O, I, k, k), alone or with its matrices: see convolution_weights.py.
 Weight: TypeAlias = Tensor | tuple[Tensor, Tensor, Tensor | None, tuple[Tensor, ...]]
@@ -13,6 +16,12 @@ Padding: TypeAlias = tuple[int, int, int, int]  # pixels at the top, bottom, lef
 # What is added to a linear layer of weight (O, I): down (R, I), up (O, R), and the factors between
 # them, one set a picture (B, R), or one a row of tokens.
 LowRank: TypeAlias = tuple[Tensor, Tensor, Tensor]
+# Weight (C,) and bias (C,) of a layer norm, and its epsilon.
+LayerNorm: TypeAlias = tuple[Tensor, Tensor, float]
+# The same of a group norm, and the number of groups before the epsilon.
+GroupNorm: TypeAlias = tuple[Tensor, Tensor, int, float]
+# What is added to a convolution: to each channel of a picture (B, O), and maps (B, O, H, W).
+Added: TypeAlias = tuple[Tensor | None, Tensor | None]
 # Weight (O, I) and bias (O,) of a linear layer, and what is added to it, where something is.
 Projection: TypeAlias = tuple[Tensor, Tensor | None] | tuple[Tensor, Tensor | None, LowRank]
 # Those of attention's query, key, value and out, each handed on as arguments: a Projection, of

@@ -15,7 +15,7 @@ from mdx.kernels.constants import filled
 from mdx.kernels.convolution_weights import as_rows
 from mdx.kernels.convolution_winograd import bands, doubled_bands, kernel_values, of_rows
 from mdx.kernels.convolutions import convolution
-from mdx.kernels.device import as_weight, choose_convolution
+from mdx.kernels.device import as_weight, choice, choose_convolution
 from mdx.kernels.norm_batch import moments
 from mdx.kernels.parts import Tree, after, joined
 
@@ -25,6 +25,8 @@ Bands: TypeAlias = tuple[Tensor, ...]  # of rows of one picture's maps (1, C, h,
 def enlarges_in_bands(x: Tensor, weight: Tensor) -> bool:
     """Whether `enlarged_bands` takes x (B, I, H, W): what fits one part has no bands."""
     batch, _, height, width = x.shape
+    if choice("fused"):
+        return False
     kind = choose_convolution(weight.shape, 1, (1, 1, 1, 1), batch, 2 * height, 2 * width)
     return kind == "winograd" and batch == 1 and len(bands(x.shape, True)) > 1
 

@@ -16,5 +16,7 @@ def scale_channels(x: Tensor, scale: Tensor) -> Tensor:
 
 
 def scale_pictures(x: Tensor, scale: Tensor) -> Tensor:
-    """x (B, T, C) * scale (B,)."""
+    """x (B, T, C), or maps (B, C, H, W), * scale (B,)."""
+    if len(x.shape) == 4:
+        return x * ops.tile(scale.reshape((-1, 1, 1, 1)), (1, *x.shape[1:]))
     return x * ops.tile(scale.reshape((-1, 1, 1)), (1, x.shape[1], x.shape[2]))

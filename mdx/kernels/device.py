@@ -3,13 +3,16 @@
 import functools
 import math
 import os
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import mindspore
 from mindspore import Tensor, ops
 
+from mdx.kernels import native
 from mdx.kernels.arguments import Padding
 from mdx.kernels.winograd_matrices import TILE
 
@@ -38,7 +41,7 @@ keep_to_avx2(os.environ, _text(CPU_FEATURES))
 class Convolution(NamedTuple):
     """A rule for convolutions."""
 
-    lowering: str  # "winograd", "folded", "native", "pointwise" or "columns"
+    lowering: str  # "winograd", "folded", "native", "pointwise", "columns" or "fused"
     size: int = 0  # of the kernel that it is for; 0: any
     stride: int = 0  # that it is for; 0: any
     channels: int = 0  # that must go in, and come out, at least
@@ -50,7 +53,7 @@ class Convolution(NamedTuple):
 class Attention(NamedTuple):
     """A rule for attention."""
 
-    lowering: str  # "flash", "maps" or "rows"
+    lowering: str  # "flash", "maps", "rows" or "fused"
     queries: int = 0  # that a picture must have at least
     half: bool = False  # for half precision alone, no mask, and head sizes that are multiples of 16
 
@@ -62,9 +65,11 @@ class Lowering(NamedTuple):
     attention: tuple[Attention, ...]
     products_from: float  # pixels of a picture from which no linear layer transposes it to tokens
     upsampling: str  # "native", or "copies"
-    norm: str  # of groups: "layer", rows of a LayerNorm, or "batch", channels of a BatchNorm
+    norm: str  # of groups: "layer", rows of a LayerNorm; "batch", channels of a BatchNorm; "fused"
     compute: str  # "float32", or "weights": the dtype that the weights have
     many_operators: bool  # whether to give graphs operators enough: see own_threads.py
+    fused: bool = False  # whether layers are mdx's native operators: see fused.py
+    products: str = "float32"  # of those: "bfloat16" in linear layers and attention, or "float32"
 
 
 ASCEND = Lowering(
@@ -94,10 +99,81 @@ CPU = Lowering(
 CPU_AVX512 = CPU._replace(convolution=(WINOGRAD, POINTWISE, FOLDED, Convolution("columns")))
 
 
+# By mdx's native operators, one for a layer with what precedes and follows it.
+CPU_NATIVE = CPU._replace(
+    convolution=(Convolution("fused"),),
+    attention=(Attention("fused"),),
+    norm="fused",
+    many_operators=False,
+    fused=True,
+)
+
+CPU_NATIVE_BFLOAT16 = CPU_NATIVE._replace(products="bfloat16")
+
+PLAIN, NATIVE = "plain", "native"  # of MindSpore's operators, or of mdx's own
+FLOAT32, BFLOAT16 = "float32", "bfloat16"
+USUAL = PLAIN  # where nobody says
+_asked: ContextVar[tuple[str, str] | None] = ContextVar("operators", default=None)
+
+
+@contextmanager
+def lowered(operators: str, compute: str = FLOAT32) -> Iterator[None]:
+    """Within this, graphs for a CPU are made of "plain" or "native" operators.
+
+    Those are MindSpore's, which derivatives can be taken of, or mdx's own where its library is
+    there. It holds for this thread, and wins over the environment variable MDX_NATIVE, which is 1
+    for native operators, 0 for plain ones, and bfloat16 for native ones that compute so.
+
+    Args:
+        operators: the kind.
+        compute: "float32", or of native operators "bfloat16": numbers are rounded to that before
+            they are multiplied in linear layers and attention, where the processor does it; sums
+            are of float32, and so is all else.
+
+    Raises:
+        ValueError: for other words.
+    """
+    if operators not in (PLAIN, NATIVE):
+        raise ValueError(f"operators must be {PLAIN!r} or {NATIVE!r}, not {operators!r}")
+    if compute not in ((FLOAT32,) if operators == PLAIN else (FLOAT32, BFLOAT16)):
+        also = "" if operators == PLAIN else f" or {BFLOAT16!r}"
+        raise ValueError(
+            f"compute must be {FLOAT32!r}{also} with {operators} operators, not {compute!r}"
+        )
+    token = _asked.set((operators, compute))
+    try:
+        yield
+    finally:
+        _asked.reset(token)
+
+
+# What MDX_NATIVE means.
+MEANINGS = {
+    "": (USUAL, FLOAT32),
+    "0": (PLAIN, FLOAT32),
+    "1": (NATIVE, FLOAT32),
+    BFLOAT16: (NATIVE, BFLOAT16),
+}
+
+
+def _operators() -> tuple[str, str]:
+    """Those that are asked for, and their products. ValueError for what has no meaning."""
+    asked = _asked.get()
+    if asked is not None:
+        return asked
+    said = os.environ.get("MDX_NATIVE", "")
+    if said not in MEANINGS:
+        raise ValueError(f"MDX_NATIVE must be 0, 1 or bfloat16, not {said!r}")
+    return MEANINGS[said]
+
+
 def lowering() -> Lowering:
-    """The lowering for the device that MindSpore is set to."""
+    """The lowering for the device that MindSpore is set to, of the operators that are asked for."""
     if mindspore.get_context("device_target") == "Ascend":
         return ASCEND
+    operators, compute = _operators()
+    if operators == NATIVE and native.library() is not None:
+        return CPU_NATIVE if compute == FLOAT32 else CPU_NATIVE_BFLOAT16
     kept_to_avx2 = os.environ.get("ONEDNN_MAX_CPU_ISA") == "AVX2"
     if not kept_to_avx2 and " avx512f" in _text(CPU_FEATURES):
         return CPU_AVX512

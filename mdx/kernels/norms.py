@@ -3,6 +3,7 @@
 import mindspore
 from mindspore import Tensor, ops
 
+from mdx.kernels import fused
 from mdx.kernels.constants import filled
 from mdx.kernels.device import choice
 from mdx.kernels.norm_batch import by_batch
@@ -11,14 +12,19 @@ from mdx.kernels.norm_layer import by_layer
 
 def group_norm(x: Tensor, weight: Tensor, bias: Tensor, groups: int, epsilon: float) -> Tensor:
     """Normalise x (B, C, H, W) over each of `groups` groups of channels."""
+    if choice("norm") == "fused":
+        return fused.normed(x, fused.normed_over_groups(weight, bias, groups, epsilon))
     return ops.cast(scaled(group_standardize(x, groups, epsilon, bias), weight, bias), x.dtype)
 
 
 def group_standardize(x: Tensor, groups: int, epsilon: float, bias: Tensor) -> Tensor:
     """x (B, C, H, W) with mean 0 and variance 1 in each group of channels, float32.
 
-    bias: any weight of the net, see norm_batch.py.
+    It is x itself where what reads it, `norm_act` or `norm_act_conv`, does that too. bias: any
+    weight of the net, see norm_batch.py.
     """
+    if choice("norm") == "fused":
+        return x
     rows = ops.cast(x, mindspore.float32)
     if choice("norm") == "batch":
         return by_batch(rows, groups, epsilon, bias)
@@ -42,6 +48,8 @@ def standardised(
 
 def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, epsilon: float) -> Tensor:
     """Normalise x (..., C) over its last axis."""
+    if choice("norm") == "fused":
+        return fused.normed(x, fused.layer_norm(weight, bias, epsilon))
     rows = ops.cast(x, mindspore.float32).reshape((-1, x.shape[-1]))
     scale, shift = ops.cast(weight, mindspore.float32), ops.cast(bias, mindspore.float32)
     normed, _, _ = ops.LayerNorm(1, 1, epsilon)(rows, scale, shift)

@@ -18,7 +18,10 @@ def by_rows(function: Map, x: Tensor, row_bytes: int, part_bytes: int = PART_BYT
     """function(x) for x (B, T, C) and a function of each row by itself, some rows at a time.
 
     row_bytes is what the function's largest result takes for a row; part_bytes bounds their sum.
+    Of maps x (B, C, H, W) a row is a pixel.
     """
+    if len(x.shape) == 4:
+        return _by_rows_of_maps(function, x, row_bytes, part_bytes)
     rows = x.reshape((-1, x.shape[2]))
     cuts = spans(rows.shape[0], row_bytes, part_bytes)
     if len(cuts) == 1:
@@ -27,6 +30,20 @@ def by_rows(function: Map, x: Tensor, row_bytes: int, part_bytes: int = PART_BYT
     for first, last in spans(len(cuts), 1, AT_A_TIME):
         outs = (*outs, *_some_rows(function, rows, cuts[first:last], outs[-1:]))
     return joined(outs).reshape((x.shape[0], x.shape[1], -1))
+
+
+def _by_rows_of_maps(function: Map, x: Tensor, row_bytes: int, part_bytes: int) -> Tensor:
+    """`by_rows` of maps, some of their rows at a time, of all pictures."""
+    batch, channels, height, width = x.shape
+    cuts = spans(height, batch * width * row_bytes, part_bytes)
+    if len(cuts) == 1:
+        return function(x)
+    outs = ()
+    for first, last in cuts:
+        some = after(x, outs[-1]) if outs else x
+        part = ops.Slice()(some, (0, 0, first, 0), (batch, channels, last - first, width))
+        outs = (*outs, function(part))
+    return joined(outs, 2)
 
 
 def _some_rows(

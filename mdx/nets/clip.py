@@ -9,6 +9,7 @@ import mindspore
 from mindspore import Tensor, ops
 
 from mdx import fields, kernels
+from mdx.kernels.arguments import LayerNorm
 from mdx.nets import layers
 from mdx.nets.config import UNREAD, check_divides
 from mdx.nets.params import Params
@@ -169,11 +170,11 @@ def _through(
     """Layers [first, last) on x (B, T, C)."""
     for layer in range(first, last):
         name = "text_model.encoder.layers." + str(layer)
-        h = layers.layer_norm(params, name + ".layer_norm1", x, config.layer_norm_eps)
-        x = x + _attention(config, params, name + ".self_attn", h, unread)
-        h = layers.layer_norm(params, name + ".layer_norm2", x, config.layer_norm_eps)
-        h = layers.activation(config.hidden_act, layers.linear(params, name + ".mlp.fc1", h))
-        x = x + layers.linear(params, name + ".mlp.fc2", h)
+        norm = layers.normed_by(params, name + ".layer_norm1", config.layer_norm_eps)
+        x = _attention(config, params, name + ".self_attn", x, unread, norm)
+        norm = layers.normed_by(params, name + ".layer_norm2", config.layer_norm_eps)
+        h = layers.linear(params, name + ".mlp.fc1", x, norm=norm, kind=config.hidden_act)
+        x = layers.linear(params, name + ".mlp.fc2", h, residual=x)
     return x
 
 
@@ -200,10 +201,11 @@ def _projects(config: Config) -> bool:
 
 
 def _attention(
-    config: Config, params: Params, name: str, x: Tensor, unread: Tensor | None
+    config: Config, params: Params, name: str, x: Tensor, unread: Tensor | None, norm: LayerNorm
 ) -> Tensor:
+    """x (B, T, C), normed, reads itself -> x + that."""
     names = (name + ".q_proj", name + ".k_proj", name + ".v_proj", name + ".out_proj")
     heads = config.num_attention_heads
-    if unread is None:
-        return layers.attention(params, names, x, x, heads, causal=True)
-    return layers.attention(params, names, x, x, heads, causal=True, unread=unread)
+    return layers.attention(
+        params, names, x, None, heads, causal=True, unread=unread, around=(norm, x)
+    )

@@ -1,6 +1,5 @@
 """Layers as functions of (params, name, x): the parameters of layer `name` are looked up by key."""
 
-import math
 from typing import Any
 
 import mindspore
@@ -8,37 +7,70 @@ import numpy as np
 from mindspore import Tensor, ops
 
 from mdx import kernels
-from mdx.kernels.arguments import Padding, Projection
+from mdx.kernels.activations import ACTIVATIONS, activation
+from mdx.kernels.arguments import GroupNorm, LayerNorm, Padding, Projection
 from mdx.nets import low_rank
 from mdx.nets.params import Params, Shapes
 
+__all__ = [
+    "ACTIVATIONS", "activation", "attention", "convolution", "convolution_shapes", "gated",
+    "group_norm", "group_standardize", "groups_of", "layer_norm", "linear", "linear_from_tokens",
+    "linear_shapes", "linear_to_tokens", "norm_act_conv", "norm_shapes", "normed_by",
+    "time_features", "upsample_conv",
+]  # fmt: skip
 
-def linear(params: Params, name: str, x: Tensor, scale: Tensor | None = None) -> Tensor:
-    """x (..., I) -> (..., O); scale: strengths of LoRAs for each row, see low_rank.py."""
+
+def linear(
+    params: Params, name: str, x: Tensor, scale: Tensor | None = None, **around: Any
+) -> Tensor:
+    """x (..., I) -> (..., O); scale: strengths of LoRAs for each row, see low_rank.py.
+
+    around: what precedes and follows it, see kernels.linear.
+    """
     weight, bias = _matrix(params, name)
-    if low_rank.there(params, name):
-        return kernels.linear(x, weight, bias, low_rank.of_linear(params, name, scale))
-    return kernels.linear(x, weight, bias)
+    return kernels.linear(x, weight, bias, _low(params, name, scale), **around)
 
 
-def linear_to_tokens(params: Params, name: str, x: Tensor) -> Tensor:
-    """The linear layer on the pixels of x (B, I, H, W) -> (B, H*W, O)."""
-    weight, _ = _matrix(params, name)
-    out = kernels.linear_to_tokens(x, weight, params[name + ".bias"])
+def gated(
+    params: Params, name: str, x: Tensor, scale: Tensor | None = None, **around: Any
+) -> Tensor:
+    """`linear` to value and gate, and value * gelu(gate): x (..., I) -> (..., O)."""
+    weight, bias = _matrix(params, name)
+    return kernels.gated(x, weight, bias, _low(params, name, scale), **around)
+
+
+def _low(params: Params, name: str, scale: Tensor | None) -> Any:
+    """What LoRAs add to a linear layer, or None."""
     if low_rank.there(params, name):
-        out = out + low_rank.to_tokens(params, name, x)
-    return out
+        return low_rank.of_linear(params, name, scale)
+    return None
+
+
+def linear_to_tokens(params: Params, name: str, x: Tensor, norm: GroupNorm | None = None) -> Tensor:
+    """Group norm, and the linear layer on the pixels of x (B, I, H, W) -> (B, H*W, O)."""
+    weight, bias = _matrix(params, name)[0], params[name + ".bias"]
+    if not low_rank.there(params, name):
+        return kernels.linear_to_tokens(x, weight, bias, norm)
+    if norm is not None:
+        x = kernels.group_norm(x, *norm)
+    return kernels.linear_to_tokens(x, weight, bias) + low_rank.to_tokens(params, name, x)
 
 
 def linear_from_tokens(
-    params: Params, name: str, tokens: Tensor, height: int, width: int
+    params: Params,
+    name: str,
+    tokens: Tensor,
+    height: int,
+    width: int,
+    residual: Tensor | None = None,
 ) -> Tensor:
-    """The linear layer on tokens (B, H*W, I), and the result as maps (B, O, H, W)."""
-    weight, _ = _matrix(params, name)
-    out = kernels.linear_from_tokens(tokens, weight, params[name + ".bias"], height, width)
-    if low_rank.there(params, name):
-        out = out + low_rank.from_tokens(params, name, tokens, height, width)
-    return out
+    """The linear layer on tokens (B, H*W, I), and the result as maps (B, O, H, W) + residual."""
+    weight, bias = _matrix(params, name)[0], params[name + ".bias"]
+    if not low_rank.there(params, name):
+        return kernels.linear_from_tokens(tokens, weight, bias, height, width, residual)
+    out = kernels.linear_from_tokens(tokens, weight, bias, height, width)
+    out = out + low_rank.from_tokens(params, name, tokens, height, width)
+    return out if residual is None else residual + out
 
 
 def _matrix(params: Params, name: str) -> tuple[Tensor, Tensor | None]:
@@ -55,12 +87,12 @@ def attention(
     params: Params,
     names: tuple[str, str, str, str],
     x: Tensor,
-    context: Tensor,
+    context: Tensor | None,
     heads: int,
     shifted: bool = True,
     **options: Any,
 ) -> Tensor:
-    """x (B, T, I) attends to context (B, S, D) -> (B, T, O).
+    """x (B, T, I) attends to context (B, S, D), or to itself where that is None -> (B, T, O).
 
     names: of the linear layers to queries, keys and values, and from their answer to the result.
     shifted: whether the result has the last one's bias. options: of kernels.attention.
@@ -111,30 +143,40 @@ def group_norm(params: Params, name: str, x: Tensor, groups: int, epsilon: float
     return kernels.group_norm(x, params[name + ".weight"], params[name + ".bias"], groups, epsilon)
 
 
-def group_standardize(params: Params, name: str, x: Tensor, groups: int, epsilon: float) -> Tensor:
-    """x (B, C, H, W) -> the same, float32: group norm `name` without its weights.
+def groups_of(params: Params, name: str, groups: int, epsilon: float) -> GroupNorm:
+    """Group norm `name` as what `linear_to_tokens` and `norm_act_conv` do first."""
+    return params[name + ".weight"], params[name + ".bias"], groups, epsilon
+
+
+def group_standardize(x: Tensor, norm: GroupNorm) -> Tensor:
+    """x (B, C, H, W) -> the same, float32: a group norm without its weights.
 
     `norm_act_conv` does the rest.
     """
-    return kernels.group_standardize(x, groups, epsilon, params[name + ".bias"])
+    return kernels.group_standardize(x, norm[2], norm[3], norm[1])
 
 
-def norm_act_conv(params: Params, norm: str, name: str, x: Tensor, kind: str) -> Tensor:
+def norm_act_conv(
+    params: Params,
+    norm: GroupNorm,
+    name: str,
+    x: Tensor,
+    kind: str,
+    shift: Tensor | None = None,
+    residual: Tensor | None = None,
+) -> Tensor:
     """x (B, I, H, W), from `group_standardize`, by its norm, an activation and a convolution.
 
-    norm, name: of group norm and convolution. kind: one of ACTIVATIONS.
+    kind: one of ACTIVATIONS. shift (B, O) and residual (B, O, H, W) are added in the end.
     """
-
-    def activated(h: Tensor) -> Tensor:
-        return activation(kind, h)
-
-    scale, shift = params[norm + ".weight"], params[norm + ".bias"]
     weight, bias = kernels.weight_of(params, name + ".weight"), params[name + ".bias"]
-    out = kernels.norm_act_conv(x, scale, shift, activated, weight, bias)
-    if low_rank.there(params, name):
-        h = kernels.norm_act(x, scale, shift, activated, weight)
-        out = out + low_rank.convolved(params, name, h, 1, (1, 1, 1, 1))
-    return out
+    if not low_rank.there(params, name):
+        return kernels.norm_act_conv(x, norm, kind, weight, bias, (shift, residual))
+    half = params[name + ".weight"].shape[2] // 2
+    h = kernels.norm_act(x, norm, kind, weight)
+    low = low_rank.convolved(params, name, h, 1, (half, half, half, half))
+    out = kernels.norm_act_conv(x, norm, kind, weight, bias) + low
+    return kernels.with_added(out, (shift, residual))
 
 
 def layer_norm(params: Params, name: str, x: Tensor, epsilon: float = 1e-5) -> Tensor:
@@ -142,25 +184,9 @@ def layer_norm(params: Params, name: str, x: Tensor, epsilon: float = 1e-5) -> T
     return kernels.layer_norm(x, params[name + ".weight"], params[name + ".bias"], epsilon)
 
 
-ACTIVATIONS = ("silu", "swish", "gelu", "quick_gelu", "mish", "relu")
-
-
-def activation(kind: str, x: Tensor) -> Tensor:
-    """One of ACTIVATIONS, elementwise; gelu is the exact one, with the error function.
-
-    Sums are of float32: of 1 - 1 little is left in half precision, and while a graph of bfloat16 is
-    traced MindSpore asks numpy for the number that is added, which has none.
-    """
-    wide = ops.cast(x, mindspore.float32)
-    if kind == "silu" or kind == "swish":
-        return ops.silu(x)
-    if kind == "gelu":
-        return x * ops.cast(ops.erf(wide * math.sqrt(0.5)) * 0.5 + 0.5, x.dtype)
-    if kind == "quick_gelu":
-        return x * ops.sigmoid(x * 1.702)
-    if kind == "mish":
-        return x * ops.cast(ops.tanh(ops.softplus(wide)), x.dtype)
-    return ops.relu(x)
+def normed_by(params: Params, name: str, epsilon: float = 1e-5) -> LayerNorm:
+    """Layer norm `name` as what a linear layer or attention does first."""
+    return params[name + ".weight"], params[name + ".bias"], epsilon
 
 
 def linear_shapes(name: str, inputs: int, outputs: int, bias: bool = True) -> Shapes:

@@ -91,7 +91,9 @@ def _raised(params: Params, name: str, hidden: Tensor) -> Tensor:
 
 
 def _scaled_tokens(hidden: Tensor, scale: Tensor) -> Tensor:
-    """hidden (B, T, R) * scale (B, R)."""
+    """hidden (B, T, R), or maps (B, R, H, W), * scale (B, R)."""
+    if len(hidden.shape) == 4:
+        return kernels.scale_channels(hidden, ops.cast(scale, hidden.dtype))
     batch, tokens, rank = hidden.shape
     each = ops.tile(ops.cast(scale, hidden.dtype).reshape((batch, 1, rank)), (1, tokens, 1))
     return hidden * each

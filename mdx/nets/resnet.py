@@ -51,26 +51,29 @@ def apply(
     """x (B, I, H, W), embedding (B, E) after its activation -> (B, O, H, W) / out_scale."""
     groups, epsilon, kind = settings.groups, settings.epsilon, settings.activation
     norm, conv, embed = name + ".norm1", name + ".conv1", name + ".time_emb_proj"
-    h = layers.group_standardize(params, norm, x, groups, epsilon)
+    first = layers.groups_of(params, norm, groups, epsilon)
+    h = layers.group_standardize(x, first)
     if name + ".conv_shortcut.weight" in params:
         # Now, for a large x need not be there then while h is convolved.
         x = layers.convolution(params, name + ".conv_shortcut", kernels.after(x, h))
         h = kernels.after(h, x)
-    h = layers.norm_act_conv(params, norm, conv, h, kind)
-    norm, conv = name + ".norm2", name + ".conv2"
-    if embedding is not None and settings.scale_shift:
-        change, channels = layers.linear(params, embed, embedding), h.shape[1]
+    change = None
+    if embedding is not None:
+        change = layers.linear(params, embed, embedding)
+    if change is not None and settings.scale_shift:
+        h = layers.norm_act_conv(params, first, conv, h, kind)
+        norm, conv, channels = name + ".norm2", name + ".conv2", h.shape[1]
         h = layers.group_norm(params, norm, h, groups, epsilon)
         # In float32: see layers.activation.
         scale = ops.cast(change[:, :channels], mindspore.float32) + 1.0
         h = kernels.scale_channels(h, ops.cast(scale, h.dtype))
         h = kernels.add_to_channels(h, change[:, channels:])
-        h = layers.convolution(params, conv, layers.activation(kind, h))
+        out = x + layers.convolution(params, conv, layers.activation(kind, h))
     else:
-        if embedding is not None:
-            h = kernels.add_to_channels(h, layers.linear(params, embed, embedding))
-        h = layers.group_standardize(params, norm, h, groups, epsilon)
-        h = layers.norm_act_conv(params, norm, conv, h, kind)
+        h = layers.norm_act_conv(params, first, conv, h, kind, change)
+        second = layers.groups_of(params, name + ".norm2", groups, epsilon)
+        h = layers.group_standardize(h, second)
+        out = layers.norm_act_conv(params, second, name + ".conv2", h, kind, None, x)
     if out_scale == 1.0:
-        return x + h
-    return (x + h) * (1.0 / out_scale)
+        return out
+    return out * (1.0 / out_scale)

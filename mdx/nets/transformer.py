@@ -9,6 +9,7 @@ from typing import NamedTuple
 from mindspore import Tensor, ops
 
 from mdx import kernels
+from mdx.kernels.arguments import LayerNorm
 from mdx.nets import layers, low_rank
 from mdx.nets.params import Params, Shapes
 from mdx.nets.unet_changes import NONE, Own
@@ -60,34 +61,46 @@ def apply(
     inputs: Mapping[str, Tensor],
     own: Own = NONE,
 ) -> Tensor:
-    """x (B, C, H, W) -> (B, C, H, W); inputs: "context" (B, T, D), and what `own` reads."""
-    height, width = x.shape[2], x.shape[3]
-    h = layers.group_norm(params, name + ".norm", x, settings.groups, 1e-6)
-    tokens = layers.linear_to_tokens(params, name + ".proj_in", h)
+    """x (B, C, H, W) -> (B, C, H, W); inputs: "context" (B, T, D), and what `own` reads.
+
+    Tokens are (B, H*W, C), or maps as x where native operators read those as tokens.
+    """
+    norm = layers.groups_of(params, name + ".norm", settings.groups, 1e-6)
+    tokens = layers.linear_to_tokens(params, name + ".proj_in", x, norm)
     context = inputs["context"]
     for layer in range(settings.depth):
         if layer not in own.skipped_layers:
             block = name + ".transformer_blocks." + str(layer)
-            h = layers.layer_norm(params, block + ".norm1", tokens)
+            norm = layers.normed_by(params, block + ".norm1")
             if layer in own.alone:
-                tokens = tokens + alone(params, block + ".attn1", h)
+                tokens = alone(params, block + ".attn1", tokens, norm)
             else:
-                first = context if settings.text_only else h
-                tokens = tokens + attention(settings, params, block + ".attn1", h, first)
-            h = layers.layer_norm(params, block + ".norm2", tokens)
-            tokens = tokens + attention(settings, params, block + ".attn2", h, context)
+                first = context if settings.text_only else None
+                tokens = attention(settings, params, block + ".attn1", tokens, first, norm)
+            norm, before = layers.normed_by(params, block + ".norm2"), tokens
+            tokens = attention(settings, params, block + ".attn2", tokens, context, norm)
             for number in range(own.images):
-                seen = image(settings, params, block + ".attn2", h, inputs, (name, str(number)))
+                which = (name, str(number))
+                seen = image(settings, params, block + ".attn2", before, inputs, which, norm)
                 tokens = tokens + seen
-            h = layers.layer_norm(params, block + ".norm3", tokens)
-            tokens = tokens + feed_forward(settings, params, block + ".ff", h)
-    return x + layers.linear_from_tokens(params, name + ".proj_out", tokens, height, width)
+            norm = layers.normed_by(params, block + ".norm3")
+            tokens = feed_forward(settings, params, block + ".ff", tokens, norm)
+    height, width = x.shape[2], x.shape[3]
+    return layers.linear_from_tokens(params, name + ".proj_out", tokens, height, width, x)
 
 
 def attention(
-    settings: Transformer, params: Params, name: str, x: Tensor, context: Tensor
+    settings: Transformer,
+    params: Params,
+    name: str,
+    x: Tensor,
+    context: Tensor | None,
+    norm: LayerNorm,
 ) -> Tensor:
-    """x (B, T, C) attends to context (B, S, D) -> (B, T, C)."""
+    """x (B, T, C), normed, attends to context (B, S, D), or to itself where that is None -> x + it.
+
+    What is returned is as x.
+    """
     names = (name + ".to_q", name + ".to_k", name + ".to_v", name + ".to_out.0")
     return layers.attention(
         params,
@@ -95,15 +108,15 @@ def attention(
         x,
         context,
         settings.heads,
-        upcast=settings.upcast,
-        part_bytes=settings.part_bytes,
+        scores=(settings.upcast, settings.part_bytes),
+        around=(norm, x),
     )
 
 
-def alone(params: Params, name: str, x: Tensor) -> Tensor:
-    """Each token of x (B, T, C) attends to itself alone: its value, and what is made of that."""
-    value = layers.linear(params, name + ".to_v", x)
-    return layers.linear(params, name + ".to_out.0", value)
+def alone(params: Params, name: str, x: Tensor, norm: LayerNorm) -> Tensor:
+    """`attention` in which each token of x (B, T, C) attends to itself alone: to its value."""
+    value = layers.linear(params, name + ".to_v", x, norm=norm)
+    return layers.linear(params, name + ".to_out.0", value, residual=x)
 
 
 def image(
@@ -113,8 +126,9 @@ def image(
     x: Tensor,
     inputs: Mapping[str, Tensor],
     which: tuple[str, str],
+    norm: LayerNorm,
 ) -> Tensor:
-    """x (B, T, C) attends to an image prompt -> (B, T, C), scaled; which: transformer, prompt.
+    """x (B, T, C), normed, attends to an image prompt -> as x, scaled; which: transformer, prompt.
 
     The queries, and what is made of the answer, are those of attention `name` to the text; the
     latter is linear, and its bias is in what the text gave.
@@ -130,34 +144,41 @@ def image(
         context,
         settings.heads,
         shifted=False,
-        upcast=settings.upcast,
-        part_bytes=settings.part_bytes,
+        scores=(settings.upcast, settings.part_bytes),
+        around=(norm, None),
     )
     if scale + "." + stage in inputs:
         scale = scale + "." + stage
     return kernels.scale_pictures(attended, ops.cast(inputs[scale], x.dtype))
 
 
-def feed_forward(settings: Transformer, params: Params, name: str, x: Tensor) -> Tensor:
-    """One linear to value and gate, value * gelu(gate), one linear back: (B, T, C) -> (B, T, C)."""
+def feed_forward(
+    settings: Transformer, params: Params, name: str, x: Tensor, norm: LayerNorm
+) -> Tensor:
+    """x + its norm by one linear to value and gate, value * gelu(gate), one linear back: as x."""
 
     def fed(x: Tensor) -> Tensor:
-        return _fed(params, name, x)
+        return _fed(params, name, x, norm)
 
     def fed_with_scale(rows: Tensor) -> Tensor:
         tokens, scale = low_rank.parted(rows, settings.channels)
-        return _fed(params, name, tokens, scale).reshape((*rows.shape[:-1], settings.channels))
+        out = _fed(params, name, tokens, norm, scale)
+        return out.reshape((*rows.shape[:-1], settings.channels))
 
     row_bytes = 4 * 8 * settings.channels
-    if low_rank.there(params, name + ".net.0.proj") or low_rank.there(params, name + ".net.2"):
+    changed = low_rank.there(params, name + ".net.0.proj") or low_rank.there(
+        params, name + ".net.2"
+    )
+    if changed and len(x.shape) == 3:
         # A part may be of several pictures: each row takes its picture's strengths along.
         both = low_rank.with_rows(params, x)
         return kernels.by_rows(fed_with_scale, both, row_bytes, settings.part_bytes)
     return kernels.by_rows(fed, x, row_bytes, settings.part_bytes)
 
 
-def _fed(params: Params, name: str, x: Tensor, scale: Tensor | None = None) -> Tensor:
+def _fed(
+    params: Params, name: str, x: Tensor, norm: LayerNorm, scale: Tensor | None = None
+) -> Tensor:
     """`feed_forward` of some rows; scale: strengths of LoRAs for each."""
-    both = layers.linear(params, name + ".net.0.proj", x, scale)
-    value, gate = ops.Split(len(both.shape) - 1, 2)(both)
-    return layers.linear(params, name + ".net.2", value * layers.activation("gelu", gate), scale)
+    hidden = layers.gated(params, name + ".net.0.proj", x, scale, norm=norm)
+    return layers.linear(params, name + ".net.2", hidden, scale, residual=x)

@@ -147,8 +147,9 @@ def embed(
     if "channels" in conditioning:
         x = ops.Concat(1)((x, conditioning["channels"]))
     x = kernels.as_input(x, weight)
-    h = layers.linear(params, "time_embedding.linear_1", _time(config, params, t, conditioning))
-    h = layers.linear(params, "time_embedding.linear_2", layers.activation(config.act_fn, h))
+    waves, kind = _time(config, params, t, conditioning), config.act_fn
+    h = layers.linear(params, "time_embedding.linear_1", waves, kind=kind)
+    h = layers.linear(params, "time_embedding.linear_2", h)
     if config.num_class_embeds is not None:
         h = h + kernels.looked_up(params["class_embedding.weight"], conditioning["labels"])
     if config.addition_embed_type is not None:
@@ -188,12 +189,13 @@ def _addition(config: Config, params: Params, pooled: Tensor, ids: Tensor) -> Te
     waves = layers.time_features(ids.reshape((-1,)), width, flip, shift)  # pyright: ignore[reportArgumentType]
     both = ops.Concat(1)((ops.cast(pooled, mindspore.float32), waves.reshape((batch, -1))))
     h = kernels.as_input(both, params["conv_in.weight"])
-    h = layers.activation("silu", layers.linear(params, "add_embedding.linear_1", h))
+    h = layers.linear(params, "add_embedding.linear_1", h, kind="silu")
     return layers.linear(params, "add_embedding.linear_2", h)
 
 
 def head(config: Config, params: Params, x: Tensor) -> Tensor:
     """The last feature map to the model's output, float32."""
-    x = layers.group_norm(params, "conv_norm_out", x, config.norm_num_groups, config.norm_eps)
-    x = layers.convolution(params, "conv_out", layers.activation(config.act_fn, x))
+    norm = layers.groups_of(params, "conv_norm_out", config.norm_num_groups, config.norm_eps)
+    x = layers.group_standardize(x, norm)
+    x = layers.norm_act_conv(params, norm, "conv_out", x, config.act_fn)
     return ops.cast(x, mindspore.float32)

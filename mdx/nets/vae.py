@@ -169,8 +169,7 @@ def encode(
         if level < levels - 1:
             x = layers.convolution(params, block + ".downsamplers.0.conv", x, 2, (0, 1, 0, 1))
     x = _mid(config, params, "encoder.mid_block", x, part_bytes)
-    x = layers.group_norm(params, "encoder.conv_norm_out", x, config.norm_num_groups, NORM_EPSILON)
-    x = layers.convolution(params, "encoder.conv_out", layers.activation(config.act_fn, x))
+    x = _last(config, params, "encoder", x)
     if config.use_quant_conv:
         x = layers.convolution(params, "quant_conv", x)
     x = ops.cast(x, mindspore.float32)
@@ -241,9 +240,14 @@ def decode_up(config: Config, params: Params, x: Tensor) -> Tensor:
             if level == levels - 2 and kernels.enlarges_in_bands(x, params[name + ".weight"]):
                 return vae_strips.end(config, settings, params, name, x)
             x = layers.upsample_conv(params, name, x, 2 * x.shape[2], 2 * x.shape[3])
-    x = layers.group_norm(params, "decoder.conv_norm_out", x, config.norm_num_groups, NORM_EPSILON)
-    x = layers.convolution(params, "decoder.conv_out", layers.activation(config.act_fn, x))
-    return ops.cast(x, mindspore.float32)
+    return ops.cast(_last(config, params, "decoder", x), mindspore.float32)
+
+
+def _last(config: Config, params: Params, part: str, x: Tensor) -> Tensor:
+    """Norm, activation and convolution at the end of the encoder or the decoder."""
+    norm = layers.groups_of(params, part + ".conv_norm_out", config.norm_num_groups, NORM_EPSILON)
+    x = layers.group_standardize(x, norm)
+    return layers.norm_act_conv(params, norm, part + ".conv_out", x, config.act_fn)
 
 
 def _resnet(config: Config) -> Resnet:
@@ -276,5 +280,5 @@ def _attention(config: Config, params: Params, name: str, x: Tensor, part_bytes:
     h = layers.group_norm(params, name + ".group_norm", x, config.norm_num_groups, NORM_EPSILON)
     tokens = kernels.to_tokens(h)
     names = (name + ".to_q", name + ".to_k", name + ".to_v", name + ".to_out.0")
-    attended = layers.attention(params, names, tokens, tokens, 1, part_bytes=part_bytes)
+    attended = layers.attention(params, names, tokens, tokens, 1, scores=(False, part_bytes))
     return kernels.from_tokens(attended, x.shape[2], x.shape[3])

@@ -94,7 +94,7 @@ def test_convolutions():
         return layers.upsample_conv(params, "a", x, 8, 8)
 
     def activated(params, x):
-        return layers.norm_act_conv(params, "n", "a", x, "silu")
+        return layers.norm_act_conv(params, layers.groups_of(params, "n", 1, 1e-5), "a", x, "silu")
 
     params = layer("a", size=3)
     for graph in (plain, halving, doubling):
@@ -119,7 +119,8 @@ def test_feed_forward(part_bytes):
     settings = transformer.Transformer(8, 2, 1, 8, 4, True, part_bytes=part_bytes)
 
     def graph(params, x):
-        return transformer.feed_forward(settings, params, "f", x)
+        return transformer.feed_forward(settings, params, "f", x, layers.normed_by(params, "n"))
 
     params = {**layer("f.net.0.proj", 64, 8), **layer("f.net.2", 8, 32)}
+    params |= {"n.weight": some(8), "n.bias": some(8)}
     check(graph, params, some(BATCH, 7, 8))

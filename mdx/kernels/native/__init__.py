@@ -5,22 +5,27 @@
 
 source/operators.h says what the operators compute, options.py how graphs ask for it, build.py how
 the library is built: once for each class of processors, of which the best that this one can run is
-loaded, from this folder and nowhere else. No net uses them yet.
+loaded, from this folder and nowhere else. ../fused.py is what nets' lowerings call.
 """
 
 import ctypes
 import functools
+import hashlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import mindspore
 from mindspore import ops
 
 from mdx.kernels.native.build import HERE, classes
 from mdx.kernels.native.calls import opened
+from mdx.kernels.native.derivatives import REFUSED
 
-__all__ = ["OPERATORS", "custom", "library", "path", "processor_class", "set_threads"]
+__all__ = [
+    "OPERATORS", "custom", "identity", "library", "path", "processor_class", "set_threads",
+]  # fmt: skip
 
 OPERATORS = ("Linear", "Convolution", "Attention", "Norm", "Activation", "Rotary")
 
@@ -39,6 +44,15 @@ def path() -> Path | None:
     return None if found is None else Path(found._name)
 
 
+@functools.cache
+def identity() -> tuple[str, str, str] | None:
+    """Path, hash and class of the library that runs here, for what keeps graphs; or None."""
+    found = path()
+    if found is None:
+        return None
+    return str(found), hashlib.sha256(found.read_bytes()).hexdigest(), processor_class() or ""
+
+
 def set_threads(count: int) -> None:
     """Let operators use so many threads, the calling one among them, from the next call on.
 
@@ -51,23 +65,28 @@ def set_threads(count: int) -> None:
         found.mdx_set_threads(count)
 
 
-def custom(name: str, shape: Sequence[int]) -> ops.Custom:
+def custom(name: str, shape: Sequence[int], inputs: int = 0) -> ops.Custom:
     """The primitive of one of OPERATORS for a graph, whose result is float32 of that shape.
 
-    A graph that is exported to MindIR names the library by its path. RuntimeError without one,
-    ValueError for a name that is no operator's.
+    inputs: how many it is called with, so that it says what is wrong where a derivative of it is
+    asked for; 0 leaves that to MindSpore. A graph that is exported to MindIR names the library by
+    its path. RuntimeError without one, ValueError for a name that is no operator's.
     """
     if name not in OPERATORS:
         raise ValueError(f"{name!r} is none of the native operators {', '.join(OPERATORS)}")
     found = path()
     if found is None:
         raise RuntimeError(f"there is no native library for {name}: see the log")
-    return ops.Custom(
+    operator: Any = ops.Custom(
         f"{found}:{name}",
         out_shape=tuple(shape),
         out_dtype=mindspore.float32,
         func_type="aot",
+        bprop=REFUSED.get(inputs),  # pyright: ignore[reportCallIssue]
     )
+    # Of operators that are equal otherwise MindSpore takes one's `bprop` for all.
+    operator.add_prim_attr("inputs_of_mdx", inputs)
+    return operator
 
 
 @functools.cache
