@@ -28,7 +28,7 @@ from mindspore import Parameter, Tensor, ops
 from training import Plan, let_workers_run, train
 
 import mdx
-from mdx import shapes, tokenizer, weights
+from mdx import kernels, shapes, tokenizer, weights
 from mdx.nets import clip, unet, vae
 
 DRAWN, NOISED, BEGUN = range(3)  # what a generator is seeded for
@@ -112,6 +112,7 @@ def first_factors(layers: dict[str, tuple[int, int]], settings: Settings) -> dic
     return found
 
 
+@kernels.lowered("plain")
 def run(settings: Settings, style: str, out: Path, folder: Path) -> None:
     """The whole training, from nothing or from what folder holds, to the file."""
     began = time.time()

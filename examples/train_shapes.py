@@ -33,7 +33,7 @@ from team import ALONE, Team, in_team, part, wait
 from tqdm import tqdm
 from training import Plan, initial, let_workers_run, train
 
-from mdx import shapes, tokenizer
+from mdx import kernels, shapes, tokenizer
 from mdx.nets import clip, unet, vae
 
 PICTURES, LATENTS, WORDS, PREDICTION, DECODER = range(5)  # what a generator is seeded for
@@ -347,6 +347,7 @@ def train_unet(
     return train("unet", loss, start, batch, settings.unet, folder, team)
 
 
+@kernels.lowered("plain")
 def run(settings: Settings, out: Path, folder: Path, team: Team = ALONE) -> None:
     """The whole training: from nothing, or from what folder holds, to the files in out."""
     began = time.time()

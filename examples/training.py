@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 from team import ALONE, Team, mean
 from tqdm import tqdm
 
-from mdx import weights
+from mdx import kernels, weights
 
 __all__ = ["Plan", "decays", "initial", "let_workers_run", "stepper", "train"]
 
@@ -125,6 +125,8 @@ def _flat(x):
 KEYS = ("weights", "momentum", "mean", "square", "average")
 
 
+# Native operators have no derivatives.
+@kernels.lowered("plain")
 def train(
     name: str,
     loss: Callable,
