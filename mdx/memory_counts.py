@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from mdx.kernels.attention_maps import CACHED, PARTS
-from mdx.kernels.device import CPU, WINOGRAD, attention_rule
+from mdx.kernels.device import CPU, WINOGRAD, attention_rule, lowering
 from mdx.kernels.parts import even_size
 from mdx.memory import Memory
 from mdx.memory_figures import Counts
@@ -120,16 +120,15 @@ def _held(net: Net, dtype: str | None) -> Held:
         elif not _unused(name):
             mapped += each * param.size
     held = dtype or own
-    # A CPU looks words up in float16, and in bfloat16 in what is made of the whole table.
-    cast = (
-        4
-        * (held != "float32")
-        * sum(
-            param.size
-            for name, param in net.params.items()
-            if not _unused(name) or (held == "bfloat16" and "token_embedding" in name)
-        )
+    # A CPU looks words up in float16, and in bfloat16 in what is made of the whole table. Native
+    # operators read all others as they lie.
+    plain, words = not lowering().fused, held == "bfloat16"
+    cast = sum(
+        4 * param.size
+        for name, param in net.params.items()
+        if (plain and not _unused(name)) or (words and "token_embedding" in name)
     )
+    cast *= held != "float32"
     encoder = sum(each * p.size for name, p in net.params.items() if name.startswith(ENCODER))
     return Held(net, each, mapped, copied, cast, encoder)
 
@@ -247,9 +246,10 @@ def _layers(config: Any, stage: Stage) -> int:
 def _parts(config: Any, size: Size, memory: Memory, stage: Stage) -> int:
     """How many parts more than one a transformer's attention to its own tokens is done in.
 
-    On maps it is done picture by picture, and of each in parts: see attention_maps.py.
+    On maps it is done picture by picture, and of each in parts: see attention_maps.py. Native
+    operators have no scores to part.
     """
-    if stage.kind != "transformer":
+    if stage.kind != "transformer" or lowering().fused:
         return 0
     reader, tokens = unet_stages.transformer_config(config, stage), _tokens(size, stage)
     each = 4 * reader.heads * tokens

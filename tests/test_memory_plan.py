@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import mdx
-from mdx import budgets, compile_cache, memory_figures, memory_plan
+from mdx import budgets, compile_cache, memory_counts, memory_figures, memory_plan
 from mdx.checks import bytes_of
-from mdx.kernels.device import ASCEND, CPU, CPU_AVX512
+from mdx.kernels.device import ASCEND, CPU, CPU_AVX512, CPU_NATIVE
 from mdx.memory_counts import Size, counted, weighed
 from mdx.memory_figures import Counts, Figures
 from mdx.sampling import staged
@@ -445,3 +445,22 @@ def test_what_a_large_text_encoder_cast_stays_in_part(model):
 
     assert later(2**30) == {0}
     assert later(3 * 2**30) == {2**30}
+
+
+def test_native_operators_copy_no_weights_and_have_no_scores(model, monkeypatch):
+    """What is left of copies is the table of words, and that in bfloat16 alone."""
+    found = {}
+    for name, lowering in (("plain", CPU), ("native", CPU_NATIVE)):
+        monkeypatch.setattr(memory_counts, "lowering", lambda lowering=lowering: lowering)
+        for dtype in ("float32", "float16", "bfloat16"):
+            nets = weighed([model.text_encoder], model.unet, model.vae, dtype)
+            size = Size((512, 512), 1, True, 1, True)
+            works = counted(nets, size, mdx.Memory(part_bytes=2**16))
+            casts = [held.cast for held in (nets.texts[0], nets.unet, nets.vae)]
+            found[name, dtype] = (casts, works[1].moments[0].counts.parts)
+    words = 4 * model.text_encoder.params["text_model.embeddings.token_embedding.weight"].size
+    assert found["native", "float32"] == ([0, 0, 0], 0)
+    assert found["native", "float16"] == ([0, 0, 0], 0)
+    assert found["native", "bfloat16"] == ([words, 0, 0], 0)
+    assert all(found["plain", "float16"][0])
+    assert found["plain", "float16"][1] > 0
