@@ -4,8 +4,8 @@ Run from the repository's root, on two processors that nothing else uses:
 
     python -m tests.goldens.make_latents
 
-Arrays: one for each of CASES, under this machine's name and the case's. What other machines wrote
-stays in the file.
+Arrays: one for each of CASES and each kind of operators that is here, under this machine's name and
+the case's. What other machines wrote stays in the file.
 """
 
 import os
@@ -15,7 +15,8 @@ import mindspore
 import numpy as np
 
 import mdx
-from mdx.kernels import device
+from mdx.kernels import device, native
+from mdx.memory_figures import name_of
 
 FILE = Path(__file__).with_name("latents.npz")
 
@@ -41,22 +42,31 @@ def draw(model: mdx.Model, case: str) -> np.ndarray:
     return drawn[:, ::4, ::4] if options["output"] == "np" else drawn
 
 
+def kinds() -> list[str]:
+    """The kinds of operators that pictures can be drawn with here."""
+    return [device.PLAIN] if native.library() is None else [device.PLAIN, device.NATIVE]
+
+
 def machine() -> str:
     """What last bits depend on: lowering, MindSpore, processor and how many of it there are."""
-    names = {device.CPU: "cpu", device.CPU_AVX512: "cpu-avx512", device.ASCEND: "ascend"}
+    name = name_of(device.lowering())
+    if device.lowering().fused:
+        name += f"-{native.processor_class()}"
     about: dict[str, str] = {}
     for line in Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines():
         key, _, value = line.partition(":")
         about[key.strip()] = value.strip()
     processor = "-".join(about.get(key, "?") for key in ("vendor_id", "cpu family", "model"))
     threads = len(os.sched_getaffinity(0))
-    return f"{names[device.lowering()]} {mindspore.__version__} {processor} x{threads}"
+    return f"{name} {mindspore.__version__} {processor} x{threads}"
 
 
 if __name__ == "__main__":
     stored = dict(np.load(FILE)) if FILE.exists() else {}
     model = mdx.load()
-    for case in CASES:
-        stored[f"{machine()}/{case}"] = draw(model, case)
+    for operators in kinds():
+        with device.lowered(operators):
+            for case in CASES:
+                stored[f"{machine()}/{case}"] = draw(model, case)
     np.savez_compressed(FILE, **stored)
     print(f"{FILE.name}: {FILE.stat().st_size} bytes, {machine()}")
