@@ -199,7 +199,7 @@ def _unet_moments(
     maps = [4 * size.rows * _tokens(size, stage) * stage.inputs for stage in stages]
     hidden = [
         4
-        * 8
+        * (4 if lowering().fused else 8)
         * unet_stages.transformer_config(config, stage).channels
         * size.rows
         * _tokens(size, stage)

@@ -329,7 +329,18 @@ def test_figures_and_counts_are_of_the_same_things():
         found, measured = memory_figures.figures(name)
         assert measured
         assert min(found) >= 0 < found.process
-    assert [memory_figures.name_of(one) for one in (CPU, CPU_AVX512)] == ["cpu", "cpu-avx512"]
+    devices = {CPU: "cpu", CPU_AVX512: "cpu-avx512", CPU_NATIVE: "cpu-native"}
+    devices |= {CPU_NATIVE._replace(products="bfloat16"): "cpu-native"}
+    assert {device: memory_figures.name_of(device) for device in devices} == devices
+
+
+def test_native_operators_that_were_not_measured_have_room_to_work_in(monkeypatch):
+    known = {key: value for key, value in memory_figures._file().items() if key != "cpu-native"}
+    monkeypatch.setattr(memory_figures, "_file", lambda: known)
+    others, _ = memory_figures.figures("")
+    found, measured = memory_figures.figures("cpu-native")
+    assert not measured
+    assert found == others._replace(process=others.process + memory_figures.SCRATCH)
 
 
 def runs():

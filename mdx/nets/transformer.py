@@ -165,10 +165,13 @@ def feed_forward(
         out = _fed(params, name, tokens, norm, scale)
         return out.reshape((*rows.shape[:-1], settings.channels))
 
-    row_bytes = 4 * 8 * settings.channels
     changed = low_rank.there(params, name + ".net.0.proj") or low_rank.there(
         params, name + ".net.2"
     )
+    row_bytes = 4 * 8 * settings.channels
+    if len(x.shape) == 4 and not changed:
+        # Native operators never have value and gate beside what is made of them.
+        row_bytes = 4 * 4 * settings.channels
     if changed and len(x.shape) == 3:
         # A part may be of several pictures: each row takes its picture's strengths along.
         both = low_rank.with_rows(params, x)
