@@ -20,6 +20,8 @@ SIDES = {
     # Not fp16, or the side above would take the files, too, and cast nothing.
     "mdx float16 files": ("side_mdx", {"dtype": "float16", "variant": "half"}),
     "mdx by stages": ("side_mdx", {"weights": "stage"}),
+    "mdx native": ("side_mdx", {"native": "1"}),
+    "mdx native bfloat16": ("side_mdx", {"native": "bfloat16"}),
     "torch": ("side_torch", {}),
     "torch bfloat16": ("side_torch", {"dtype": "bfloat16"}),
     "openvino": ("side_openvino", {}),
@@ -74,6 +76,27 @@ def rows(latents: Sequence[int], batches: Sequence[int]) -> list[Row]:
         Row(
             "compile-warm", f"compile from files: {step}", sides=("mdx",), figure="compile",
             warm=True, **some,
+        ),
+        Row("native", step, sides=("mdx native", "torch"), **some),
+        Row(
+            "native-bfloat16", step, sides=("mdx native bfloat16", "torch bfloat16"), exact=False,
+            **some,
+        ),
+        Row(
+            "native-decode", f"VAE, decode, latents {usual}x{usual}", "vae-decode",
+            ("mdx native", "torch"), usual,
+        ),
+        Row(
+            "native-text", "text encoder, two prompts one by one", "text", ("mdx native", "torch"),
+            usual,
+        ),
+        Row(
+            "native-compile-cold", f"compile: {step}", sides=("mdx native",), figure="compile",
+            **some,
+        ),
+        Row(
+            "native-compile-warm", f"compile from files: {step}", sides=("mdx native",),
+            figure="compile", warm=True, **some,
         ),
         Row(
             "large", _step(1, 2 * usual), "unet", both, 2 * usual, runs=1,

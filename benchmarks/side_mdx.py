@@ -1,5 +1,6 @@
 """The work of a row done by mdx, as a user's program does it."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,14 @@ def load(
     dtype: str = "float32",
     variant: str | None = None,
     weights: str = "all",
+    native: str = "0",
 ) -> Any:
     """The checkpoint, and what it is to hold in memory.
 
-    MindSpore takes as many threads as there are processors for the process.
+    MindSpore takes as many threads as there are processors for the process. native: what MDX_NATIVE
+    says to it, which has a process of its own.
     """
+    os.environ["MDX_NATIVE"] = native
     return mdx.load(folder, dtype=dtype, variant=variant), mdx.Memory(weights=weights)
 
 
