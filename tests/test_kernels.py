@@ -308,7 +308,8 @@ def test_lowering_follows_the_device(monkeypatch, tmp_path, target, cpu, most, e
         (tmp_path / "cpuinfo").write_text(cpu)
     monkeypatch.setattr(device, "CPU_FEATURES", tmp_path / "cpuinfo")
     monkeypatch.setattr(mindspore, "get_context", lambda key: target)
-    assert device.lowering() == expected
+    with device.lowered("plain"):
+        assert device.lowering() == expected
 
 
 @pytest.mark.parametrize(

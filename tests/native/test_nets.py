@@ -247,3 +247,9 @@ def test_products_of_bfloat16():
     rounds = native.processor_class() == "avx512-bf16"
     assert rounds == (apart > 0)
     assert apart < ROUNDED * np.abs(found["float32"]).max()
+
+
+def test_without_a_library_operators_are_plain(monkeypatch):
+    monkeypatch.setattr(native, "library", lambda: None)
+    with kernels.lowered("native"):
+        assert not lowering().fused
