@@ -310,6 +310,7 @@ def test_two_processes_at_once(folder, expected):
 @pytest.mark.parametrize("frozen", [False, True])
 def test_garbage_collection_is_left_as_it_was(folder, expected, frozen):
     """What a program has frozen stays so, and nothing else does."""
+    gc.unfreeze()  # as conftest.py leaves it
     if frozen:
         gc.freeze()
     before = gc.get_freeze_count()
@@ -319,7 +320,7 @@ def test_garbage_collection_is_left_as_it_was(folder, expected, frozen):
         assert (gc.get_freeze_count() > 0) == frozen
         assert gc.get_freeze_count() <= before
     finally:
-        gc.unfreeze()
+        gc.freeze()
 
 
 def test_a_traced_graph_is_freed_when_its_file_is_read(folder, expected):
