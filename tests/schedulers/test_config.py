@@ -460,14 +460,15 @@ def test_files_that_are_not_there(tmp_path):
 
 
 def test_fifty_steps_are_quick():
-    """Under 100 ms of computing each; the best of five, as other work may share the machine."""
+    """Under 100 ms of computing each, in one of five tries: other work may share the machine."""
+
+    def seconds(member):
+        begun = process_time()
+        table(member.scheduler(), 50)
+        return process_time() - begun
+
     for member in MEMBERS:
-        times = []
-        for _ in range(5):
-            begun = process_time()
-            table(member.scheduler(), 50)
-            times.append(process_time() - begun)
-        assert min(times) < 0.1, member.id
+        assert any(seconds(member) < 0.1 for _ in range(5)), member.id
 
 
 def test_betas_that_no_run_can_follow_are_named():
