@@ -198,11 +198,11 @@ def test_no_stderr_is_no_error(model, monkeypatch, progress):
 
 
 BATCHES = {
-    "prompt": list("abcd"),
-    "negative_prompt": list("wxyz"),
-    "seed": [4, 0, 7, 1],
-    "scheduler": ["ddim", "euler_a", "heun", "dpmpp_sde"],
-    "guidance": [0.5, 1.0, 3.0, 7.5],
+    "prompt": list("abc"),
+    "negative_prompt": list("xyz"),
+    "seed": [4, 0, 7],
+    "scheduler": ["euler_a", "heun", "dpmpp_sde"],
+    "guidance": [0.5, 3.0, 7.5],
 }
 
 
@@ -213,8 +213,8 @@ def part(images):
 @pytest.mark.parametrize("one_graph", [False, True])
 def test_batches_are_calls_of_their_own(model, one_graph):
     """Bit for bit, the last batch being smaller; and as all at once, but for the order of sums."""
-    found = latents(model, batch=3, one_graph=one_graph, **part(slice(None)))
-    for images in (slice(0, 3), slice(3, 4)):
+    found = latents(model, batch=2, one_graph=one_graph, **part(slice(None)))
+    for images in (slice(0, 2), slice(2, 3)):
         alone = latents(model, one_graph=one_graph, **part(images))
         assert np.array_equal(found[images], alone)
     assert apart(found, latents(model, **part(slice(None)))) < TOLERANCE
@@ -408,7 +408,8 @@ def test_bfloat16_computes_as_float32_does_from_the_rounded_weights(tiny_checkpo
     assert [2 * p.nbytes for p in brain.unet.params.values()] == [
         p.nbytes for p in model.unet.params.values()
     ]
-    options = {"steps": 3, "seed": 0, "output": "np", "progress": False}
+    # At the size of test_memory.py's pictures: the graphs of float32 are made once for both.
+    options = {"steps": 3, "seed": 0, "output": "np", "progress": False, "height": 18, "width": 12}
     options["memory"] = mdx.Memory(weights="stage")
     found = mdx.generate(brain, "a red circle", **options)
     assert np.array_equal(found, mdx.generate(rounded(model), "a red circle", **options))
