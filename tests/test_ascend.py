@@ -43,16 +43,6 @@ CALL = re.compile(
 )
 
 
-@pytest.fixture(scope="module", params=["float32", "float16"])
-def compiled(request, tiny_checkpoint, tmp_path_factory):
-    """The Ascend path's outputs in one dtype, and the names of all primitives in its graphs."""
-    folder = tmp_path_factory.mktemp("graphs")
-    texts = graphs(tiny_checkpoint, request.param, folder)
-    assert len(texts) == 7  # text twice, UNet, VAE twice, step, loop
-    names = {name for text in texts for name, _ in CALL.findall(text)}
-    return request.param, dict(np.load(folder / "out.npz")), names
-
-
 @pytest.fixture(scope="module")
 def traced(tiny_checkpoint, tmp_path_factory):
     """What the Ascend path's graphs of bfloat16 do to which dtype: {(primitive, dtype or "")}."""
@@ -83,11 +73,28 @@ def platforms(name):
     return found.group(1) if found else ""
 
 
-def test_every_primitive_is_documented_for_ascend(compiled):
-    _, _, names = compiled
+# How far apart the CPU path may be, relative to the largest value. float32: by the order of sums.
+# float16 computes in half precision throughout.
+TOLERANCES = {"float32": 1e-5, "float16": 2e-2}
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES)
+def test_every_primitive_is_documented_for_ascend_and_they_agree_with_the_cpu_path(
+    tiny_checkpoint, tmp_path, expected, dtype
+):
+    """One test of both, for it takes a process that compiles all graphs of a dtype."""
+    texts = graphs(tiny_checkpoint, dtype, tmp_path)
+    assert len(texts) == 7  # text twice, UNet, VAE twice, step, loop
+    names = {name for text in texts for name, _ in CALL.findall(text)}
     assert {"Conv2D", "LayerNorm", "BatchMatMul", "MatMul", "ResizeNearestNeighbor"} <= names
     unknown = {n: platforms(n) for n in names - STRUCTURE if "Ascend" not in platforms(n)}
     assert not unknown, f"not documented for Ascend: {unknown}"
+    got = np.load(tmp_path / "out.npz")
+    assert {*got} == expected.keys()
+    for name, value in expected.items():
+        assert np.isfinite(got[name]).all()
+        apart = np.abs(got[name] - value).max() / np.abs(value).max()
+        assert apart < TOLERANCES[dtype], f"{name}: {apart}"
 
 
 # What is computed in the weights' dtype, and what in float32 whatever that is.
@@ -112,14 +119,3 @@ def test_flash_attention_is_documented_for_ascend():
 def test_a_primitive_without_ascend_is_found_out():
     assert platforms("NoSuchPrimitive") == ""
     assert platforms("CholeskyInverse") == "``GPU`` ``CPU``"
-
-
-def test_agrees_with_the_cpu_path(compiled, expected):
-    """float32: the same up to the order of sums. float16 computes in half precision throughout."""
-    dtype, got, _ = compiled
-    tolerance = {"float32": 1e-5, "float16": 2e-2}[dtype]
-    assert got.keys() == expected.keys()
-    for name, value in expected.items():
-        assert np.isfinite(got[name]).all()
-        apart = np.abs(got[name] - value).max() / np.abs(value).max()
-        assert apart < tolerance, f"{name}: {apart}"
