@@ -151,10 +151,10 @@ def test_who_takes_a_path_unasked():
 @pytest.mark.parametrize("kind", [None, *step_noise.KINDS])
 def test_noise_of_either_kind_does_not_depend_on_the_batch(model, kind):
     """Samplers mixed, of unequal length; a generator moves as it does alone."""
-    names = ["ddim", "dpmpp_sde", "ddpm", "euler_a"]
-    generators = lambda: [np.random.Generator(np.random.PCG64(i)) for i in range(4)]  # noqa: E731
+    names = ["ddim", "dpmpp_sde", "euler_a"]
+    generators = lambda: [np.random.Generator(np.random.PCG64(i)) for i in range(3)]  # noqa: E731
     together, alone = generators(), generators()
-    options = {"scheduler": names, "images_per_prompt": 4, "step_noise": kind}
+    options = {"scheduler": names, "images_per_prompt": 3, "step_noise": kind}
     batch = latents(model, "a", seed=together, **options)
     for i, name in enumerate(names):
         solo = latents(model, "a", seed=[alone[i]], scheduler=name, step_noise=kind)
