@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from mdx.checks import flag, shown
-from mdx.files import is_there, missing
+from mdx.files import expanded, is_there, missing
 from mdx.safetensors_file import BITS, Entry, header
 from mdx.single_file import contents, lora_facts
 from mdx.single_file.lora_facts import LoraFacts
@@ -79,7 +79,7 @@ def info(path: str | PathLike, *, hash: bool = False) -> FileInfo:
     """
     if not isinstance(path, str | PathLike):
         raise TypeError(f"path must name a file, not {shown(path)}")
-    file = Path(path).expanduser()
+    file = expanded(path)
     hashed = flag("hash", hash)
     if file.is_dir():
         raise ValueError(f"{file} is a folder: name one file of it")

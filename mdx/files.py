@@ -19,6 +19,7 @@ from mdx.fields import shown
 __all__ = [
     "as_name",
     "check_writable",
+    "expanded",
     "first_few",
     "how_to_complete",
     "is_there",
@@ -86,6 +87,12 @@ def new_folder(path: str | Path) -> Iterator[Path]:
     """
     target = Path(path)
     parent = target.absolute().parent
+    try:
+        target.lstat()
+    except OSError:  # nothing is there yet
+        pass
+    except ValueError as error:  # a null character, or one that no name can hold
+        raise ValueError(f"{as_path(path)} cannot be the name of a folder: {error}") from None
     if not parent.is_dir():
         raise FileNotFoundError(
             f"cannot write {as_path(path)}: folder {as_path(parent)} does not exist; make it first"
@@ -234,6 +241,17 @@ def is_there(path: Path) -> bool:
     if path.is_symlink():
         raise missing(path)
     return False
+
+
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """The path, with the home of its user for ~. Raises FileNotFoundError where there is none."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # "~name", and nobody is called so
+        raise FileNotFoundError(
+            f"'{as_name(os.fspath(path))}' is the home of a user whom this machine does not "
+            "know; check the spelling"
+        ) from None
 
 
 def missing(path: Path) -> FileNotFoundError:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from mdx import weight_files
 from mdx.fields import shown
-from mdx.files import as_name
+from mdx.files import as_name, expanded
 
 __all__ = ["HUB_ID", "PACKAGED", "commit", "listed_names", "resolve", "snapshot_of", "told_offline"]
 
@@ -74,14 +74,9 @@ def resolve(
 
 
 def _path(source: str | os.PathLike) -> Path:
+    path = expanded(source)
     try:
-        path = Path(source).expanduser()
         path.exists()
-    except RuntimeError:  # "~name", and nobody is called so
-        raise FileNotFoundError(
-            f"'{as_name(os.fspath(source))}' is the home of a user whom this machine does not "
-            "know; check the spelling"
-        ) from None
     except PermissionError:
         raise
     except (OSError, ValueError):  # no file can have such a name
@@ -151,9 +146,9 @@ def _fetched(
 def told_offline() -> bool:
     """Whether the environment says that nothing is to be asked of the Hub."""
     # Imported here: most runs never ask the Hub, and the import takes its time.
-    import huggingface_hub
+    from huggingface_hub import constants
 
-    return bool(huggingface_hub.constants.HF_HUB_OFFLINE)
+    return bool(constants.HF_HUB_OFFLINE)
 
 
 def snapshot_of(repo: str, revision: str | None, files: list[str], cached: bool) -> Path:

@@ -129,9 +129,9 @@ def downsample_mask(keep: ArrayLike, factor: int) -> NDArray[np.float32]:
         ValueError: if the sides are no multiples of `factor`.
     """
     mask, factor = floats("keep", keep), whole("factor", factor, 1)
-    if mask.ndim != 2 or mask.shape[0] % factor or mask.shape[1] % factor:
+    if mask.ndim != 2 or not mask.size or mask.shape[0] % factor or mask.shape[1] % factor:
         raise ValueError(
-            f"keep must be a mask (H, W), multiples of factor {factor}, not {mask.shape}"
+            f"keep must be a mask (H, W), multiples of factor {factor} above 0, not {mask.shape}"
         )
     height, width = mask.shape
     return mask.reshape(height // factor, factor, width // factor, factor).min(axis=(1, 3))

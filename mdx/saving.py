@@ -9,7 +9,7 @@ from typing import Any
 from mdx import casting, families, model_index, tokenizer_saving
 from mdx.checks import shown
 from mdx.families import NETS, Family, Model
-from mdx.files import new_folder
+from mdx.files import expanded, new_folder
 from mdx.mapped import check_files, drop
 from mdx.net import Net
 from mdx.nets.clip import PROJECTED
@@ -66,7 +66,7 @@ def save(model: Model, path: str | PathLike, *, dtype: str | None = None) -> Non
         check_dtype(dtype)
     if not isinstance(path, str | PathLike) or not str(path):
         raise TypeError(f"path must name a folder or a .safetensors file, not {shown(path)}")
-    target = Path(path).expanduser()
+    target = expanded(path)
     if target.suffix.lower() in PICKLES:
         raise ValueError(f"mdx writes no pickled weights: name {target.stem}{SUFFIX} or a folder")
     places = [p for net in families.nets_of(model).values() for p in net.places.values()]

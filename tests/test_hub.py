@@ -10,6 +10,8 @@ import os
 import shutil
 import socket
 import ssl
+import subprocess
+import sys
 from pathlib import Path
 
 import huggingface_hub
@@ -363,6 +365,16 @@ def test_offline_by_the_clients_own_setting(there, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(FileNotFoundError, match=r"not .wholly. in the Hub's cache and offline is"):
         loading.load(NAME)
+
+
+def test_that_setting_is_read_where_the_client_was_not_imported():
+    """Of the client itself: its modules are not there before somebody imports them."""
+    code = "from mdx import hub; print(hub.told_offline())"
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    ran = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == "True\n"
 
 
 # Names that are neither a folder's nor a Hub id, and what is said.

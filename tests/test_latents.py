@@ -137,6 +137,11 @@ BAD = {
         ValueError,
         "multiples of factor 2",
     ),
+    "a mask of nothing": (
+        lambda m: inpainting.downsample_mask(np.ones((0, 0)), 2**31),
+        ValueError,
+        "above 0, not",
+    ),
     "known latents of another size": (
         lambda m: running(m, after=inpainting.keep_known(np.zeros((1, 4, 8, 9)), 1)),
         ValueError,

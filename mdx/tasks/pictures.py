@@ -142,10 +142,15 @@ def resized(pixels: Pixels, height: int, width: int, box: Box | None = None) -> 
     if pixels.ndim == 2:
         kind = Image.Resampling.NEAREST if hard(pixels) else Image.Resampling.BILINEAR
     planes = [pixels] if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0)
-    found = [
-        np.asarray(Image.fromarray(np.ascontiguousarray(one)).resize((width, height), kind, box))
-        for one in planes
-    ]
+    try:
+        found = [
+            np.asarray(
+                Image.fromarray(np.ascontiguousarray(one)).resize((width, height), kind, box)
+            )
+            for one in planes
+        ]
+    except MemoryError:
+        raise MemoryError(f"no memory for a picture of height {height} and width {width}") from None
     made = found[0] if pixels.ndim == 2 else np.stack(found, axis=-1)
     return np.clip(made, 0, 1)
 

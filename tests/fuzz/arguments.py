@@ -26,7 +26,7 @@ ALSO = {
     "mask": ("image",),
     "inpaint": ("image", "mask"),
     "size": ("height", "width"),
-    "config": ("_class_name", "scheduler"),
+    "config": ("_class_name", "scheduler", "neither a folder nor a Hub id"),
     "rows": ("grid",),
     "cols": ("grid",),
     "source": ("Hub", "checkpoint"),
@@ -39,7 +39,7 @@ ALSO = {
     "sigmas": ("levels",),
     "*tables": ("table", "a run"),
     "*other": ("table", "a run"),
-    "path": ("table", "state", "is missing"),
+    "path": ("table", "state", "is missing", "is a folder"),
     "noise": ("sample",),
     "x0": ("sample",),
 }
@@ -212,7 +212,7 @@ def names(changed: dict[str, Any]) -> tuple[str, ...]:
         if hasattr(value, "_fields"):
             found += value._fields
         if isinstance(value, (str, Path)) and len(str(value)) > 2:
-            found += [str(value), repr(str(value))[1:-1]]
+            found += [str(value), repr(str(value))[1:-1], str(Path(value))]
     return tuple(name.lstrip("*") for name in found)
 
 

@@ -43,6 +43,8 @@ def test_what_is_told_of_a_file(checkpoints, tmp_path):
     assert strange.unknown == (UNET + "input_blocks.77.0.what",)
     told = json.loads(file_info.as_json(found))
     assert told["parts"]["unet"]["dtypes"] == {"F32": 200644}
+    with pytest.raises(FileNotFoundError, match="home of a user whom this machine does not know"):
+        mdx.info("~nobody-of-this-name/x")
     with pytest.raises(ValueError, match="is a folder"):
         mdx.info(folder)
     with pytest.raises(FileNotFoundError):

@@ -28,6 +28,11 @@ def test_a_folder_is_saved_whole_or_not_at_all(checkpoints, tmp_path):
     mdx.save(again, half, dtype="float16")
     entries = header(half / "unet" / "diffusion_pytorch_model.safetensors").entries
     assert {entry.dtype for entry in entries.values()} == {"F16"}
+    with pytest.raises(FileNotFoundError, match="home of a user whom this machine does not know"):
+        mdx.save(model, "~nobody-of-this-name/x")
+    for name in ("a\0b", "\ud83d"):
+        with pytest.raises(ValueError, match="cannot be the name of a folder"):
+            mdx.save(model, name)
     with pytest.raises(FileExistsError, match="folder with files in it"):
         mdx.save(model, half)
     broken = model.unet._replace(params={**model.unet.params, "conv_in.bias": model.vae})
