@@ -6,7 +6,8 @@ Merging rounds the sum of weight and change to the model's dtype; what is worn i
 So the latents differ by what the dtype rounds, and this measures by how much: the largest
 difference over the largest latent. Networks are the packaged checkpoint's UNet with the weights
 that it has, and with random ones; LoRAs are random, of four ranks, on linear layers and
-convolutions, with changes from a hundredth of the weights' size to their whole size.
+convolutions, with changes from a hundredth of the weights' size to --most of it: LoRAs that people
+train change weights by a few hundredths at most.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from mdx import casting, weights
 
 DTYPES = ("float32", "float16", "bfloat16")
 RANKS = (1, 4, 8, 16)  # of the LoRAs, one for each image
-SIZES = (0.01, 1.0)  # of a change by its weight: drawn between them by their logarithms
+LEAST = 0.01  # of a change by its weight: drawn from here on, by the logarithm
 OPTIONS = {"scheduler": "ddim", "steps": 3, "guidance": 3, "height": 32, "width": 32}
 
 
@@ -56,7 +57,7 @@ def network(model: Any, seed: int | None, dtype: str) -> Any:
     return model._replace(unet=net)
 
 
-def loras(model: Any, seed: int, folder: Path) -> list[mdx.lora.Lora]:
+def loras(model: Any, seed: int, most: float, folder: Path) -> list[mdx.lora.Lora]:
     """One of each rank; every layer is in two of them, so that all of them compile alike."""
     random = np.random.default_rng(seed)
     files: list[dict[str, np.ndarray]] = [{} for _ in RANKS]
@@ -64,7 +65,7 @@ def loras(model: Any, seed: int, folder: Path) -> list[mdx.lora.Lora]:
         spread = float(casting.floats(model.unet.params[layer + ".weight"]).std())
         for which in (number % len(RANKS), (number + 1) % len(RANKS)):
             rank, kernel = RANKS[which], shape[2:]
-            change = spread * np.exp(random.uniform(*np.log(SIZES)))
+            change = spread * np.exp(random.uniform(*np.log((LEAST, most))))
             down = random.standard_normal((rank, *shape[1:]))
             up = random.standard_normal((shape[0], rank, *[1] * len(kernel)))
             found = {"A": down, "B": up * change / np.sqrt(rank)}
@@ -99,6 +100,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--networks", type=int, default=4, help="of random weights")
     parser.add_argument("--draws", type=int, default=5, help="of LoRAs for each network")
+    parser.add_argument("--most", type=float, default=1.0, help="size of a change by its weight")
     parser.add_argument("--dtypes", nargs="+", choices=DTYPES, default=DTYPES)
     given = parser.parse_args()
     plain = mdx.load()
@@ -110,12 +112,12 @@ def main() -> None:
                     base = network(plain, seed, "float32")
                     model = network(plain, seed, dtype)
                     for draw in range(given.draws):
-                        some = loras(base, 1000 * (seed or 0) + draw, Path(scratch))
+                        some = loras(base, 1000 * (seed or 0) + draw, given.most, Path(scratch))
                         found += distances(model, some, draw)
                 whose = "its own weights" if seeds == [None] else "random weights"
                 print(
-                    f"{dtype}, {whose}: at most {max(found):.1e}, half of {len(found)} LoRAs "
-                    f"within {np.median(found):.1e}",
+                    f"{dtype}, {whose}, changes up to {given.most:g}: at most {max(found):.1e}, "
+                    f"half of {len(found)} LoRAs within {np.median(found):.1e}",
                     flush=True,
                 )
 
