@@ -1,15 +1,19 @@
-"""What docs/lora.md says: distillation LoRAs by its table, and the shipped LoRA, counted."""
+"""What docs/lora.md says: distillation LoRAs by its table, and the shipped LoRAs, counted."""
 
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import mdx
-from mdx import schedulers, shapes
+from mdx import schedulers
 from mdx.adapters.lora import PACKAGED
 from tests.lora_files import factors, write
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+import lora_shares
 
 pytestmark = pytest.mark.docs
 
@@ -64,55 +68,53 @@ def model():
 
 @pytest.fixture(scope="module")
 def scenes():
-    """One thing on a plain ground or a gradient, of what training showed."""
-    random, found = np.random.default_rng(7), []
-    while len(found) < COUNT:
-        scene = shapes.random_scene(random, 1)
-        if scene.pattern != "striped" and not shapes.unseen(scene):
-            found.append(scene)
-    return found
+    return lora_shares.scenes(COUNT)
 
 
-def counted(model, scenes, **asked):
-    """The share of pictures with a striped ground, and of those that are right but for that."""
-    prompts = [shapes.caption(scene) for scene in scenes]
-    options = {"scheduler": "dpmpp_2m", "steps": 12, "guidance": 3, "progress": False}
-    pictures = mdx.generate(model, prompts, seed=list(range(len(prompts))), **options, **asked)
-    found = [shapes.read(np.asarray(picture)) for picture in pictures]
-    striped = np.mean([one.pattern == "striped" for one in found])
-    score = shapes.score(pictures, prompts)
-    return striped, min(score[name] for name in ("shape", "colour", "background"))
+@pytest.fixture(scope="module")
+def loras():
+    """Of each style the LoRA in the package."""
+    return {"striped": mdx.lora.load(), "black": mdx.lora.load(file="black.safetensors")}
 
 
-def test_the_shipped_lora_draws_striped_grounds(model, scenes):
+@pytest.mark.parametrize("style", ["striped", "black"])
+def test_a_shipped_lora_draws_its_grounds(model, scenes, loras, style):
     """At no strength none, at full strength nearly all; the rest of the picture is right."""
-    striped = mdx.lora.load()
     shares = {}
     for scale in (0.0, 0.5, 1.0):
-        shares[scale], right = counted(mdx.lora.merge(model, striped, scale), scenes)
-        print(f"{scale}: {shares[scale]:.2f} striped, {right:.2f} right")
-        assert right > 0.85
+        merged = mdx.lora.merge(model, loras[style], scale)
+        found = lora_shares.counted(lora_shares.drawn(merged, scenes), scenes)
+        print(f"{style}, {scale}: {found}")
+        shares[scale] = getattr(found, style)
+        assert found.thing > 0.85
+        assert style == "black" or found.ground > 0.85
     assert shares[0.0] == 0
     assert shares[0.0] <= shares[0.5] <= shares[1.0]
     assert shares[1.0] > 0.9
 
 
-def test_the_shipped_lora_with_a_second(model, scenes, tmp_path):
-    """The network's halves of it, down and up, as two LoRAs: together they are the whole."""
-    striped = mdx.lora.load()
-    parts = [
-        striped._replace(
-            layers={n: one for n, one in striped.layers.items() if ("up_blocks" in n) == up}
-        )
-        for up in (False, True)
-    ]
-    assert all(part.layers for part in parts)
-    both = mdx.lora.merge(model, parts)
-    whole = mdx.lora.merge(model, striped)
-    for name, param in whole.unet.params.items():
-        assert np.array_equal(both.unet.params[name].asnumpy(), param.asnumpy())
-    assert counted(both, scenes[:8])[0] > 0.8
+def test_both_shipped_loras_at_once(model, scenes, loras):
+    """Merged, or worn without that: grounds are striped and black."""
+    both = list(loras.values())
+    merged = lora_shares.drawn(mdx.lora.merge(model, both), scenes)
+    worn = lora_shares.drawn(model, scenes, [both] * len(scenes))
+    for pictures in (merged, worn):
+        found = lora_shares.counted(pictures, scenes)
+        print(found)
+        assert min(found.striped, found.black, found.thing) > 0.8
 
 
-def test_the_shipped_lora_is_small():
-    assert PACKAGED.stat().st_size < 150_000
+def test_one_shipped_lora_for_each_picture(model, scenes, loras):
+    """In one call: those of one are striped, and those of the other black."""
+    each = [list(loras.values())[i % 2] for i in range(len(scenes))]
+    pictures = lora_shares.drawn(model, scenes, each)
+    for i, (style, other) in enumerate((("striped", "black"), ("black", "striped"))):
+        found = lora_shares.counted(pictures[i::2], scenes[i::2])
+        assert getattr(found, style) > 0.8
+        assert getattr(found, other) < 0.2
+
+
+def test_the_shipped_loras_are_small():
+    files = sorted(PACKAGED.iterdir())
+    assert [file.name for file in files] == ["black.safetensors", "striped.safetensors"]
+    assert all(file.stat().st_size < 150_000 for file in files)

@@ -11,7 +11,8 @@ from mdx.families import Model
 
 __all__ = ["Lora", "load", "merge"]
 
-PACKAGED = hub.PACKAGED.parent / "loras" / "striped.safetensors"
+PACKAGED = hub.PACKAGED.parent / "loras"
+STRIPED = "striped.safetensors"
 
 Weighted: TypeAlias = Lora | tuple[Lora, float]
 # What `mdx.generate` takes: one for all images, or an entry for each.
@@ -29,8 +30,9 @@ def load(
     """Read a LoRA, of any kind and in any dialect of names that mdx knows.
 
     Args:
-        source: a safetensors file, a folder that holds one, or a Hub id. None is the one in the
-            package, for its small checkpoint: striped grounds, whatever the prompt says.
+        source: a safetensors file, a folder that holds one, or a Hub id. None is one in the
+            package, for its small checkpoint: striped grounds, whatever the prompt says, or, with
+            file="black.safetensors", black ones.
         file: its path within the folder or the repository, where that holds several.
         revision: a Hub branch, tag or commit.
         offline: whether only what is cached is used.
@@ -42,8 +44,9 @@ def load(
         FileNotFoundError, PermissionError, ConnectionError, ValueError: that say what to do; for
             adapters that are no LoRA, by their name.
     """
-    given = PACKAGED if source is None else source
-    path = sources.found(given, file=file, revision=revision, offline=offline)
+    if source is None:
+        source, file = PACKAGED, STRIPED if file is None else file
+    path = sources.found(source, file=file, revision=revision, offline=offline)
     return lora_file.read(path)
 
 
