@@ -292,14 +292,16 @@ def test_a_budget_is_for_the_run_that_is_asked_for(model, monkeypatch):
     assert seen == [(8, 16, 2, 3, True, False), (16, 16, 1, 1, False, True)]
 
 
-def test_graphs_of_other_runs_make_room(model):
+def test_graphs_of_other_runs_make_room(model, monkeypatch):
     """Where a budget leaves none; those of its own kind stay."""
     mdx.clear_graphs()
+    # What MindSpore kept of earlier tests' graphs is theirs.
+    monkeypatch.setattr(compile_cache, "left_beside", lambda kind: 0)
     options = {"steps": 1, "seed": 0, "output": "latent", "progress": False}
     mdx.generate(model, "a", height=18, width=12, **options)
     other = set(compile_cache.graphs().held)
     peak = mdx.plan(model, 16, 16, 1, memory=mdx.Memory()).peak
-    budget = peak + compile_cache.graphs().left + 1000
+    budget = peak + 1000
     mdx.generate(model, "a", memory=budget + compile_cache.graphs().size, **options)
     assert other < set(compile_cache.graphs().held)
     own = set(compile_cache.graphs().held) - other
