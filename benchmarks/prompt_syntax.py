@@ -7,13 +7,14 @@ python benchmarks/prompt_syntax.py --weights  the share of right colours by the 
 """
 
 import argparse
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 from prompt_score import BATCH, captions, drawn, scenes
 
 import mdx
-from mdx import shapes
+from mdx import shapes, tokenizer
 from mdx.shapes import Scene
 
 WEIGHTS = (0.0, 0.5, 1.0, 1.5)
@@ -54,6 +55,18 @@ def by_weight(model: mdx.Model, count: int, options: dict) -> None:
             for i in range(WEIGHTS.index(1.0))
         )
         print(f"   least rise up to 1: {least:.1f} standard errors", flush=True)
+    own = [own_share(model, one, other) for one, other in combinations(shapes.COLOURS, 2)]
+    shares = f"{min(own):.1%} to {max(own):.1%}"
+    print(f"a colour's own tokens have {shares} of what tells it from another")
+
+
+def own_share(model: mdx.Model, colour: str, other: str) -> float:
+    """Of the squared distance of two texts, the share of the tokens in which they differ."""
+    texts = [f"a large {one} circle on a white background" for one in (colour, other)]
+    first, second = tokenizer.encode(model.tokenizer, texts)
+    context = np.float64(mdx.encode_prompt(model, texts).arrays["context"])
+    apart = np.square(context[0] - context[1]).sum(-1)
+    return apart[first != second].sum() / apart.sum()
 
 
 def share_of(
