@@ -96,7 +96,7 @@ def library() -> ctypes.CDLL | None:
         return _loaded(HERE)
     except OSError as error:
         log.warning(
-            "mdx computes without its native operators, in about twice their time: %s. "
+            "mdx computes without its native operators, in about 1.5 of their time: %s. "
             "`python -m mdx.kernels.native.build` builds them.",
             error,
         )
